@@ -1,0 +1,17 @@
+"""The two kinds of trouble a researcher can act on, each one line."""
+
+
+class DemyelinError(Exception):
+    """A problem that is told in one line: what is wrong, where, and what to do."""
+
+    exit_code = 1
+
+
+class InputError(DemyelinError):
+    """Wrong usage or unusable input: nothing was run (exit code 2)."""
+
+    exit_code = 2
+
+
+class VisitError(DemyelinError):
+    """One visit cannot be processed; the others go on (exit code 1)."""

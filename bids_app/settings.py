@@ -1,0 +1,1 @@
+"""Everything a run can be told, in one frozen object."""
