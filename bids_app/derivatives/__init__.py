@@ -1,0 +1,5 @@
+"""BIDS out: names, atomic saving, sidecars, dataset description and done records."""
+
+from bids_app.derivatives.files import atomic, save_image, write_json, write_table, write_text
+
+__all__ = ["atomic", "save_image", "write_json", "write_table", "write_text"]
