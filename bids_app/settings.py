@@ -1,1 +1,208 @@
-"""Everything a run can be told, in one frozen object."""
+"""Everything a run can be told: one table for the command line, the TOML file and the done records."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from bids_app.errors import InputError
+
+Level = Literal["participant", "group"]
+
+
+def option(default: Any, help: str, *, room: str, **more: Any) -> Any:
+    """Make a settings field that is also a command-line option.
+
+    Parameters
+    ----------
+    default : Any
+        Value when neither the command line nor the configuration file says another.
+    help : str
+        One or two plain sentences for `--help` and the documentation.
+    room : str
+        Heading under which `--help` lists it.
+    **more
+        `flags` (further names), `metavar`, `choices`, `type`, `results` (True where the value changes what a
+        visit's files hold).
+    """
+    metadata = {"help": help, "room": room, **more}
+    if isinstance(default, list):
+        raise TypeError("use a tuple: settings are frozen")
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to process, where, and how; paths are absolute."""
+
+    bids_dir: Path
+    output_dir: Path
+    analysis_level: Level
+
+    participant_label: tuple[str, ...] = option(
+        (), "Participants to process, with or without `sub-`.", room="What to process", metavar="LABEL"
+    )
+    session_label: tuple[str, ...] = option(
+        (), "Sessions to process, with or without `ses-`.", room="What to process", metavar="LABEL"
+    )
+    bids_filter_file: Path | None = option(
+        None,
+        'JSON file of BIDS entities that choose the images, e.g. {"t1w": {"acquisition": "mprage"}, "flair": {}}.',
+        room="What to process",
+        metavar="FILE",
+    )
+    skip_bids_validation: bool = option(
+        False, "Do not run the BIDS validator on the dataset first.", room="What to process"
+    )
+    derivatives: tuple[str, ...] = option(
+        (),
+        "Ready-made derivatives to use: lesions=DIR takes the lesion masks of that dataset.",
+        room="What to process",
+        flags=("-d",),
+        metavar="NAME=PATH",
+    )
+
+    template: str = option(
+        "MNI152NLin2009aSym",
+        "Template space: the built-in one, or any TemplateFlow template with tissue maps.",
+        room="How to process",
+        metavar="NAME",
+        results=True,
+    )
+    atlas: str = option(
+        "AAL",
+        "Parcels: AAL (built in), or a NIfTI label image in template space with a .tsv label table beside it.",
+        room="How to process",
+        metavar="NAME|FILE",
+        results=True,
+    )
+    fast: bool = option(
+        False,
+        "Work at 2 mm instead of 1 mm: about six times quicker, for trying out.",
+        room="How to process",
+        results=True,
+    )
+    random_seed: int = option(
+        1,
+        "Seed of everything that draws numbers; recorded in every output.",
+        room="How to process",
+        metavar="N",
+        results=True,
+    )
+
+    work_dir: Path | None = option(
+        None,
+        "Folder for intermediate files (default: a folder in the system's temporary folder, removed at the end).",
+        room="How to run",
+        flags=("-w",),
+        metavar="DIR",
+    )
+    nprocs: int = option(
+        0, "Processes at once (default: the processors this run may use).", room="How to run", metavar="N"
+    )
+    omp_nthreads: int = option(1, "Threads inside one image operation.", room="How to run", metavar="N")
+    mem: float = option(
+        0.0,
+        "Memory to stay under, in GB (default: 90 %% of what this run may use).",
+        room="How to run",
+        metavar="GB",
+    )
+    use_plugin: Path | None = option(
+        None,
+        'TOML or JSON file with a nipype plugin and its arguments, e.g. plugin = "SLURM".',
+        room="How to run",
+        metavar="FILE",
+    )
+    force: bool = option(False, "Process visits again that are already finished.", room="How to run")
+    reports_only: bool = option(
+        False, "Only write the reports again, from derivatives that exist.", room="How to run"
+    )
+    stop_on_first_crash: bool = option(
+        False, "Stop at the first failed visit instead of going on with the others.", room="How to run"
+    )
+    write_graph: bool = option(False, "Write the processing graph to logs/.", room="How to run")
+    debug: bool = option(False, "Show tracebacks and keep the intermediate files.", room="How to run")
+    verbose: int = option(
+        0, "Say more; twice for everything.", room="How to run", flags=("-v",), action="count"
+    )
+
+    @property
+    def resolution(self) -> float:
+        """Edge of the working grid's voxels in mm."""
+        return 2.0 if self.fast else 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values."""
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+    def results(self) -> dict[str, Any]:
+        """Return only the settings that change what a visit's files hold."""
+        chosen = [f.name for f in dataclasses.fields(self) if f.metadata.get("results")]
+        return {name: _plain(getattr(self, name)) for name in chosen}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def digest(content: Any) -> str:
+    """Return the sha256 of a JSON value, independent of key order."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a TOML configuration file whose keys are option names (dashes or underscores).
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is not TOML, or names an unknown option or a value of a wrong type.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"--config-file {path}: {error.strerror}; give a readable TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"--config-file {path}: not valid TOML ({error})") from error
+    known = {f.name: f for f in dataclasses.fields(Settings) if f.metadata}
+    values = {}
+    for key, value in content.items():
+        name = key.replace("-", "_")
+        if name not in known:
+            raise InputError(
+                f"--config-file {path}: unknown option '{key}'; known: {', '.join(sorted(known))}"
+            )
+        values[name] = _typed(path, key, value, known[name])
+    return values
+
+
+def _typed(path: Path, key: str, value: Any, spec: dataclasses.Field) -> Any:
+    """Return a TOML value as the type its option has."""
+    kind = str(spec.type)
+    good = {
+        "bool": lambda v: isinstance(v, bool),
+        "int": lambda v: isinstance(v, int) and not isinstance(v, bool),
+        "float": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
+    }.get(kind)
+    if kind.startswith("tuple"):
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise InputError(f"--config-file {path}: {key} must be a text or a list of texts")
+        return tuple(items)
+    if good is None:
+        if not isinstance(value, str):
+            raise InputError(f"--config-file {path}: {key} must be a text")
+        choices = spec.metadata.get("choices")
+        if choices and value not in choices:
+            raise InputError(f"--config-file {path}: {key} must be one of {', '.join(choices)}")
+        return Path(value) if "Path" in kind else value
+    if not good(value):
+        raise InputError(f"--config-file {path}: {key} must be {kind}, not {value!r}")
+    return float(value) if kind == "float" else value
