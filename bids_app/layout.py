@@ -210,7 +210,7 @@ def _preference(path: Path) -> tuple[bool, float, str]:
     import nibabel as nib
 
     try:
-        coarsest = max(nib.affines.voxel_sizes(nib.load(path).affine))
+        coarsest = max(nib.affines.voxel_sizes(nib.load(path).affine))  # type: ignore[attr-defined]
     except Exception:  # an unreadable header is reported when the visit is processed
         coarsest = float("inf")
     return "_ce-" in path.name, round(coarsest, 2), path.name

@@ -1,0 +1,106 @@
+"""The derivative dataset as a whole: description, README, what validators shall not look at."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from bids_app import __version__
+from bids_app.derivatives.files import PARTIAL, write_json, write_text
+from bids_app.errors import InputError
+
+IGNORED = ("*.html", "figures", "group", "logs", "*_xfm.*", "*_qc.*", f"{PARTIAL}*")
+README = """\
+Derivatives of Demyelin {version}
+=================================
+
+Lesions, tissues, parcels, volumes, radiomics and disconnection of people with multiple sclerosis or
+its mimics. Each participant has a report (sub-*.html); every image and table has a JSON file beside it
+that says what it is, what it was made from and with which settings. Methods text with citations: logs/.
+"""
+
+
+def start_dataset(output_dir: Path, bids_dir: Path) -> None:
+    """Make the output folder a BIDS derivative dataset; leaves files that are already right.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to, or holds another program's dataset.
+    """
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        _refuse_foreign(output_dir)
+        for name, text in {
+            "dataset_description.json": json.dumps(description(bids_dir), indent=2) + "\n",
+            "README": README.format(version=__version__),
+            ".bidsignore": "\n".join(IGNORED) + "\n",
+        }.items():
+            path = output_dir / name
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                write_text(text, path)
+        (output_dir / "logs").mkdir(exist_ok=True)
+    except OSError as error:
+        where = error.filename or output_dir
+        raise InputError(
+            f"{where}: cannot be written ({error.strerror}); choose another output folder"
+        ) from error
+
+
+def _refuse_foreign(output_dir: Path) -> None:
+    path = output_dir / "dataset_description.json"
+    if not path.exists():
+        return
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        made_by = [entry["Name"] for entry in content.get("GeneratedBy", [])]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        made_by = []
+    if "Demyelin" not in made_by:
+        raise InputError(
+            f"{output_dir}: holds another dataset (dataset_description.json); choose another folder"
+        )
+
+
+def description(bids_dir: Path) -> dict[str, Any]:
+    """Return the content of `dataset_description.json`."""
+    return {
+        "Name": "Demyelin derivatives",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "Demyelin", "Version": __version__} | container()],
+        "SourceDatasets": [{"URL": bids_dir.as_uri()}],
+        "DatasetLinks": {"raw": bids_dir.as_uri()},
+    }
+
+
+def container() -> dict[str, Any]:
+    """Say which container this is, if any: `DEMYELIN_CONTAINER` is set in the image."""
+    tag = os.environ.get("DEMYELIN_CONTAINER")
+    if os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER"):
+        return {"Container": {"Type": "apptainer", "Tag": tag or __version__}}
+    return {"Container": {"Type": "docker", "Tag": tag}} if tag else {}
+
+
+def uri(path: Path, roots: dict[str, Path]) -> str:
+    """Return a BIDS URI for a file, e.g. `bids:raw:sub-01/anat/sub-01_T1w.nii.gz`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    roots : dict of str to Path
+        Dataset names (empty for this dataset) and their folders.
+    """
+    for name, root in roots.items():
+        if path.is_relative_to(root):
+            return f"bids:{name}:{path.relative_to(root).as_posix()}"
+    return path.as_uri()
+
+
+def write_sidecar(path: Path, content: dict[str, Any]) -> Path:
+    """Write the JSON file beside an image or table."""
+    stem = path.name.split(".")[0]
+    return write_json(content, path.with_name(f"{stem}.json"))

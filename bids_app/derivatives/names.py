@@ -1,0 +1,133 @@
+"""What a visit's files are called and what they hold; documentation and tests read the same table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+TISSUES = ("GM", "WM", "CSF")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file of a visit.
+
+    Attributes
+    ----------
+    ending : str
+        File name after the visit's prefix; `{template}` and `{atlas}` are filled in.
+    about : str
+        One sentence: what it holds, with units.
+    flair_only : bool
+        Whether a visit without T1w has it too.
+    meta : dict
+        BIDS metadata of its sidecar beside Description and Sources.
+    """
+
+    ending: str
+    about: str
+    flair_only: bool = False
+    meta: tuple[tuple[str, object], ...] = ()
+
+    def path(self, prefix: str, *, template: str, atlas: str) -> str:
+        """Return the file name for one visit."""
+        return f"{prefix}_" + self.ending.format(template=template, atlas=atlas)
+
+
+def _mask(kind: str) -> tuple[tuple[str, object], ...]:
+    return (("Type", kind),)
+
+
+NATIVE = "in the space of the T1w image (of the FLAIR image where there is no T1w)"
+
+OUTPUTS: dict[str, Output] = {
+    "t1w": Output(
+        "desc-preproc_T1w.nii.gz",
+        "T1w image on an isotropic grid, corrected for intensity non-uniformity; lesions as they are.",
+        meta=(("SkullStripped", False),),
+    ),
+    "filled": Output(
+        "desc-filled_T1w.nii.gz",
+        "The preprocessed T1w with lesions filled from the intensities of the white matter around them.",
+        meta=(("SkullStripped", False),),
+    ),
+    "flair": Output(
+        "space-T1w_desc-preproc_FLAIR.nii.gz",
+        "FLAIR image aligned with the T1w image, corrected for intensity non-uniformity.",
+        meta=(("SkullStripped", False),),
+    ),
+    "flair_native": Output(
+        "desc-preproc_FLAIR.nii.gz",
+        "FLAIR image on an isotropic grid, corrected for intensity non-uniformity (visits without T1w).",
+        flair_only=True,
+        meta=(("SkullStripped", False),),
+    ),
+    "brain": Output("desc-brain_mask.nii.gz", f"Brain mask {NATIVE}.", True, _mask("Brain")),
+    "dseg": Output("dseg.nii.gz", f"Tissue labels {NATIVE}: 1 GM, 2 WM, 3 CSF.", True),
+    **{
+        tissue: Output(f"label-{tissue}_probseg.nii.gz", f"Probability of {tissue} {NATIVE}.", True)
+        for tissue in TISSUES
+    },
+    "lesion_probability": Output("label-L_probseg.nii.gz", f"Probability of a lesion {NATIVE}.", True),
+    "lesions": Output("label-L_mask.nii.gz", f"Lesion mask {NATIVE}.", True, _mask("Lesion")),
+    "lesions_flair": Output(
+        "space-FLAIR_label-L_mask.nii.gz",
+        "Lesion mask on the grid of the FLAIR image as acquired.",
+        True,
+        _mask("Lesion"),
+    ),
+    "lesion_labels": Output("seg-lesions_dseg.nii.gz", f"Lesions numbered 1, 2, ... {NATIVE}.", True),
+    "lesion_table": Output("seg-lesions_dseg.tsv", "One row per lesion: size, place, probability.", True),
+    "nawm": Output("label-NAWM_mask.nii.gz", f"Normal-appearing white matter {NATIVE}.", meta=_mask("ROI")),
+    "parcels": Output("atlas-{atlas}_dseg.nii.gz", "Atlas regions in the space of the T1w image."),
+    "parcel_table": Output("atlas-{atlas}_dseg.tsv", "Names of the atlas regions."),
+    "volumes": Output(
+        "atlas-{atlas}_desc-volumes_dseg.tsv", "Global volumes and grey-matter volume per region, in mm3."
+    ),
+    "radiomics": Output(
+        "atlas-{atlas}_desc-radiomics_dseg.tsv", "Radiomic features of the unfilled T1w per region."
+    ),
+    "chaco": Output(
+        "atlas-{atlas}_desc-chaco_dseg.tsv", "Change in connectivity (disconnection) per region."
+    ),
+    "t1w_template": Output(
+        "space-{template}_res-1_desc-preproc_T1w.nii.gz",
+        "The preprocessed T1w in template space, 1 mm (2 mm with --fast).",
+        meta=(("SkullStripped", False),),
+    ),
+    "lesion_probability_template": Output(
+        "space-{template}_res-1_label-L_probseg.nii.gz", "Probability of a lesion in template space.", True
+    ),
+    "lesions_template": Output(
+        "space-{template}_res-1_label-L_mask.nii.gz", "Lesion mask in template space.", True, _mask("Lesion")
+    ),
+    "belief": Output(
+        "space-{template}_res-3_desc-belief_FLAIR.nii.gz",
+        "Grey-matter belief map B = (F - mean_GM) / mean_GM in template space, 3 mm, no unit.",
+        True,
+        (("SkullStripped", True),),
+    ),
+    "lesions_template_3mm": Output(
+        "space-{template}_res-3_label-L_mask.nii.gz",
+        "Lesion mask in template space, 3 mm.",
+        True,
+        _mask("Lesion"),
+    ),
+    "to_template": Output("from-T1w_to-{template}_mode-image_xfm.h5", "Transform for images, ITK."),
+    "from_template": Output("from-{template}_to-T1w_mode-image_xfm.h5", "Transform for images, ITK."),
+    "flair_to_t1w": Output("from-FLAIR_to-T1w_mode-image_xfm.txt", "Rigid transform, ITK."),
+    "flair_to_template": Output(
+        "from-FLAIR_to-{template}_mode-image_xfm.h5", "Transform for images, ITK (visits without T1w).", True
+    ),
+    "qc": Output("desc-demyelin_qc.tsv", "Quality numbers of the visit, one row.", True),
+}
+
+RESOLUTION = {
+    "res-1": "Isotropic grid of the template: 1 mm, or 2 mm where the run used --fast.",
+    "res-3": "3 mm isotropic grid of the template, as in study B.",
+}
+
+
+def anat_folder(output_dir: Path, visit_folder: Path) -> Path:
+    """Return the folder that holds a visit's files."""
+    return output_dir / visit_folder / "anat"
