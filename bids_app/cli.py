@@ -1,0 +1,200 @@
+"""The command line: arguments, configuration file, exit codes. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bids_app import __version__
+from bids_app.errors import DemyelinError, InputError
+from bids_app.settings import Settings, read_config
+
+DESCRIPTION = """\
+Demyelin: lesions, parcels, volumes, radiomics and disconnection from T1w + FLAIR of people with multiple
+sclerosis or its mimics (participant level); disability prediction and differential diagnosis with honest
+evaluation (group level).
+"""
+EPILOG = """\
+examples:
+  demyelin /data /out participant                           every visit of a dataset
+  demyelin /data /out participant --participant-label 01 02 --fast
+  demyelin /data /out group                                 tables, models and group.html from /out
+
+exit codes: 0 all done; 1 a visit or an analysis failed (the others are finished); 2 wrong usage or input.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors in one line that says where help is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"demyelin: {message} (demyelin --help shows all options)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the argument parser from the table of settings."""
+    parser = _Parser(
+        prog="demyelin",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("bids_dir", type=Path, help="Root of the BIDS dataset.")
+    parser.add_argument("output_dir", type=Path, help="Folder for the derivatives (made where missing).")
+    parser.add_argument(
+        "analysis_level",
+        choices=("participant", "group"),
+        help="participant: process images, visit by visit; group: learn from all finished visits.",
+    )
+    parser.add_argument("--version", action="version", version=f"demyelin {__version__}")
+    parser.add_argument(
+        "--config-file",
+        type=Path,
+        metavar="FILE",
+        help="TOML file with any of these options, long names as keys.",
+    )
+    rooms: dict[str, Any] = {}
+    for spec in dataclasses.fields(Settings):
+        if spec.metadata:
+            title = spec.metadata["room"]
+            rooms[title] = rooms.get(title) or parser.add_argument_group(title)
+            _add_option(rooms[title], spec)
+    return parser
+
+
+def _add_option(room: Any, spec: dataclasses.Field) -> None:
+    """Add one setting as `--with-dashes`, `--with_underscores` and its short flags."""
+    kind, meta = str(spec.type), spec.metadata
+    names = dict.fromkeys([*meta.get("flags", ()), "--" + spec.name.replace("_", "-"), "--" + spec.name])
+    more: dict[str, Any] = {"dest": spec.name, "default": argparse.SUPPRESS, "help": _help(spec)}
+    if "action" in meta:
+        more["action"] = meta["action"]
+    elif kind == "bool":
+        more["action"] = "store_true"
+    else:
+        more["metavar"] = meta.get("metavar")
+        if meta.get("choices"):
+            more["choices"] = meta["choices"]
+            del more["metavar"]
+        more["type"] = {"int": int, "float": float}.get(kind, Path if "Path" in kind else str)
+        if kind.startswith("tuple"):
+            more |= {"nargs": "+", "action": "extend"}
+    room.add_argument(*names, **more)
+
+
+def _help(spec: dataclasses.Field) -> str:
+    """Return an option's sentence, with its default where it is worth knowing."""
+    default = spec.default
+    plain = default not in (None, (), False, 0, 0.0) and "default" not in spec.metadata["help"]
+    return spec.metadata["help"] + (f" (default: {default})" if plain else "")
+
+
+def parse(argv: Sequence[str] | None = None) -> Settings:
+    """Turn arguments and the configuration file into settings; the command line wins.
+
+    Raises
+    ------
+    InputError
+        If a path or value cannot be used.
+    """
+    given = vars(build_parser().parse_args(argv))
+    config = given.pop("config_file")
+    values = (read_config(config) if config else {}) | given
+    for name, value in values.items():
+        if isinstance(value, Path):
+            values[name] = value.expanduser().resolve()
+        elif isinstance(value, list):
+            values[name] = tuple(value)
+    settings = Settings(**values)
+    check_paths(settings)
+    return settings
+
+
+def check_paths(settings: Settings) -> None:
+    """Refuse folders that would mix results with input.
+
+    Raises
+    ------
+    InputError
+        If the output or work folder lies in the dataset (other than below `derivatives/`), or the other
+        way round, or a number is out of range.
+    """
+    bids, out, work = settings.bids_dir, settings.output_dir, settings.work_dir
+    if not bids.is_dir():
+        raise InputError(f"{bids}: no such folder; give the root of a BIDS dataset")
+    places = {"output folder": out} | ({"--work-dir": work} if work else {})
+    for place, folder in places.items():
+        named = place == "output folder" and folder.is_relative_to(bids / "derivatives")
+        allowed = named and folder != bids / "derivatives"
+        if bids.is_relative_to(folder) or (folder.is_relative_to(bids) and not allowed):
+            raise InputError(f"{folder}: the {place} must lie outside the dataset (or in derivatives/NAME)")
+    for name in ("nprocs", "omp_nthreads", "mem", "random_seed"):
+        if getattr(settings, name) < 0:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(settings, name)}: must not be negative")
+
+
+def prepare_environment(settings: Settings) -> None:
+    """Set what libraries read at import: threads, and folders that exist for any user id."""
+    threads = str(max(settings.omp_nthreads, 1))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+        os.environ[name] = threads
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = threads
+    os.environ["NIPYPE_NO_ET"] = "1"  # nipype: no version check over the network
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    home = os.environ.get("HOME", "")
+    if not (home and os.access(home, os.W_OK)):
+        import tempfile
+
+        home = os.environ["HOME"] = tempfile.mkdtemp(prefix="demyelin-home-")
+        os.environ["MPLCONFIGDIR"] = home
+    os.environ.setdefault("LOGNAME", "demyelin")  # nipype's cluster plugins and getpass need a name
+
+
+def run(settings: Settings) -> int:
+    """Run one level and return the exit code."""
+    prepare_environment(settings)
+    if settings.analysis_level == "participant":
+        from bids_app.workflows.run import run_participants
+
+        return run_participants(settings)
+    from bids_app.group import run_group
+
+    return run_group(settings)
+
+
+def _terminate(*_: object) -> NoReturn:
+    """End on SIGTERM as on Ctrl-C: nothing half-written, children told."""
+    raise KeyboardInterrupt
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `demyelin`; return its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    debug = "--debug" in (sys.argv[1:] if argv is None else argv)
+    try:
+        return run(parse(argv))
+    except DemyelinError as error:
+        message, code = str(error), error.exit_code
+    except KeyboardInterrupt:
+        message, code = "stopped; run the same command again to go on", 130
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        message, code = f"{where}{error.strerror or error}", 1
+    except Exception as error:
+        message, code = f"unexpected {type(error).__name__}: {error} (run with --debug for details)", 1
+    if debug:
+        traceback.print_exc()
+    print(f"demyelin: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
