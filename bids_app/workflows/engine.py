@@ -1,0 +1,118 @@
+"""Running a nipype graph: its work folder, configuration, progress and ending."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+from nipype import config
+
+from bids_app.errors import InputError
+from bids_app.settings import Settings
+from bids_app.workflows.plugin import choose_plugin
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
+
+
+@contextmanager
+def work_folder(settings: Settings) -> Iterator[Path]:
+    """Yield the folder for intermediate files; a temporary one is removed at the end.
+
+    Raises
+    ------
+    InputError
+        If the given one cannot be written to, or belongs to somebody else: nipype reads pickles from it.
+    """
+    if settings.work_dir is None:
+        folder = Path(tempfile.mkdtemp(prefix="demyelin-work-"))
+        try:
+            yield folder
+        finally:
+            if not settings.debug:
+                shutil.rmtree(folder, ignore_errors=True)
+        return
+    folder = settings.work_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InputError(f"--work-dir {folder}: cannot be made ({error.strerror})") from error
+    stat = folder.stat()
+    foreign = stat.st_uid != os.geteuid() != 0
+    if foreign or stat.st_mode & 0o002 or not os.access(folder, os.W_OK):
+        raise InputError(f"--work-dir {folder}: must be yours and writable by you alone (chmod 700)")
+    yield folder
+
+
+def execute(workflow: Any, settings: Settings) -> None:
+    """Run a nipype graph; failed visits are found afterwards, so its summary error is not needed."""
+    _configure_nipype(settings)
+    plugin, arguments = choose_plugin(settings)
+    if settings.write_graph:
+        graph = workflow.write_graph(graph2use="orig", format="svg", simple_form=True)
+        say(f"graph: {graph}")
+    arguments["status_callback"] = _Progress(settings)
+    try:
+        if isinstance(plugin, str):
+            workflow.run(plugin=plugin, plugin_args=arguments)
+        else:
+            workflow.run(plugin=plugin(plugin_args=arguments))
+    except KeyboardInterrupt:
+        _end_children()
+        raise
+    except RuntimeError as error:
+        if settings.debug:
+            print(error, file=sys.stderr)
+
+
+def _end_children() -> None:
+    for child in psutil.Process().children(recursive=True):
+        child.kill()
+
+
+class _Progress:
+    """Tell when a step of a visit ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._quiet = settings.verbose < 1
+        self._started: dict[str, float] = {}
+
+    def __call__(self, node: Any, status: str) -> None:
+        visit, step = node.fullname.split(".")[-2:]
+        if status == "start":
+            self._started[node.fullname] = time.monotonic()
+        elif status == "exception":
+            say(f"{visit}: {step} failed")
+        elif status == "end" and not self._quiet:
+            seconds = time.monotonic() - self._started.get(node.fullname, time.monotonic())
+            say(f"{visit}: {step} ({seconds:.0f} s)")
+
+
+def _configure_nipype(settings: Settings) -> None:
+    config.update_config(
+        {
+            "execution": {
+                "poll_sleep_duration": "0.1",
+                "hash_method": "content",
+                "crashfile_format": "txt",
+                "crashdump_dir": str(settings.output_dir / "logs" / "crash"),
+                "stop_on_first_crash": str(settings.stop_on_first_crash).lower(),
+                "remove_unnecessary_outputs": "false",
+                "check_version": "false",
+            }
+        }
+    )
+    level = {0: logging.CRITICAL, 1: logging.WARNING}.get(settings.verbose, logging.INFO)
+    for name in ("nipype.workflow", "nipype.utils", "nipype.interface"):
+        logging.getLogger(name).setLevel(level)

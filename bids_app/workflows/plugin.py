@@ -1,0 +1,101 @@
+"""nipype's plugins as Demyelin uses them: a killed process is a failed step, never a hang."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import multiprocessing
+import os
+import signal
+import tomllib
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
+
+from bids_app.errors import InputError
+from bids_app.settings import Settings
+from bids_app.workflows.resources import memory_gb, processors
+
+PR_SET_PDEATHSIG = 1
+KILLED = "a step was ended by the system, most likely out of memory; give --mem and fewer --nprocs, or --fast"
+
+
+def _start_worker(folder: str) -> None:
+    """Prepare a worker: it ends with its parent, so that a killed run leaves nothing that still writes."""
+    os.chdir(folder)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    context, here = multiprocessing.get_context("forkserver"), str(Path.cwd())
+    return ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(here,), mp_context=context)
+
+
+class SafeMultiProcPlugin(MultiProcPlugin):
+    """MultiProc that survives the death of a worker (nipype waits for its result for ever).
+
+    When a worker dies, every step that ran beside it is lost with the pool: each is run once more in a
+    pool of its own, and a step that dies there too is the one that failed.
+    """
+
+    def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
+        super().__init__(plugin_args=plugin_args)
+        self.pool = _pool(self.processors)
+
+    def _submit_job(self, node: Any, updatehash: bool = False) -> int:
+        self._taskid += 1
+        taskid = self._taskid
+        if getattr(self.pool, "_broken", False):
+            self.pool = _pool(self.processors)
+        future = self.pool.submit(run_node, node, updatehash, taskid)
+        future.add_done_callback(lambda done: self._receive(done, taskid, node, updatehash))
+        self._task_obj[taskid] = future
+        return taskid
+
+    def _receive(self, future: Future, taskid: int, node: Any, updatehash: bool) -> None:
+        """Keep a step's result; run it again, alone, where its process died."""
+        if future.exception() is None:
+            self._taskresult[taskid] = future.result()
+            return
+        alone = _pool(1)
+        again = alone.submit(run_node, node, updatehash, taskid)
+        again.add_done_callback(lambda done: self._receive_last(done, taskid))
+        alone.shutdown(wait=False)
+
+    def _receive_last(self, future: Future, taskid: int) -> None:
+        """Keep the result of the second try, or the fact that it died again."""
+        dead = {"result": None, "traceback": [KILLED], "taskid": taskid}
+        self._taskresult[taskid] = future.result() if future.exception() is None else dead
+
+
+def choose_plugin(settings: Settings) -> tuple[Any, dict[str, Any]]:
+    """Return the nipype plugin to run with and its arguments.
+
+    Raises
+    ------
+    InputError
+        If the file of `--use-plugin` cannot be used.
+    """
+    if settings.use_plugin:
+        content = _read_plugin_file(settings.use_plugin)
+        return content["plugin"], dict(content.get("plugin_args", {}))
+    arguments = {
+        "n_procs": settings.nprocs or processors(),
+        "memory_gb": settings.mem or 0.9 * memory_gb(),
+        "raise_insufficient": False,
+    }
+    return SafeMultiProcPlugin, arguments
+
+
+def _read_plugin_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--use-plugin {path}: not a readable TOML or JSON file ({error})") from error
+    if not isinstance(content, dict) or not isinstance(content.get("plugin"), str):
+        raise InputError(f'--use-plugin {path}: needs a line such as plugin = "SLURM"')
+    return content

@@ -1,0 +1,161 @@
+"""The participant level: which visits are due, running them, and telling how it went."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bids_app import __version__
+from bids_app.derivatives.dataset import start_dataset
+from bids_app.derivatives.files import remove_partials, write_text
+from bids_app.derivatives.records import VisitLocks, forget, is_done
+from bids_app.errors import InputError, VisitError
+from bids_app.layout import Visit, check_description, find_visits
+from bids_app.settings import Settings, digest
+from bids_app.workflows.engine import execute, say, work_folder
+from bids_app.workflows.plugin import KILLED
+from bids_app.workflows.step import FAILURE
+from bids_app.workflows.validate import validate
+
+BATCH = 100  # visits in one graph: nipype's bookkeeping grows with the square of it
+
+
+@dataclass
+class Outcome:
+    """How a run went: names of visits, with the reason for those that failed."""
+
+    done: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def summary(self, output_dir: Path) -> str:
+        """Return the closing lines of a run."""
+        lines = [f"failed  {name}: {reason}" for name, reason in self.failed.items()]
+        counts = f"{len(self.done)} processed, {len(self.kept)} already finished, {len(self.failed)} failed"
+        return "\n".join([*lines, f"{counts}; reports: {output_dir}/sub-*.html"])
+
+
+def run_participants(settings: Settings) -> int:
+    """Process every visit that is due; return the exit code.
+
+    Raises
+    ------
+    InputError
+        If the dataset, a setting or the output folder cannot be used; nothing was processed.
+    """
+    visits = find_visits(
+        settings.bids_dir,
+        participants=settings.participant_label,
+        sessions=settings.session_label,
+        filter_file=settings.bids_filter_file,
+        lesions_dir=_given_lesions(settings),
+    )
+    check_description(settings.bids_dir)
+    _check_resources(settings)
+    start_dataset(settings.output_dir, settings.bids_dir)
+    if not settings.skip_bids_validation:
+        for line in validate(settings.bids_dir, settings.output_dir / "logs" / "bids_validator.json"):
+            say(f"warning: {line}")
+    outcome = Outcome()
+    locks = VisitLocks(settings.output_dir)
+    due = list(_due(visits, settings, locks, outcome))
+    with work_folder(settings) as work:
+        for start in range(0, len(due), BATCH):
+            _run_batch(due[start : start + BATCH], settings, work, outcome)
+            if outcome.failed and settings.stop_on_first_crash:
+                break
+    locks.close()
+    say(outcome.summary(settings.output_dir))
+    return 1 if outcome.failed else 0
+
+
+def _given_lesions(settings: Settings) -> Path | None:
+    """Return the folder of `--derivatives lesions=DIR`.
+
+    Raises
+    ------
+    InputError
+        If an entry is not NAME=PATH, names something unknown, or the folder is missing.
+    """
+    folder = None
+    for entry in settings.derivatives:
+        name, equals, path = entry.partition("=")
+        if not equals or name != "lesions":
+            raise InputError(f"--derivatives {entry}: give lesions=DIR")
+        folder = Path(path).expanduser().resolve()
+        if not folder.is_dir():
+            raise InputError(f"--derivatives {entry}: no such folder")
+    return folder
+
+
+def _check_resources(settings: Settings) -> None:
+    """Refuse a template or atlas that cannot be had, before hours of work."""
+    from bids_app.image.atlas import load_atlas
+    from bids_app.image.template import load_template
+
+    load_atlas(settings.atlas)
+    load_template(settings.template, settings.resolution)
+
+
+def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome: Outcome) -> Iterator[Visit]:
+    """Yield the visits to process now, held for this run."""
+    for visit in visits:
+        try:
+            if visit.flair is None:
+                raise VisitError("no FLAIR image; lesions cannot be found without it")
+            _check_readable(visit)
+            if not settings.force and is_done(
+                settings.output_dir, visit.name, visit.images, settings.results()
+            ):
+                outcome.kept.append(visit.name)
+                continue
+            locks.hold(visit.name)
+        except VisitError as error:
+            outcome.failed[visit.name] = str(error)
+            continue
+        remove_partials(settings.output_dir / visit.folder, visit.name)
+        forget(settings.output_dir, visit.name)
+        yield visit
+
+
+def _check_readable(visit: Visit) -> None:
+    for path in visit.images:
+        if not os.access(path, os.R_OK):
+            raise VisitError(f"{path}: cannot be read; check that it exists and its permissions")
+
+
+def _run_batch(visits: Sequence[Visit], settings: Settings, work: Path, outcome: Outcome) -> None:
+    """Run one graph of visits and sort them into done and failed."""
+    from bids_app.workflows.visit import init_cohort_wf, node_name
+
+    name = f"demyelin_{__version__.replace('.', '_')}_{digest(settings.results())[:8]}"
+    for left in (work / name).rglob(FAILURE):
+        left.unlink()
+    workflow = init_cohort_wf(visits, settings=settings, name=name)
+    workflow.base_dir = str(work)
+    execute(workflow, settings)
+    for visit in visits:
+        if is_done(settings.output_dir, visit.name, visit.images, settings.results()):
+            outcome.done.append(visit.name)
+            continue
+        failure = _read_failure(work / name / node_name(visit))
+        outcome.failed[visit.name] = failure["reason"] if failure else KILLED
+        if failure:
+            log = settings.output_dir / "logs" / f"{visit.name}_crash.txt"
+            write_text(failure["traceback"], log)
+            if settings.debug:
+                print(failure["traceback"], file=sys.stderr)
+
+
+def _read_failure(folder: Path) -> dict[str, str] | None:
+    """Return what a failed step of a visit left behind."""
+    for path in sorted(folder.rglob(FAILURE)):
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+    return None

@@ -1,0 +1,92 @@
+"""A nipype interface around a plain function of paths and values."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from nipype.interfaces.base import BaseInterface, DynamicTraitedSpec, File, Undefined, isdefined, traits
+
+from bids_app.errors import DemyelinError
+
+FAILURE = "failure.json"
+
+
+class Step(BaseInterface):
+    """Run a function whose Path parameters are files and whose result is a NamedTuple.
+
+    nipype hashes the files' content, so that a kept work folder is used again only for the same bytes.
+    A failure leaves its reason as `failure.json` in the node's folder: the main process, whichever
+    plugin ran the node, reads it there.
+
+    Parameters
+    ----------
+    function : callable
+        Module-level function with annotated parameters.
+    **inputs
+        Values that are known when the graph is built; None leaves an input undefined.
+    """
+
+    input_spec = DynamicTraitedSpec
+    output_spec = DynamicTraitedSpec
+
+    def __init__(self, function: Callable[..., Any], **inputs: Any) -> None:
+        super().__init__()
+        self.function = function
+        hints = get_type_hints(function)
+        self._outputs_named = list(hints.pop("return")._fields)
+        for name, kind in hints.items():
+            is_file = kind in (Path, Path | None)
+            self.inputs.add_trait(name, File(exists=True) if is_file else traits.Any())
+            value = inputs.get(name)
+            setattr(self.inputs, name, Undefined if value is None else str(value) if is_file else value)
+        self._results: dict[str, Any] = {}
+
+    def _add_output_traits(self, base: Any) -> Any:
+        for name in self._outputs_named:
+            base.add_trait(name, traits.Any())
+        return base
+
+    def _outputs(self) -> Any:
+        return self._add_output_traits(super()._outputs())
+
+    def _run_interface(self, runtime: Any) -> Any:
+        values = {
+            name: Path(value) if isinstance(self.inputs.trait(name).trait_type, File) else value
+            for name, value in self.inputs.get().items()
+            if isdefined(value)
+        }
+        try:
+            result = self.function(**values)
+        except Exception as error:
+            _write_failure(Path(runtime.cwd), self.function.__name__, error)
+            raise
+        self._results = {
+            name: str(Path(value).absolute()) if isinstance(value, Path) else value
+            for name, value in result._asdict().items()
+            if value is not None
+        }
+        return runtime
+
+    def _list_outputs(self) -> dict[str, Any]:
+        outputs = self._outputs().get()
+        return outputs | self._results
+
+
+def _write_failure(folder: Path, step: str, error: Exception) -> None:
+    """Leave the reason of a failure for the main process, in one line, with the details beside it."""
+    if isinstance(error, DemyelinError):
+        reason = str(error)
+    elif isinstance(error, OSError) and error.strerror:
+        reason = f"{error.filename or 'a file'}: {error.strerror}"
+    elif isinstance(error, MemoryError):
+        reason = "out of memory; give --mem and fewer --nprocs, or try --fast"
+    else:
+        reason = f"unexpected {type(error).__name__}: {error}"
+    content = {"step": step, "reason": " ".join(reason.split()), "traceback": traceback.format_exc()}
+    with contextlib.suppress(OSError):  # a full disk: the failure is then told without its reason
+        (folder / FAILURE).write_text(json.dumps(content), encoding="utf-8")
