@@ -59,9 +59,7 @@ def _refuse_foreign(output_dir: Path) -> None:
     except (ValueError, TypeError, KeyError, AttributeError):
         made_by = []
     if "Demyelin" not in made_by:
-        raise InputError(
-            f"{output_dir}: holds another dataset (dataset_description.json); choose another folder"
-        )
+        raise InputError(f"{output_dir}: holds a dataset of another program; choose another folder")
 
 
 def description(bids_dir: Path) -> dict[str, Any]:

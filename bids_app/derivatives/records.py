@@ -5,8 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,56 +20,115 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def visit_key(inputs: Iterable[Path], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return what a visit's results depend on: version, settings and the content of its inputs."""
-    return {
-        "version": __version__,
-        "settings": settings,
-        "inputs": {path.name: sha256(path) for path in inputs},
-    }
+def fingerprint(path: Path) -> dict[str, Any]:
+    """Return what tells one file from another: content hash, and size and time to spare the hashing later."""
+    stat = path.stat()
+    return {"sha256": sha256(path), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
-def _record(output_dir: Path, name: str) -> Path:
+def unchanged(path: Path, known: dict[str, Any]) -> bool:
+    """Whether a file is the one recorded: by size and time, else by content."""
+    stat = path.stat()
+    if (stat.st_size, stat.st_mtime_ns) == (known["size"], known["mtime_ns"]):
+        return True
+    return sha256(path) == known["sha256"]
+
+
+def record_path(output_dir: Path, name: str) -> Path:
+    """Return the place of a visit's done record."""
     return output_dir / "logs" / "done" / f"{name}.json"
 
 
-def is_done(output_dir: Path, name: str, key: dict[str, Any]) -> bool:
-    """Whether a visit is finished: same key, and every file still there with its size."""
+def read_record(output_dir: Path, name: str) -> dict[str, Any] | None:
+    """Return a visit's done record, None where there is none that can be read."""
     try:
-        record = json.loads(_record(output_dir, name).read_text(encoding="utf-8"))
-        sizes = record["outputs"].items()
-        return record["key"] == key and all((output_dir / f).stat().st_size == size for f, size in sizes)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        record = json.loads(record_path(output_dir, name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def is_done(output_dir: Path, name: str, inputs: Iterable[Path], settings: dict[str, Any]) -> bool:
+    """Whether a visit is finished: same version, settings and inputs, and every output still whole."""
+    record = read_record(output_dir, name)
+    try:
+        if record is None or (record["version"], record["settings"]) != (__version__, settings):
+            return False
+        known = record["inputs"]
+        paths = {path.name: path for path in inputs}
+        whole = all((output_dir / file).stat().st_size == size for file, size in record["outputs"].items())
+        return whole and known.keys() == paths.keys() and all(unchanged(paths[n], known[n]) for n in paths)
+    except (OSError, KeyError, AttributeError, TypeError):
         return False
 
 
-def mark_done(output_dir: Path, name: str, key: dict[str, Any], outputs: Iterable[Path]) -> Path:
-    """Record that a visit is finished, with the files that it wrote."""
-    sizes = {path.relative_to(output_dir).as_posix(): path.stat().st_size for path in sorted(outputs)}
-    return write_json({"key": key, "outputs": sizes}, _record(output_dir, name))
+def mark_done(
+    output_dir: Path,
+    name: str,
+    *,
+    inputs: dict[str, Any],
+    settings: dict[str, Any],
+    outputs: Iterable[Path],
+    notes: Iterable[str] = (),
+) -> Path:
+    """Record that a visit is finished, from which inputs, and which files it wrote.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Root of the derivatives.
+    name : str
+        The visit's prefix.
+    inputs : dict
+        `fingerprint` of each input as it was read, by file name.
+    settings : dict
+        The settings that change results.
+    outputs : iterable of Path
+        Files of the visit.
+    notes : iterable of str
+        What was noticed while processing.
+    """
+    record = {
+        "version": __version__,
+        "settings": settings,
+        "inputs": inputs,
+        "outputs": {p.relative_to(output_dir).as_posix(): p.stat().st_size for p in sorted(outputs)},
+        "notes": list(notes),
+    }
+    return write_json(record, record_path(output_dir, name))
 
 
 def forget(output_dir: Path, name: str) -> None:
     """Remove a visit's done record before its files change."""
-    _record(output_dir, name).unlink(missing_ok=True)
+    record_path(output_dir, name).unlink(missing_ok=True)
 
 
-@contextmanager
-def visit_lock(output_dir: Path, name: str) -> Iterator[None]:
-    """Hold a visit for this process; the lock ends with the process, however it ends.
+class VisitLocks:
+    """Visits held by this process; they are free again when it ends, however it ends.
 
-    Raises
-    ------
-    VisitError
-        If another process holds it.
+    One file, one locked byte a visit: works on network file systems and needs one open file for any
+    number of visits.
     """
-    path = output_dir / "logs" / "locks" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
+
+    def __init__(self, output_dir: Path) -> None:
+        path = output_dir / "logs" / ".locks"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = path.open("a+b")
+
+    def hold(self, name: str) -> None:
+        """Hold a visit.
+
+        Raises
+        ------
+        VisitError
+            If another process holds it.
+        """
+        place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big")
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise VisitError(
-                f"{name}: another run is processing it into {output_dir}; left to that run"
-            ) from error
-        yield
+            fcntl.lockf(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        except (BlockingIOError, PermissionError) as error:
+            raise VisitError(f"{name}: another run is processing it; left to that run") from error
+
+    def close(self) -> None:
+        """Let all visits go."""
+        self._stream.close()

@@ -1,0 +1,89 @@
+"""Arguments, configuration file and exit codes."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bids_app import cli
+from bids_app.errors import InputError
+from bids_app.settings import Settings
+
+
+def test_every_setting_is_an_option_with_underscore_alias():
+    names = {name for action in cli.build_parser()._actions for name in action.option_strings}
+    for spec in dataclasses.fields(Settings):
+        if spec.metadata:
+            assert {f"--{spec.name}", f"--{spec.name.replace('_', '-')}"} <= names
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, bids_app.cli as c; c.build_parser().format_help(); print(sorted(sys.modules))"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for heavy in ("numpy", "pandas", "nipype", "bids'", "ants", "sklearn"):
+        assert f"'{heavy.rstrip(chr(39))}'" not in modules
+
+
+def test_command_line_wins_over_config_file(bids, tmp_path):
+    config = tmp_path / "run.toml"
+    config.write_text('random-seed = 3\nomp_nthreads = 2\nparticipant-label = ["01"]\nmem = 4\n')
+    args = [str(bids), str(tmp_path / "out"), "participant", "--config-file", str(config)]
+    settings = cli.parse([*args, "--random-seed", "5"])
+    assert (settings.random_seed, settings.omp_nthreads, settings.mem) == (5, 2, 4.0)
+    assert settings.participant_label == ("01",)
+
+
+@pytest.mark.parametrize(
+    "text", ["nonsense = 1", "nprocs = 'two'", "fast = 1", "template = 3", "session-label = [1]", "= 2"]
+)
+def test_bad_config_file_is_refused_by_name(bids, tmp_path, text):
+    config = tmp_path / "run.toml"
+    config.write_text(text)
+    with pytest.raises(InputError, match=r"run\.toml"):
+        cli.parse([str(bids), str(tmp_path / "out"), "participant", "--config-file", str(config)])
+
+
+def test_labels_with_underscore_aliases_add_up(bids, tmp_path):
+    args = [str(bids), str(tmp_path / "out"), "participant", "--participant_label", "01", "02"]
+    assert cli.parse([*args, "--participant-label", "03"]).participant_label == ("01", "02", "03")
+
+
+@pytest.mark.parametrize("place", [".", "out", "derivatives", ".."])
+def test_output_inside_input_is_refused(bids, place):
+    with pytest.raises(InputError, match="must lie outside the dataset"):
+        cli.parse([str(bids), str(bids / place), "participant"])
+
+
+def test_output_in_a_derivatives_folder_is_allowed(bids):
+    out = bids / "derivatives" / "demyelin"
+    assert cli.parse([str(bids), str(out), "participant"]).output_dir == out
+
+
+def test_work_folder_inside_input_is_refused(bids, tmp_path):
+    with pytest.raises(InputError, match="--work-dir"):
+        cli.parse([str(bids), str(tmp_path / "out"), "participant", "-w", str(bids / "work")])
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["/nowhere", "out", "participant"], "no such folder"),
+        (["BIDS", "out"], "analysis_level"),
+        (["BIDS", "out", "participant", "--nprocs", "-1"], "must not be negative"),
+        (["BIDS", "out", "participant", "--nonsense"], "unrecognized arguments"),
+        (["BIDS", "out", "participant", "-d", "lesions"], "give lesions=DIR"),
+        (["BIDS", "out", "participant"], "no participants"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(bids, tmp_path, args, words):
+    args = [str(bids) if arg == "BIDS" else arg for arg in args]
+    command = [str(Path(sys.executable).parent / "demyelin"), *args]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.startswith("demyelin: ")
+    assert done.stderr.count("\n") == 1
