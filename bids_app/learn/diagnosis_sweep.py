@@ -1,0 +1,361 @@
+"""The sweep over numbers of voxels: study B's model selection on one set of training scans."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bids_app.errors import InputError
+from bids_app.learn.diagnosis_engine import (
+    Fold,
+    SizeModel,
+    View,
+    binary_distances,
+    chi2_rank,
+    fit_size,
+    grid_decisions,
+    median_distance,
+)
+
+PAPER_SIZES: tuple[int | Literal["all"], ...] = (*(2**i for i in range(16)), "all")
+PAPER_GRID: tuple[float, ...] = tuple(2.0**i for i in range(-3, 6))
+VANISHED = 1e-6  # a kernel value that leaves a scan alone with itself
+GammaScale = Literal["paper", "median"]
+
+
+class VanishingKernelWarning(UserWarning):
+    """Between most scans the kernel is zero: the machine only remembers its training scans."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Everything a sweep scored and fitted.
+
+    Attributes
+    ----------
+    classes : ndarray, shape (2,)
+        Labels in sorted order; a decision value >= 0 calls the second.
+    sizes : ndarray of int, shape (S,)
+        Numbers of voxels.
+    C : ndarray, shape (nC,)
+        Penalties, ascending.
+    gamma : ndarray, shape (S, nG)
+        Kernel parameters as used, ascending.
+    folds : list of (train, test)
+        Indices into the training scans.
+    decisions : ndarray, shape (S, nC, nG, n)
+        Out-of-fold decision values of every training scan in every setting.
+    fold_scores : ndarray, shape (S, nC, nG, n_folds)
+        Accuracy in each fold.
+    fold_aucs : ndarray, shape (S, n_folds)
+        Area under the ROC curve in each fold, at each size's best C and gamma; NaN for folds of one class.
+    best : ndarray of int, shape (S, 2)
+        Index of C and of gamma with the highest mean accuracy; ties to the smallest C, then gamma.
+    models : list of SizeModel
+        Per size, the machine fitted on all training scans with the best C and gamma.
+    median_distance : ndarray, shape (S,)
+        Median squared distance between training scans.
+    order, statistic : ndarray, shape (n_voxels,)
+        `chi2_rank` of all training scans (empty where the features are not ranked voxels).
+    test_decisions : ndarray, shape (S, n_test)
+        Decision values of the scans given as test.
+    """
+
+    classes: npt.NDArray
+    sizes: npt.NDArray[np.intp]
+    C: npt.NDArray[np.float64]
+    gamma: npt.NDArray[np.float64]
+    folds: list[Fold]
+    decisions: npt.NDArray[np.float64]
+    fold_scores: npt.NDArray[np.float64]
+    fold_aucs: npt.NDArray[np.float64]
+    best: npt.NDArray[np.intp]
+    models: list[SizeModel]
+    median_distance: npt.NDArray[np.float64]
+    order: npt.NDArray[np.intp]
+    statistic: npt.NDArray[np.float64]
+    test_decisions: npt.NDArray[np.float64]
+    training_maps: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def mean_scores(self) -> npt.NDArray[np.float64]:
+        """Mean accuracy over folds, shape (S, nC, nG)."""
+        return self.fold_scores.mean(axis=-1)
+
+    @property
+    def predictions(self) -> npt.NDArray:
+        """Out-of-fold class labels, shape (S, nC, nG, n)."""
+        return self.classes[(self.decisions >= 0).astype(int)]
+
+    @property
+    def best_size(self) -> int:
+        """Index of the size with the highest mean out-of-fold AUC inside training; ties to the smallest."""
+        return int(np.argmax(np.round(np.nanmean(self.fold_aucs, axis=1), 12)))
+
+    @property
+    def vanished(self) -> npt.NDArray[np.bool_]:
+        """Where the kernel between scans at the median distance is below 1e-6, shape (S, nG)."""
+        return np.exp(-self.gamma * self.median_distance[:, None]) < VANISHED
+
+    def table(self) -> pd.DataFrame:
+        """Return one row per number of voxels: best C and gamma, cross-validated accuracy and AUC."""
+        i = np.arange(len(self.sizes))
+        return pd.DataFrame(
+            {
+                "n_voxels": self.sizes,
+                "C": self.C[self.best[:, 0]],
+                "gamma": self.gamma[i, self.best[:, 1]],
+                "cv_accuracy": self.mean_scores[i, self.best[:, 0], self.best[:, 1]],
+                "cv_auc": np.nanmean(self.fold_aucs, axis=1),
+                "median_squared_distance": self.median_distance,
+                "kernel_vanished": self.vanished[i, self.best[:, 1]],
+            }
+        )
+
+    def decision_function(self, maps: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Return decision values of new maps, shape (n_maps, S)."""
+        if self.training_maps is None:
+            raise ValueError("this sweep was not fitted on lesion maps")
+        distances = binary_distances(maps, self.training_maps, self.order, self.sizes.tolist())
+        return np.stack([m.decide(d) for m, d in zip(self.models, distances, strict=True)], axis=1)
+
+    def predict(self, maps: npt.NDArray[np.bool_]) -> npt.NDArray:
+        """Return the called labels of new maps, shape (n_maps, S)."""
+        return self.classes[(self.decision_function(maps) >= 0).astype(int)]
+
+
+def sweep(
+    maps: npt.NDArray[np.bool_],
+    y: npt.ArrayLike,
+    groups: npt.ArrayLike | None = None,
+    *,
+    sizes: Sequence[int | Literal["all"]] = PAPER_SIZES,
+    C: Sequence[float] = PAPER_GRID,
+    gamma: Sequence[float] = PAPER_GRID,
+    gamma_scale: GammaScale = "paper",
+    cv: int | Sequence[Fold] = 10,
+    seed: int,
+) -> Sweep:
+    """Choose C and gamma of an RBF machine for each number of ranked voxels (study B, 4.2, 4.3).
+
+    Parameters
+    ----------
+    maps : ndarray of bool, shape (n_scans, n_voxels)
+        Lesion maps of the training scans.
+    y : array-like, shape (n_scans,)
+        Two classes.
+    groups : array-like, shape (n_scans,), optional
+        Patient of each scan. Without it as published: voxels are ranked once on all training scans and scans
+        are dealt to folds one by one. With it without leakage: a patient's scans stay in one fold, and voxels
+        are ranked again inside every fold.
+    sizes : sequence of int or "all"
+        Numbers of voxels; those above `n_voxels` are left out.
+    C, gamma : sequence of float
+        The grid.
+    gamma_scale : {"paper", "median"}
+        `paper` uses the values of gamma as they are; `median` divides them by the median squared distance
+        between training scans at that number of voxels.
+    cv : int or sequence of (train, test)
+        Number of stratified, shuffled folds, or the folds themselves.
+    seed : int
+        Seed of the shuffling.
+
+    Returns
+    -------
+    Sweep
+        Fold scores, out-of-fold decisions and fitted machines, equal to those of scikit-learn's
+        `GridSearchCV(SVC(kernel="rbf"))` on the same folds.
+
+    Raises
+    ------
+    InputError
+        If there are not two classes, or fewer scans or patients of a class than folds.
+
+    Warns
+    -----
+    VanishingKernelWarning
+        If at some number of voxels no gamma of the grid leaves a kernel between scans.
+    """
+    maps = np.asarray(maps, dtype=bool)
+    folds = cv_folds(y, groups, cv, seed) if isinstance(cv, int) else list(cv)
+
+    def view(
+        train: npt.NDArray[np.intp], rows: npt.NDArray[np.intp], sizes: Sequence[int]
+    ) -> Iterator[npt.NDArray[np.int32]]:
+        order = chi2_rank(maps[train], np.asarray(y)[train])[1]
+        return binary_distances(maps[rows], maps[train], order, sizes)
+
+    result = search(
+        view,
+        y,
+        train=np.arange(len(maps)),
+        folds=folds,
+        sizes=resolve_sizes(sizes, maps.shape[1]),
+        C=C,
+        gamma=gamma,
+        gamma_scale=gamma_scale,
+        inside_folds=groups is not None,
+        ranking=lambda train: chi2_rank(maps[train], np.asarray(y)[train]),
+        training_maps=maps,
+    )
+    warn_vanished(result)
+    return result
+
+
+def search(
+    view: View,
+    y: npt.ArrayLike,
+    *,
+    train: npt.NDArray[np.intp],
+    folds: Sequence[Fold],
+    sizes: Sequence[int],
+    C: Sequence[float],
+    gamma: Sequence[float],
+    gamma_scale: GammaScale,
+    inside_folds: bool,
+    test: npt.NDArray[np.intp] | None = None,
+    ranking: Callable[[npt.NDArray[np.intp]], tuple[npt.NDArray, npt.NDArray]] | None = None,
+    training_maps: npt.NDArray[np.bool_] | None = None,
+) -> Sweep:
+    """Run a sweep on any view of the scans; `train` and `test` are rows of that view, `folds` of `train`.
+
+    With `inside_folds`, ranking (and whatever else the view learns) is done again on each fold's own training
+    scans; without, once on all of `train`.
+    """
+    test = np.empty(0, np.intp) if test is None else test
+    classes, code = np.unique(np.asarray(y)[train], return_inverse=True)
+    positive = code.astype(bool)
+    C_, gamma_ = np.sort(np.asarray(C, float)), np.sort(np.asarray(gamma, float))
+    n, shape = len(train), (len(sizes), len(C_), len(gamma_))
+    decisions = np.full((*shape, n), np.nan)
+    if inside_folds:
+        for inner in folds:
+            _decide_fold(decisions, view, positive, train, inner, sizes, C_, gamma_, gamma_scale)
+    models, test_decisions, median = [], np.empty((len(sizes), len(test))), np.empty(len(sizes))
+    scores, aucs = np.empty((*shape, len(folds))), np.empty((len(sizes), len(folds)))
+    best = np.empty((len(sizes), 2), np.intp)
+    for s, distance in enumerate(view(train, np.concatenate([train, test]), sizes)):
+        median[s] = median_distance(distance[:n])
+        used = gamma_ / median[s] if gamma_scale == "median" else gamma_
+        if not inside_folds:
+            decisions[s] = grid_decisions(distance[:n], positive, folds, C_, used)
+        scores[s], best[s], aucs[s] = _score(decisions[s], positive, folds)
+        i, j = best[s]
+        models.append(fit_size(distance[:n], positive, float(C_[i]), float(used[j])))
+        test_decisions[s] = models[-1].decide(distance[n:]) if len(test) else 0
+    order_by = ranking(train) if ranking else (np.empty(0), np.empty(0, np.intp))
+    scale = median if gamma_scale == "median" else np.ones(len(sizes))
+    return Sweep(
+        classes=classes,
+        sizes=np.asarray(sizes),
+        C=C_,
+        gamma=gamma_ / scale[:, None],
+        folds=list(folds),
+        decisions=decisions,
+        fold_scores=scores,
+        fold_aucs=aucs,
+        best=best,
+        models=models,
+        median_distance=median,
+        order=order_by[1],
+        statistic=order_by[0],
+        test_decisions=test_decisions,
+        training_maps=training_maps,
+    )
+
+
+def _decide_fold(
+    decisions: npt.NDArray[np.float64],
+    view: View,
+    positive: npt.NDArray[np.bool_],
+    train: npt.NDArray[np.intp],
+    fold: Fold,
+    sizes: Sequence[int],
+    C: npt.NDArray[np.float64],
+    gamma: npt.NDArray[np.float64],
+    gamma_scale: GammaScale,
+) -> None:
+    """Fill in the decisions of one fold, everything learned on that fold's training scans."""
+    fit, held = fold
+    rows = np.concatenate([fit, held])
+    m = len(fit)
+    here = [(np.arange(m), np.arange(m, len(rows)))]
+    for s, distance in enumerate(view(train[fit], train[rows], sizes)):
+        used = gamma / median_distance(distance[:m]) if gamma_scale == "median" else gamma
+        found = grid_decisions(distance, positive[rows], here, C, used)
+        decisions[s][:, :, held] = found[:, :, m:]
+
+
+def _score(
+    decisions: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], folds: Sequence[Fold]
+) -> tuple[npt.NDArray[np.float64], tuple[int, int], npt.NDArray[np.float64]]:
+    """Return fold accuracies of the grid at one size, the best (C, gamma), and its fold AUCs."""
+    right = (decisions >= 0) == positive
+    scores = np.stack([right[..., test].mean(-1) for _, test in folds], axis=-1)
+    mean = np.round(scores.mean(-1), 12)  # equal means are ties even where their sums differ in the last bit
+    i, j = (int(k) for k in np.unravel_index(np.argmax(mean), mean.shape))
+    aucs = [auc(positive[test], decisions[i, j, test]) for _, test in folds]
+    return scores, (i, j), np.array(aucs)
+
+
+def auc(positive: npt.NDArray[np.bool_], decision: npt.NDArray[np.float64]) -> float:
+    """Return the area under the ROC curve; NaN where one class is absent."""
+    from scipy.stats import rankdata
+
+    n_1, n_0 = int(positive.sum()), int((~positive).sum())
+    if not n_1 or not n_0:
+        return float("nan")
+    return float((rankdata(decision)[positive].sum() - n_1 * (n_1 + 1) / 2) / (n_1 * n_0))
+
+
+def resolve_sizes(sizes: Sequence[int | Literal["all"]], n_voxels: int) -> list[int]:
+    """Return ascending numbers of voxels that exist in maps of `n_voxels`."""
+    wanted = {n_voxels if size == "all" else int(size) for size in sizes}
+    found = sorted(size for size in wanted if 0 < size <= n_voxels)
+    if not found:
+        raise InputError(f"no size among {list(sizes)} fits maps of {n_voxels} voxels; give smaller sizes")
+    return found
+
+
+def cv_folds(y: npt.ArrayLike, groups: npt.ArrayLike | None, n_folds: int, seed: int) -> list[Fold]:
+    """Deal scans to stratified, shuffled folds; with `groups`, whole patients.
+
+    Raises
+    ------
+    InputError
+        If there are not two classes, or a class has fewer scans (patients) than folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    y = np.asarray(y)
+    units = np.arange(len(y)) if groups is None else np.asarray(groups)
+    counts = {label: len(np.unique(units[y == label])) for label in np.unique(y).tolist()}
+    what = "scans" if groups is None else "patients"
+    if len(counts) < 2:
+        raise InputError(f"only one class ({', '.join(map(str, counts))}): a diagnosis needs scans of two")
+    label, fewest = min(counts.items(), key=lambda item: item[1])
+    if fewest < n_folds:
+        raise InputError(
+            f"class {label} has {fewest} {what} for {n_folds} folds; lower the number of folds or add {what}"
+        )
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    dealt = kind(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y, groups)
+    return [(train, test) for train, test in dealt]
+
+
+def warn_vanished(result: Sweep) -> None:
+    """Warn where no gamma of the grid leaves a kernel between scans."""
+    gone = result.sizes[result.vanished.all(axis=1)]
+    if len(gone):
+        warnings.warn(
+            f"from {gone[0]} voxels on the kernel vanishes between scans (below {VANISHED:g} at the median "
+            'distance for every gamma of the grid); gamma_scale="median" adapts gamma to the distances',
+            VanishingKernelWarning,
+            stacklevel=3,
+        )
