@@ -57,7 +57,6 @@ def work_folder(settings: Settings) -> Iterator[Path]:
 
 def execute(workflow: Any, settings: Settings) -> None:
     """Run a nipype graph; failed visits are found afterwards, so its summary error is not needed."""
-    _configure_nipype(settings)
     plugin, arguments = choose_plugin(settings)
     if settings.write_graph:
         graph = workflow.write_graph(graph2use="orig", format="svg", simple_form=True)
@@ -99,14 +98,15 @@ class _Progress:
             say(f"{visit}: {step} ({seconds:.0f} s)")
 
 
-def _configure_nipype(settings: Settings) -> None:
+def configure(settings: Settings, work: Path) -> None:
+    """Configure nipype; a graph keeps the configuration from when it was made."""
     config.update_config(
         {
             "execution": {
                 "poll_sleep_duration": "0.1",
                 "hash_method": "content",
                 "crashfile_format": "txt",
-                "crashdump_dir": str(settings.output_dir / "logs" / "crash"),
+                "crashdump_dir": str(work),
                 "stop_on_first_crash": str(settings.stop_on_first_crash).lower(),
                 "remove_unnecessary_outputs": "false",
                 "check_version": "false",

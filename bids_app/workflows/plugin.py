@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -22,16 +23,18 @@ PR_SET_PDEATHSIG = 1
 KILLED = "a step was ended by the system, most likely out of memory; give --mem and fewer --nprocs, or --fast"
 
 
-def _start_worker(folder: str) -> None:
+def _start_worker(folder: str, log_level: int) -> None:
     """Prepare a worker: it ends with its parent, so that a killed run leaves nothing that still writes."""
+    logging.getLogger("nipype.workflow").setLevel(log_level)
     os.chdir(folder)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    context, here = multiprocessing.get_context("forkserver"), str(Path.cwd())
-    return ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(here,), mp_context=context)
+    context = multiprocessing.get_context("forkserver")
+    about = (str(Path.cwd()), logging.getLogger("nipype.workflow").level)
+    return ProcessPoolExecutor(workers, initializer=_start_worker, initargs=about, mp_context=context)
 
 
 class SafeMultiProcPlugin(MultiProcPlugin):

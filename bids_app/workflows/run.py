@@ -16,7 +16,7 @@ from bids_app.derivatives.records import VisitLocks, forget, is_done
 from bids_app.errors import InputError, VisitError
 from bids_app.layout import Visit, check_description, find_visits
 from bids_app.settings import Settings, digest
-from bids_app.workflows.engine import execute, say, work_folder
+from bids_app.workflows.engine import configure, execute, say, work_folder
 from bids_app.workflows.plugin import KILLED
 from bids_app.workflows.step import FAILURE
 from bids_app.workflows.validate import validate
@@ -135,6 +135,7 @@ def _run_batch(visits: Sequence[Visit], settings: Settings, work: Path, outcome:
     name = f"demyelin_{__version__.replace('.', '_')}_{digest(settings.results())[:8]}"
     for left in (work / name).rglob(FAILURE):
         left.unlink()
+    configure(settings, work)
     workflow = init_cohort_wf(visits, settings=settings, name=name)
     workflow.base_dir = str(work)
     execute(workflow, settings)

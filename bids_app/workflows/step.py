@@ -39,8 +39,9 @@ class Step(BaseInterface):
         self.function = function
         hints = get_type_hints(function)
         self._outputs_named = list(hints.pop("return")._fields)
-        for name, kind in hints.items():
-            is_file = kind in (Path, Path | None)
+        self._files = {name for name, kind in hints.items() if kind in (Path, Path | None)}
+        for name in hints:
+            is_file = name in self._files
             self.inputs.add_trait(name, File(exists=True) if is_file else traits.Any())
             value = inputs.get(name)
             setattr(self.inputs, name, Undefined if value is None else str(value) if is_file else value)
@@ -56,7 +57,7 @@ class Step(BaseInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         values = {
-            name: Path(value) if isinstance(self.inputs.trait(name).trait_type, File) else value
+            name: Path(value) if name in self._files else value
             for name, value in self.inputs.get().items()
             if isdefined(value)
         }

@@ -1,0 +1,88 @@
+"""A finished visit's files under their final names, each with a sidecar that says what made it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bids_app import __version__
+from bids_app.derivatives.dataset import uri, write_sidecar
+from bids_app.derivatives.files import atomic, save_image
+from bids_app.derivatives.names import OUTPUTS, RESOLUTION, Output
+
+
+def publish(
+    files: Mapping[str, Path],
+    folder: Path,
+    prefix: str,
+    *,
+    template: str,
+    atlas: str,
+    settings: Mapping[str, Any],
+    sources: Mapping[str, str],
+) -> list[Path]:
+    """Copy a visit's working files into the derivatives.
+
+    Parameters
+    ----------
+    files : mapping of str to Path
+        Working files by their key in `names.OUTPUTS`. A `.json` beside a working file holds more metadata,
+        such as the meaning of a table's columns.
+    folder : Path
+        The visit's `anat` folder.
+    prefix : str
+        The visit's prefix, e.g. `sub-01_ses-1`.
+    template, atlas : str
+        Names that become part of the file names.
+    settings : mapping
+        What the results depend on; recorded in every sidecar.
+    sources : mapping of str to str
+        BIDS URIs of the inputs by kind: `t1w`, `flair`, `lesions`.
+
+    Returns
+    -------
+    list of Path
+        Every file written, sidecars included.
+    """
+    import nibabel as nib
+
+    written = []
+    for key, work in files.items():
+        output = OUTPUTS[key]
+        path = folder / output.path(prefix, template=template, atlas=atlas)
+        if path.name.endswith(".nii.gz"):
+            save_image(nib.load(work), path)  # type: ignore[arg-type]
+        else:
+            with atomic(path) as aside:
+                shutil.copyfile(work, aside)
+        written.append(path)
+        if path.suffix in {".gz", ".tsv"}:
+            written.append(write_sidecar(path, _sidecar(key, output, work, settings, sources)))
+    return sorted(set(written))
+
+
+def _sidecar(
+    key: str, output: Output, work: Path, settings: Mapping[str, Any], sources: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what the JSON file beside an output says."""
+    only = {"t1w": ("t1w",), "flair": ("flair",), "flair_native": ("flair",)}.get(key, tuple(sources))
+    content: dict[str, Any] = {
+        "Description": output.about,
+        "Sources": [sources[kind] for kind in only if kind in sources],
+    }
+    content |= dict(output.meta)
+    for entity, text in RESOLUTION.items():
+        if f"_{entity}_" in output.ending:
+            content["Resolution"] = text
+    beside = work.with_name(work.name.split(".")[0] + ".json")
+    if beside.exists():
+        content |= json.loads(beside.read_text(encoding="utf-8"))
+    return content | {"DemyelinVersion": __version__, "DemyelinSettings": dict(settings)}
+
+
+def source_uris(images: Mapping[str, Path | None], bids_dir: Path) -> dict[str, str]:
+    """Return BIDS URIs of a visit's inputs."""
+    return {kind: uri(path, {"raw": bids_dir}) for kind, path in images.items() if path is not None}
