@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -62,7 +63,8 @@ class Step(BaseInterface):
             if isdefined(value)
         }
         try:
-            result = self.function(**values)
+            with _own_temporary_folder(Path(runtime.cwd)):
+                result = self.function(**values)
         except Exception as error:
             _write_failure(Path(runtime.cwd), self.function.__name__, error)
             raise
@@ -76,6 +78,18 @@ class Step(BaseInterface):
     def _list_outputs(self) -> dict[str, Any]:
         outputs = self._outputs().get()
         return outputs | self._results
+
+
+@contextlib.contextmanager
+def _own_temporary_folder(folder: Path) -> Iterator[None]:
+    """Let libraries that leave temporary files behind (ANTs) leave them where they are removed."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        tempfile.tempdir = own
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def _write_failure(folder: Path, step: str, error: Exception) -> None:
