@@ -1,4 +1,4 @@
-"""A nipype interface around a plain function of paths and values."""
+"""Plain functions of paths and values as nipype nodes, connected by handing results on."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from nipype import Node, Workflow
 from nipype.interfaces.base import BaseInterface, DynamicTraitedSpec, File, Undefined, isdefined, traits
 
 from bids_app.errors import DemyelinError
@@ -105,3 +107,46 @@ def _write_failure(folder: Path, step: str, error: Exception) -> None:
     content = {"step": step, "reason": " ".join(reason.split()), "traceback": traceback.format_exc()}
     with contextlib.suppress(OSError):  # a full disk: the failure is then told without its reason
         (folder / FAILURE).write_text(json.dumps(content), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One output of a step that has not run yet; given to another step it becomes a connection."""
+
+    node: Node
+    name: str
+
+
+class Handle:
+    """A step in a graph: its attributes are the results that it will have."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def __getattr__(self, name: str) -> Result:
+        if name.startswith("_") or name not in self._node.outputs.copyable_trait_names():
+            raise AttributeError(f"{self._node.name} has no result {name}")
+        return Result(self._node, name)
+
+
+def add_step(graph: Workflow, function: Callable[..., Any], *, mem_gb: float = 1.0, **inputs: Any) -> Handle:
+    """Add a function to a graph as the node of its name.
+
+    Parameters
+    ----------
+    graph : Workflow
+        Graph that the step becomes part of.
+    function : callable
+        See `Step`.
+    mem_gb : float
+        Peak memory, for the admission of steps.
+    **inputs
+        Values, or `Result`s of steps added before.
+    """
+    values = {name: value for name, value in inputs.items() if not isinstance(value, Result)}
+    node = Node(Step(function, **values), function.__name__, mem_gb=mem_gb, n_procs=1)
+    graph.add_nodes([node])
+    for name, value in inputs.items():
+        if isinstance(value, Result):
+            graph.connect(value.node, value.name, node, name)
+    return Handle(node)
