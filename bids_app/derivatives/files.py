@@ -69,6 +69,13 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
     return Path(path)
 
 
+def load_image(path: str | Path) -> nib.Nifti1Image:
+    """Load a NIfTI image that Demyelin wrote."""
+    import nibabel as nib
+
+    return nib.load(path)  # type: ignore[return-value]
+
+
 def save_image(image: nib.Nifti1Image, path: str | Path, dtype: npt.DTypeLike | None = None) -> Path:
     """Save a NIfTI image atomically, the same bytes for the same voxels; return the path.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bids_app import __version__
 from bids_app.derivatives.dataset import uri, write_sidecar
-from bids_app.derivatives.files import atomic, save_image
+from bids_app.derivatives.files import atomic, load_image, save_image
 from bids_app.derivatives.names import OUTPUTS, RESOLUTION, Output
 
 
@@ -47,14 +47,12 @@ def publish(
     list of Path
         Every file written, sidecars included.
     """
-    import nibabel as nib
-
     written = []
     for key, work in files.items():
         output = OUTPUTS[key]
         path = folder / output.path(prefix, template=template, atlas=atlas)
         if path.name.endswith(".nii.gz"):
-            save_image(nib.load(work), path)  # type: ignore[arg-type]
+            save_image(load_image(work), path)
         else:
             with atomic(path) as aside:
                 shutil.copyfile(work, aside)
