@@ -2,8 +2,8 @@
 
 scikit-learn's `GridSearchCV(SVC(kernel="rbf"))` computes every kernel value from all voxels, again for each
 of the 81 settings and 10 folds. Here each squared distance is counted once, grown from one number of voxels
-to the next, and every kernel is looked up from it. Distances between binary maps are integers, so a kernel value
-is the same double that LIBSVM would compute, and each fit takes the same steps to the same numbers.
+to the next, and every kernel is looked up from it. Distances between binary maps are integers, so a kernel
+value is the same double that LIBSVM would compute, and each fit takes the same steps to the same numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +20,25 @@ BLOCK = 4096  # voxels per matrix product: 17 MB of float32 for 1,038 maps
 Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
 
-class View(Protocol):
-    """What a set of training scans shows of all scans: distances after ranking on those scans alone."""
+Rows = npt.NDArray[np.intp]
+Ranking = tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]
+Kernel = Literal["rbf", "linear"]
 
-    def __call__(
-        self, train: npt.NDArray[np.intp], rows: npt.NDArray[np.intp], sizes: Sequence[int]
-    ) -> Iterable[npt.NDArray[Any]]:
-        """Yield, per size, squared distances of shape (len(rows), len(train)); integers where exact."""
+
+class View(Protocol):
+    """What scans look like once everything that must be learned was learned on the training scans alone."""
+
+    @property
+    def n_voxels(self) -> int:
+        """Number of features that "all" means."""
+        ...
+
+    def ranking(self, train: Rows) -> Ranking:
+        """Return statistic and order of the voxels (empty where features are not ranked voxels)."""
+        ...
+
+    def __call__(self, train: Rows, rows: Rows, sizes: Sequence[int]) -> Iterable[npt.NDArray[Any]]:
+        """Yield, per size, squared distances (len(rows), len(train)); `rows` begin with `train`."""
         ...
 
 
@@ -128,8 +140,14 @@ def _blocks(sizes: Sequence[int]) -> Iterator[tuple[int, int, bool]]:
             start = stop
 
 
-def rbf(distance: npt.NDArray[Any], gamma: float) -> npt.NDArray[np.float64]:
-    """Return exp(-gamma * distance), for integer distances with the very doubles that LIBSVM computes."""
+def kernel_values(distance: npt.NDArray[Any], gamma: float, kind: Kernel = "rbf") -> npt.NDArray[np.float64]:
+    """Return a kernel from squared distances.
+
+    `rbf` is exp(-gamma d), for integer d the very double that LIBSVM computes. `linear` is -gamma d / 2: it
+    differs from gamma times the inner product by terms that cancel in a machine with an intercept.
+    """
+    if kind == "linear":
+        return -0.5 * gamma * distance
     if distance.dtype.kind != "i":
         return np.exp(-gamma * distance)
     # the C library's exp, as in LIBSVM: numpy's vectorised one differs in the last bit
@@ -143,11 +161,12 @@ class SizeModel:
 
     C: float
     gamma: float
+    kernel: Kernel
     machine: Any
 
     def decide(self, distance: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Return decision values from squared distances to the training scans, (n, n_train) -> (n,)."""
-        return self.machine.decision_function(rbf(distance, self.gamma))
+        return self.machine.decision_function(kernel_values(distance, self.gamma, self.kernel))
 
 
 def median_distance(distance: npt.NDArray[Any]) -> float:
@@ -162,6 +181,7 @@ def grid_decisions(
     folds: Sequence[Fold],
     C: npt.NDArray[np.float64],
     gamma: npt.NDArray[np.float64],
+    kind: Kernel = "rbf",
 ) -> npt.NDArray[np.float64]:
     """Return out-of-fold decision values for a whole grid, at one number of voxels.
 
@@ -184,7 +204,7 @@ def grid_decisions(
     out = np.full((len(C), len(gamma), len(y)), np.nan)
     fitted: dict[int, tuple[npt.NDArray[np.float32], list[Any]]] = {}
     for j, value in enumerate(gamma):
-        kernel = rbf(distance, value)
+        kernel = kernel_values(distance, value, kind)
         for k, (train, test) in enumerate(folds):
             inner = kernel[np.ix_(train, train)]
             fitted[k] = _fits(inner, y[train], C, fitted.get(k))
@@ -216,6 +236,38 @@ def fit_machine(kernel: npt.NDArray[np.float64], y: npt.NDArray[np.bool_], C: fl
         return SVC(C=C, kernel="precomputed").fit(kernel, y)
 
 
-def fit_size(distance: npt.NDArray[Any], y: npt.NDArray[np.bool_], C: float, gamma: float) -> SizeModel:
+def fit_size(
+    distance: npt.NDArray[Any], y: npt.NDArray[np.bool_], C: float, gamma: float, kind: Kernel = "rbf"
+) -> SizeModel:
     """Fit the machine of one number of voxels on all training scans."""
-    return SizeModel(C, gamma, fit_machine(rbf(distance, gamma), y, C))
+    return SizeModel(C, gamma, kind, fit_machine(kernel_values(distance, gamma, kind), y, C))
+
+
+@dataclass
+class MapView:
+    """Lesion maps that are what they are, voxels ranked by chi-square on the training scans.
+
+    Parameters
+    ----------
+    maps : ndarray of bool, shape (n, n_voxels)
+        Lesion maps.
+    y : ndarray, shape (n,)
+        Class of each scan; only those of training scans are used.
+    """
+
+    maps: npt.NDArray[np.bool_]
+    y: npt.NDArray[Any]
+
+    @property
+    def n_voxels(self) -> int:
+        """Number of voxels."""
+        return self.maps.shape[1]
+
+    def ranking(self, train: Rows) -> Ranking:
+        """Return `chi2_rank` of the training scans."""
+        return chi2_rank(self.maps[train], self.y[train])
+
+    def __call__(self, train: Rows, rows: Rows, sizes: Sequence[int]) -> Iterator[npt.NDArray[np.int32]]:
+        """Yield squared distances per number of voxels."""
+        order = self.ranking(train)[1]
+        return binary_distances(self.maps[rows], self.maps[train], order, sizes)

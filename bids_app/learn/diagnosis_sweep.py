@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,10 +14,12 @@ import pandas as pd
 from bids_app.errors import InputError
 from bids_app.learn.diagnosis_engine import (
     Fold,
+    Kernel,
+    MapView,
+    Rows,
     SizeModel,
     View,
     binary_distances,
-    chi2_rank,
     fit_size,
     grid_decisions,
     median_distance,
@@ -27,6 +29,27 @@ PAPER_SIZES: tuple[int | Literal["all"], ...] = (*(2**i for i in range(16)), "al
 PAPER_GRID: tuple[float, ...] = tuple(2.0**i for i in range(-3, 6))
 VANISHED = 1e-6  # a kernel value that leaves a scan alone with itself
 GammaScale = Literal["paper", "median"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a sweep tries; the default is study B's."""
+
+    sizes: tuple[int | Literal["all"], ...] = PAPER_SIZES
+    C: tuple[float, ...] = PAPER_GRID
+    gamma: tuple[float, ...] = PAPER_GRID
+    gamma_scale: GammaScale = "paper"
+    kernel: Kernel = "rbf"
+
+    @property
+    def c(self) -> npt.NDArray[np.float64]:
+        """Penalties, ascending."""
+        return np.sort(np.asarray(self.C, float))
+
+    def scaled_gamma(self, median: float) -> npt.NDArray[np.float64]:
+        """Return the values of gamma to use where the median squared distance is `median`, ascending."""
+        gamma = np.sort(np.asarray(self.gamma, float))
+        return gamma / median if self.gamma_scale == "median" else gamma
 
 
 class VanishingKernelWarning(UserWarning):
@@ -81,6 +104,7 @@ class Sweep:
     order: npt.NDArray[np.intp]
     statistic: npt.NDArray[np.float64]
     test_decisions: npt.NDArray[np.float64]
+    kernel: Kernel = "rbf"
     training_maps: npt.NDArray[np.bool_] | None = None
 
     @property
@@ -101,7 +125,8 @@ class Sweep:
     @property
     def vanished(self) -> npt.NDArray[np.bool_]:
         """Where the kernel between scans at the median distance is below 1e-6, shape (S, nG)."""
-        return np.exp(-self.gamma * self.median_distance[:, None]) < VANISHED
+        gone = np.exp(-self.gamma * self.median_distance[:, None]) < VANISHED
+        return gone if self.kernel == "rbf" else np.zeros_like(gone)
 
     def table(self) -> pd.DataFrame:
         """Return one row per number of voxels: best C and gamma, cross-validated accuracy and AUC."""
@@ -182,91 +207,75 @@ def sweep(
     VanishingKernelWarning
         If at some number of voxels no gamma of the grid leaves a kernel between scans.
     """
-    maps = np.asarray(maps, dtype=bool)
+    maps, y = np.asarray(maps, dtype=bool), np.asarray(y)
     folds = cv_folds(y, groups, cv, seed) if isinstance(cv, int) else list(cv)
-
-    def view(
-        train: npt.NDArray[np.intp], rows: npt.NDArray[np.intp], sizes: Sequence[int]
-    ) -> Iterator[npt.NDArray[np.int32]]:
-        order = chi2_rank(maps[train], np.asarray(y)[train])[1]
-        return binary_distances(maps[rows], maps[train], order, sizes)
-
-    result = search(
-        view,
-        y,
-        train=np.arange(len(maps)),
-        folds=folds,
-        sizes=resolve_sizes(sizes, maps.shape[1]),
-        C=C,
-        gamma=gamma,
-        gamma_scale=gamma_scale,
-        inside_folds=groups is not None,
-        ranking=lambda train: chi2_rank(maps[train], np.asarray(y)[train]),
-        training_maps=maps,
-    )
+    grid = Grid(tuple(sizes), tuple(C), tuple(gamma), gamma_scale)
+    every = np.arange(len(maps))
+    result = search(MapView(maps, y), y, grid, every, folds, inside_folds=groups is not None)
+    result = replace(result, training_maps=maps)
     warn_vanished(result)
     return result
 
 
 def search(
     view: View,
-    y: npt.ArrayLike,
-    *,
-    train: npt.NDArray[np.intp],
+    y: npt.NDArray,
+    grid: Grid,
+    train: Rows,
     folds: Sequence[Fold],
-    sizes: Sequence[int],
-    C: Sequence[float],
-    gamma: Sequence[float],
-    gamma_scale: GammaScale,
+    *,
     inside_folds: bool,
-    test: npt.NDArray[np.intp] | None = None,
-    ranking: Callable[[npt.NDArray[np.intp]], tuple[npt.NDArray, npt.NDArray]] | None = None,
-    training_maps: npt.NDArray[np.bool_] | None = None,
+    test: Rows | None = None,
 ) -> Sweep:
-    """Run a sweep on any view of the scans; `train` and `test` are rows of that view, `folds` of `train`.
+    """Run a sweep on any view of the scans.
 
-    With `inside_folds`, ranking (and whatever else the view learns) is done again on each fold's own training
-    scans; without, once on all of `train`.
+    Parameters
+    ----------
+    view : View
+        The features.
+    y : ndarray
+        Class of every scan of the view; read at `train` alone.
+    grid : Grid
+        What to try.
+    train, test : ndarray of int
+        Scans to learn from and scans to decide on.
+    folds : sequence of (train, test)
+        Indices into `train`.
+    inside_folds : bool
+        Whether ranking, and whatever else the view learns, is done again on each fold's own training scans.
     """
     test = np.empty(0, np.intp) if test is None else test
-    classes, code = np.unique(np.asarray(y)[train], return_inverse=True)
-    positive = code.astype(bool)
-    C_, gamma_ = np.sort(np.asarray(C, float)), np.sort(np.asarray(gamma, float))
-    n, shape = len(train), (len(sizes), len(C_), len(gamma_))
-    decisions = np.full((*shape, n), np.nan)
+    classes, code = np.unique(y[train], return_inverse=True)
+    positive, n = code.astype(bool), len(train)
+    sizes = resolve_sizes(grid.sizes, view.n_voxels)
+    decisions = np.full((len(sizes), len(grid.C), len(grid.gamma), n), np.nan)
     if inside_folds:
-        for inner in folds:
-            _decide_fold(decisions, view, positive, train, inner, sizes, C_, gamma_, gamma_scale)
-    models, test_decisions, median = [], np.empty((len(sizes), len(test))), np.empty(len(sizes))
-    scores, aucs = np.empty((*shape, len(folds))), np.empty((len(sizes), len(folds)))
-    best = np.empty((len(sizes), 2), np.intp)
+        for fold in folds:
+            _decide_fold(decisions, view, positive, train, fold, sizes, grid)
+    parts = []
     for s, distance in enumerate(view(train, np.concatenate([train, test]), sizes)):
-        median[s] = median_distance(distance[:n])
-        used = gamma_ / median[s] if gamma_scale == "median" else gamma_
+        median = median_distance(distance[:n])
+        gamma = grid.scaled_gamma(median)
         if not inside_folds:
-            decisions[s] = grid_decisions(distance[:n], positive, folds, C_, used)
-        scores[s], best[s], aucs[s] = _score(decisions[s], positive, folds)
-        i, j = best[s]
-        models.append(fit_size(distance[:n], positive, float(C_[i]), float(used[j])))
-        test_decisions[s] = models[-1].decide(distance[n:]) if len(test) else 0
-    order_by = ranking(train) if ranking else (np.empty(0), np.empty(0, np.intp))
-    scale = median if gamma_scale == "median" else np.ones(len(sizes))
+            decisions[s] = grid_decisions(distance[:n], positive, folds, grid.c, gamma, grid.kernel)
+        scores, best, aucs = _score(decisions[s], positive, folds)
+        model = fit_size(distance[:n], positive, float(grid.c[best[0]]), float(gamma[best[1]]), grid.kernel)
+        decided = model.decide(distance[n:]) if len(test) else np.empty(0)
+        parts.append((gamma, scores, aucs, best, median, decided, model))
+    statistic, order = view.ranking(train)
+    *columns, models = zip(*parts, strict=True)
+    names = ("gamma", "fold_scores", "fold_aucs", "best", "median_distance", "test_decisions")
     return Sweep(
         classes=classes,
         sizes=np.asarray(sizes),
-        C=C_,
-        gamma=gamma_ / scale[:, None],
+        C=grid.c,
         folds=list(folds),
         decisions=decisions,
-        fold_scores=scores,
-        fold_aucs=aucs,
-        best=best,
-        models=models,
-        median_distance=median,
-        order=order_by[1],
-        statistic=order_by[0],
-        test_decisions=test_decisions,
-        training_maps=training_maps,
+        models=list(models),
+        order=order,
+        statistic=statistic,
+        kernel=grid.kernel,
+        **{name: np.array(column) for name, column in zip(names, columns, strict=True)},
     )
 
 
@@ -274,21 +283,18 @@ def _decide_fold(
     decisions: npt.NDArray[np.float64],
     view: View,
     positive: npt.NDArray[np.bool_],
-    train: npt.NDArray[np.intp],
+    train: Rows,
     fold: Fold,
     sizes: Sequence[int],
-    C: npt.NDArray[np.float64],
-    gamma: npt.NDArray[np.float64],
-    gamma_scale: GammaScale,
+    grid: Grid,
 ) -> None:
     """Fill in the decisions of one fold, everything learned on that fold's training scans."""
     fit, held = fold
-    rows = np.concatenate([fit, held])
-    m = len(fit)
+    rows, m = np.concatenate([fit, held]), len(fit)
     here = [(np.arange(m), np.arange(m, len(rows)))]
     for s, distance in enumerate(view(train[fit], train[rows], sizes)):
-        used = gamma / median_distance(distance[:m]) if gamma_scale == "median" else gamma
-        found = grid_decisions(distance, positive[rows], here, C, used)
+        gamma = grid.scaled_gamma(median_distance(distance[:m]))
+        found = grid_decisions(distance, positive[rows], here, grid.c, gamma, grid.kernel)
         decisions[s][:, :, held] = found[:, :, m:]
 
 

@@ -1,0 +1,115 @@
+"""Study B's maps: lesion frequency per class, signed chi-square, the voxels that were selected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bids_app.learn.diagnosis_engine import chi2_rank
+
+MIN_CLUSTER = 5  # voxels of 27 mm3
+
+
+def frequency(maps: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Return the share of scans with a lesion at each voxel (Fig 1 A, B)."""
+    return maps.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+
+def signed_chi2(
+    maps: npt.NDArray[np.bool_], y: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return chi-square, positive where lesions are more frequent in the true class (Fig 1 C), and q values.
+
+    Returns
+    -------
+    signed, q : ndarray of float32, shape (n_voxels,)
+        q by Benjamini and Hochberg over voxels where any scan has a lesion; 1 elsewhere. Scans of one patient
+        are not independent: with several per patient q is too small, and the map is a description.
+    """
+    from scipy.stats import chi2, false_discovery_control
+
+    statistic, _ = chi2_rank(maps, y)
+    sign = np.sign(frequency(maps[y]).astype(float) - frequency(maps[~y]))
+    q = np.ones_like(statistic)
+    seen = maps.any(axis=0)
+    if seen.any():
+        q[seen] = false_discovery_control(chi2.sf(statistic[seen], 1))
+    return (sign * statistic).astype(np.float32), q.astype(np.float32)
+
+
+def selection_depth(order: npt.NDArray[np.intp], sizes: Sequence[int]) -> npt.NDArray[np.int32]:
+    """Return, per voxel, the smallest number of voxels at which it is selected (Figs 3, 5); 0 where never."""
+    depth = np.zeros(len(order), np.int32)
+    for size in sorted(sizes, reverse=True):
+        depth[order[:size]] = size
+    return depth
+
+
+def clusters(
+    signed: nib.Nifti1Image,
+    q: npt.NDArray[np.floating],
+    atlas: nib.Nifti1Image,
+    names: Mapping[int, str],
+    classes: tuple[str, str],
+    alpha: float = 0.05,
+) -> pd.DataFrame:
+    """Return clusters of significant voxels with atlas labels, largest peak first.
+
+    Parameters
+    ----------
+    signed : Nifti1Image
+        Signed chi-square.
+    q : ndarray, shape of `signed`
+        False discovery rate.
+    atlas : Nifti1Image
+        Region labels on the grid of `signed`.
+    names : mapping of label to name
+        Region names; label 0 is written as `none`.
+    classes : (str, str)
+        Class of positive and of negative voxels.
+    alpha : float
+        Voxels with q below it count.
+
+    Returns
+    -------
+    DataFrame
+        Columns cluster, more_in, n_voxels, volume_mm3, peak_chi2, x, y, z (peak, template mm), peak_region,
+        regions (share of the cluster in each region, the three largest).
+    """
+    from scipy.ndimage import label
+
+    values, regions = np.asarray(signed.dataobj), np.asarray(atlas.dataobj)
+    voxel_mm3 = abs(np.linalg.det(signed.affine[:3, :3]))
+    rows = []
+    for direction, name in ((1, classes[0]), (-1, classes[1])):
+        numbered, n = label((q < alpha) & (values * direction > 0), np.ones((3, 3, 3)))
+        for k in range(1, n + 1):
+            where = np.argwhere(numbered == k)
+            if len(where) < MIN_CLUSTER:
+                continue
+            strength = np.abs(values[tuple(where.T)])
+            peak = where[np.argmax(strength)]
+            x, y, z = np.round(nib.affines.apply_affine(signed.affine, peak), 1)
+            found = pd.Series(regions[tuple(where.T)]).map(lambda r: names.get(int(r), "none"))
+            shares = found.value_counts(normalize=True)[:3]
+            rows.append(
+                {
+                    "more_in": name,
+                    "n_voxels": len(where),
+                    "volume_mm3": len(where) * voxel_mm3,
+                    "peak_chi2": float(strength.max()),
+                    "x": x,
+                    "y": y,
+                    "z": z,
+                    "peak_region": names.get(int(regions[tuple(peak)]), "none"),
+                    "regions": ", ".join(f"{region} {share:.0%}" for region, share in shares.items()),
+                }
+            )
+    columns = ["more_in", "n_voxels", "volume_mm3", "peak_chi2", "x", "y", "z", "peak_region", "regions"]
+    table = pd.DataFrame(rows, columns=columns).sort_values("peak_chi2", ascending=False, ignore_index=True)
+    table.insert(0, "cluster", np.arange(1, len(table) + 1))
+    return table
