@@ -1,0 +1,222 @@
+"""Reading scans of any kind safely, and bringing them onto one kind of grid."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from bids_app.errors import VisitError
+
+Array = npt.NDArray[np.float32]
+
+VOXEL_MM = (0.1, 12.0)
+MIN_SLICES = 5
+MAX_VOXELS = 2**29
+MAX_INVALID = 0.05
+HEAD_MM = 320.0
+
+
+class Scan(NamedTuple):
+    """An image as read: float32 voxels, 3D, with what was noticed."""
+
+    image: nib.Nifti1Image
+    notes: list[str]
+
+
+def read_scan(path: Path) -> Scan:
+    """Read a NIfTI scan and check that it can be a head.
+
+    The affine is the sform where its code is set, else the qform (the NIfTI standard's rule, as nibabel
+    applies it); a disagreement of the two is noted.
+
+    Parameters
+    ----------
+    path : Path
+        `.nii` or `.nii.gz`.
+
+    Returns
+    -------
+    Scan
+        The image, (x, y, z), float32, and notes.
+
+    Raises
+    ------
+    VisitError
+        If the file is truncated or not NIfTI, is not one 3D volume of plain numbers, has impossible voxel
+        sizes or an affine that cannot be inverted, holds too many invalid numbers, or is constant.
+    """
+    image = _open(path)
+    notes = _check_geometry(path, image)
+    data = _voxels(path, image)
+    if data.ndim > 3:
+        if any(side != 1 for side in data.shape[3:]):
+            raise VisitError(f"{path}: has {data.ndim} dimensions {data.shape}; give one 3D volume")
+        data = data.reshape(data.shape[:3])
+        notes.append(f"{path.name}: 4D with one volume, read as 3D")
+    _check_size(path, data.shape)
+    invalid = ~np.isfinite(data)
+    if invalid.any():
+        share = float(invalid.mean())
+        if share > MAX_INVALID:
+            raise VisitError(f"{path}: {share:.0%} of the voxels are NaN or infinite; export the image again")
+        data[invalid] = 0
+        notes.append(f"{path.name}: {int(invalid.sum())} NaN or infinite voxels set to 0")
+    if data.min() == data.max():
+        raise VisitError(f"{path}: all voxels are {data.flat[0]:g}; the image is empty")
+    return Scan(nib.Nifti1Image(data, image.affine), notes)
+
+
+def _open(path: Path) -> nib.Nifti1Image:
+    try:
+        image = nib.load(path)
+    except Exception as error:
+        raise VisitError(
+            f"{path}: not a readable NIfTI file ({_short(error)}); copy or export it again"
+        ) from error
+    if not isinstance(image, nib.Nifti1Image | nib.Nifti2Image):
+        raise VisitError(f"{path}: is {type(image).__name__}, not NIfTI; convert it")
+    return image
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def _voxels(path: Path, image: nib.Nifti1Image) -> Array:
+    """Return the scaled voxels as float32."""
+    kind = image.get_data_dtype()
+    if kind.fields or kind.kind not in "iufb":
+        raise VisitError(f"{path}: voxels are {kind}, not plain numbers; give a grey-scale image")
+    if np.prod([int(side) for side in image.shape], dtype=object) > MAX_VOXELS:
+        raise VisitError(f"{path}: {image.shape} voxels is more than any head scan; check the header")
+    try:
+        with np.errstate(all="ignore"):
+            return np.array(image.dataobj, dtype=np.float32)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise VisitError(f"{path}: truncated or damaged ({_short(error)}); copy it again") from error
+
+
+def _check_geometry(path: Path, image: nib.Nifti1Image) -> list[str]:
+    """Check affine and voxel sizes; note a disagreement of sform and qform."""
+    affine = image.affine
+    if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
+        raise VisitError(f"{path}: its affine cannot be inverted; mend the header (sform or qform)")
+    sizes = nib.affines.voxel_sizes(affine)
+    low, high = VOXEL_MM
+    if (sizes < low).any() or (sizes > high).any():
+        told = " x ".join(f"{size:g}" for size in sizes)
+        raise VisitError(
+            f"{path}: voxels of {told} mm; a head scan has {low:g} to {high:g} mm; mend the header"
+        )
+    header = image.header
+    try:
+        disagree = header["sform_code"] > 0 < header["qform_code"] and not np.allclose(
+            header.get_sform(), header.get_qform(), atol=0.1
+        )
+    except nib.spatialimages.HeaderDataError:
+        return [f"{path.name}: its qform is not valid: the sform is used"]
+    return [f"{path.name}: sform and qform disagree: the sform is used"] if disagree else []
+
+
+def _check_size(path: Path, shape: tuple[int, ...]) -> None:
+    if len(shape) < 3 or min(shape) < MIN_SLICES:
+        raise VisitError(
+            f"{path}: {' x '.join(map(str, shape))} voxels; needs a 3D volume of at least {MIN_SLICES}"
+        )
+
+
+def read_mask(path: Path, like: dict[str, nib.Nifti1Image]) -> tuple[nib.Nifti1Image, str, list[str]]:
+    """Read a lesion mask that came with the dataset and find out whose grid it is on.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI file: 0 and 1, or probabilities from 0 to 1 (then 0.5 and more is lesion).
+    like : dict of str to Nifti1Image
+        The scans that it may belong to, by name, as acquired.
+
+    Returns
+    -------
+    mask : Nifti1Image, uint8
+        0 and 1.
+    name : str
+        Key of `like` with the same shape and affine.
+    notes : list of str
+        What was noticed.
+
+    Raises
+    ------
+    VisitError
+        If it cannot be read, is on no scan's grid, or holds other labels.
+    """
+    image = _open(path)
+    data = _voxels(path, image)
+    data = data.reshape(data.shape[:3]) if data.ndim > 3 and data.size == np.prod(data.shape[:3]) else data
+    names = [name for name, scan in like.items() if _same_grid(data.shape, image.affine, scan)]
+    if not names:
+        grids = ", ".join(f"{name} {scan.shape}" for name, scan in like.items())
+        raise VisitError(f"{path}: shape {data.shape} and affine match no scan ({grids}); resample the mask")
+    values = np.unique(data)
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+        shown = ", ".join(f"{value:g}" for value in values[:5])
+        raise VisitError(f"{path}: holds {shown} ...; a lesion mask has 0 and 1 (or probabilities up to 1)")
+    notes = [] if set(values) <= {0.0, 1.0} else [f"{path.name}: probabilities; lesion where 0.5 or more"]
+    if not (data >= 0.5).any():
+        notes.append(f"{path.name}: holds no lesion")
+    return nib.Nifti1Image((data >= 0.5).astype(np.uint8), image.affine), names[0], notes
+
+
+def _same_grid(shape: tuple[int, ...], affine: npt.NDArray[np.float64], scan: nib.Nifti1Image) -> bool:
+    return shape == scan.shape and np.allclose(affine, scan.affine, atol=0.05)
+
+
+def conform(image: nib.Nifti1Image, voxel_size: float) -> nib.Nifti1Image:
+    """Resample to isotropic voxels with axes to the right, front and top, keeping the whole field of view.
+
+    Parameters
+    ----------
+    image : Nifti1Image, (x, y, z)
+        Any orientation, oblique or anisotropic.
+    voxel_size : float
+        Edge in mm.
+
+    Returns
+    -------
+    Nifti1Image, float32
+        Cubic interpolation kept inside the range of the image; no side longer than 320 mm (a longer field
+        of view, such as the neck's, is cut below).
+    """
+    from nibabel.processing import resample_from_to
+    from nibabel.spaces import vox2out_vox
+
+    shape, affine = vox2out_vox(image, voxel_sizes=(voxel_size,) * 3)
+    longest = int(HEAD_MM / voxel_size)
+    extra = [max(0, side - longest) for side in shape]
+    start = [extra[0] // 2, extra[1] // 2, extra[2]]
+    affine = affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ np.asarray(start, dtype=float)
+    affine = affine.astype(np.float32).astype(np.float64)  # exact in a NIfTI header, which ITK insists on
+    shape = tuple(side - cut for side, cut in zip(shape, extra, strict=True))
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    out = resample_from_to(
+        nib.Nifti1Image(data, image.affine), (shape, affine), order=3, mode="constant", cval=0.0
+    )
+    clipped = np.clip(np.asarray(out.dataobj, dtype=np.float32), data.min(), data.max())
+    return nib.Nifti1Image(clipped, out.affine)
+
+
+def resample(image: nib.Nifti1Image, like: nib.Nifti1Image, order: int = 1) -> nib.Nifti1Image:
+    """Resample an image onto another's grid by their affines alone (order 0 keeps labels)."""
+    from nibabel.processing import resample_from_to
+
+    data = np.asarray(image.dataobj)
+    source = nib.Nifti1Image(data if order == 0 else data.astype(np.float32), image.affine)
+    out = resample_from_to(source, (like.shape, like.affine), order=order, mode="constant", cval=0.0)
+    return nib.Nifti1Image(
+        np.asarray(out.dataobj).astype(data.dtype if order == 0 else np.float32), like.affine
+    )
