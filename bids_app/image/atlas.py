@@ -1,0 +1,194 @@
+"""Parcels: the atlas, its way into a visit's space, and normal-appearing white matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from bids_app.errors import InputError
+from bids_app.image.register import apply
+from bids_app.image.template import Template
+from bids_app.image.volume import resample
+
+AAL = "AAL"
+AAL_SPACE = "MNI152NLin6Asym"
+# AAL's own list calls both the middle and the medial orbital gyrus `Frontal_Mid_Orb`; names must differ here
+AAL_NAMES = {25: "Frontal_Med_Orb_L", 26: "Frontal_Med_Orb_R"}
+SURE_WM = 0.8
+LESION_MARGIN_MM = 2.0
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """A label image in template space and the names of its regions.
+
+    Attributes
+    ----------
+    name : str
+        `AAL`, or the file's stem without what BIDS names cannot hold.
+    image : Nifti1Image, (x, y, z), int
+        Labels; 0 is no region.
+    regions : DataFrame
+        Columns `index` (int) and `name`, one row per region.
+    space : str
+        Space of the labels; `template` where the user's file is taken to be in the template's space.
+    """
+
+    name: str
+    image: nib.Nifti1Image
+    regions: pd.DataFrame
+    space: str
+
+
+def load_atlas(atlas: str = AAL) -> Atlas:
+    """Load the built-in atlas, a label image with a table beside it, or a TemplateFlow atlas.
+
+    Parameters
+    ----------
+    atlas : str
+        `AAL` (Tzourio-Mazoyer et al. 2002, first version, 116 regions, in MNI152NLin6Asym space); a NIfTI file in
+        the space of the template, with a table of the same stem (`.tsv`: columns `index` and `name`); or
+        `TEMPLATE:ATLAS[:DESC]`, e.g. `MNI152NLin2009cAsym:Schaefer2018:100Parcels7Networks`, from TemplateFlow.
+
+    Returns
+    -------
+    Atlas
+
+    Raises
+    ------
+    InputError
+        If a file is missing or unreadable, or the table does not name the labels.
+    """
+    if atlas == AAL:
+        folder = files("bids_app") / "data" / "aal"
+        image = Path(str(folder / f"space-{AAL_SPACE}_res-1_atlas-AAL_dseg.nii.gz"))
+        return _read(image, Path(str(folder / "atlas-AAL_dseg.tsv")), AAL, AAL_SPACE, AAL_NAMES)
+    if atlas.count(":") in {1, 2} and not Path(atlas).exists():
+        return _from_templateflow(atlas)
+    path = Path(atlas)
+    stem = path.name.removesuffix(".gz").removesuffix(".nii")
+    name = "".join(letter for letter in stem if letter.isalnum()) or "custom"
+    return _read(path, path.with_name(f"{stem}.tsv"), name, "template")
+
+
+def _read(image: Path, table: Path, name: str, space: str, renamed: dict[int, str] | None = None) -> Atlas:
+    try:
+        labels = nib.load(image)
+        data = np.asanyarray(labels.dataobj)
+    except Exception as error:
+        raise InputError(
+            f"--atlas {image}: not AAL, and not a readable NIfTI file ({type(error).__name__})"
+        ) from error
+    if data.ndim != 3 or not np.array_equal(data, np.rint(data)):
+        raise InputError(f"--atlas {image}: must be a 3D image of whole-number labels")
+    clean = nib.Nifti1Image(data.astype(np.int32), labels.affine)  # type: ignore[attr-defined]
+    return Atlas(name, clean, _read_regions(table, data.astype(np.int64), renamed or {}), space)
+
+
+def _read_regions(path: Path, labels: np.ndarray, renamed: dict[int, str]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, sep="\t", dtype={"name": str})
+        table = table[["index", "name"]].astype({"index": "int64"})
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"--atlas: {path} must be a table (tabs) with whole-number `index` and `name`"
+        ) from error
+    table = table[table["index"] > 0].reset_index(drop=True)
+    table["name"] = table["index"].map(renamed).fillna(table["name"])
+    if table["index"].duplicated().any() or table["name"].duplicated().any() or table["name"].isna().any():
+        raise InputError(f"--atlas: {path} has an index or name twice, or a region without a name")
+    unnamed = np.setdiff1d(np.unique(labels), [0, *table["index"]])
+    if unnamed.size:
+        raise InputError(f"--atlas: {path} does not name label {unnamed[0]} of the image")
+    return table
+
+
+def _from_templateflow(atlas: str) -> Atlas:
+    from templateflow import api
+
+    template, name, *more = atlas.split(":")
+    query = {"atlas": name, "desc": more[0] if more else None, "suffix": "dseg"}
+    try:
+        found = [
+            api.get(template, **query, resolution=1, extension=".nii.gz"),
+            api.get(template, **query, extension=".tsv"),
+        ]
+    except Exception as error:
+        raise InputError(f"--atlas {atlas}: TemplateFlow cannot provide it ({type(error).__name__})") from error
+    if not all(isinstance(path, Path) for path in found):
+        raise InputError(f"--atlas {atlas}: TemplateFlow has none, or several; add the description: {atlas}:DESC")
+    return _read(found[0], found[1], name + "".join(more), template)
+
+
+def parcels(atlas: Atlas, like: nib.Nifti1Image, from_template: Sequence[Path]) -> nib.Nifti1Image:
+    """Bring an atlas to a visit's space, each voxel taking the nearest label.
+
+    AAL is drawn in MNI152NLin6Asym, the built-in template is MNI152NLin2009aSym. Both are variants of
+    the MNI152 average in the same coordinates, and no transform between them is applied: millimetres are
+    taken as they are. See `overlap_with_grey_matter` for how well that holds.
+
+    Parameters
+    ----------
+    atlas : Atlas
+        Labels in template coordinates.
+    like : Nifti1Image, (x, y, z)
+        Grid of the visit.
+    from_template : sequence of Path
+        Transforms that bring images from the template to the visit.
+
+    Returns
+    -------
+    Nifti1Image, (x, y, z), int32
+    """
+    return apply(atlas.image, like, from_template, interpolation="nearestNeighbor")
+
+
+def overlap_with_grey_matter(atlas: Atlas, template: Template) -> tuple[float, float]:
+    """Return how well an atlas fits the template's grey matter, as two shares between 0 and 1.
+
+    Returns
+    -------
+    covered : float
+        Share of the template's grey matter (probability above 0.5) that has a label.
+    grey : float
+        Mean grey-matter probability of the labelled voxels inside the brain.
+    """
+    labels = np.asarray(resample(atlas.image, template.brain, order=0).dataobj) > 0
+    gm = np.asarray(template.gm.dataobj)
+    inside = labels & (np.asarray(template.brain.dataobj) > 0)
+    return float(labels[gm > 0.5].mean()), float(gm[inside].mean())
+
+
+def normal_appearing_white_matter(
+    wm: nib.Nifti1Image, lesions: nib.Nifti1Image, brain: nib.Nifti1Image
+) -> nib.Nifti1Image:
+    """Return the mask of normal-appearing white matter (NAWM).
+
+    Rule: inside the brain, probability of white matter at least 0.8 (which leaves out voxels shared with
+    other tissues, in place of an erosion that would lose thin gyri), more than 2 mm from any lesion
+    (whose surround is not normal either).
+
+    Parameters
+    ----------
+    wm : Nifti1Image, (x, y, z)
+        Probability of white matter, from the filled T1w.
+    lesions, brain : Nifti1Image, (x, y, z)
+        Masks on the same grid.
+
+    Returns
+    -------
+    Nifti1Image, (x, y, z), uint8
+    """
+    lesion = np.asanyarray(lesions.dataobj) > 0
+    mask = (np.asanyarray(wm.dataobj) >= SURE_WM) & (np.asanyarray(brain.dataobj) > 0) & ~lesion
+    if lesion.any():
+        size = nib.affines.voxel_sizes(wm.affine)
+        mask &= ndimage.distance_transform_edt(~lesion, sampling=size) > LESION_MARGIN_MM
+    return nib.Nifti1Image(mask.astype(np.uint8), wm.affine)
