@@ -52,6 +52,9 @@ class Grid:
         return gamma / median if self.gamma_scale == "median" else gamma
 
 
+PAPER = Grid()
+
+
 class VanishingKernelWarning(UserWarning):
     """Between most scans the kernel is zero: the machine only remembers its training scans."""
 

@@ -152,7 +152,7 @@ def read_on_grid(path: Path, visit: str, mask: nib.Nifti1Image) -> npt.NDArray[n
         If it cannot be read or lies on another grid.
     """
     try:
-        image = nib.load(path)
+        image: Any = nib.load(path)
         data = np.asarray(image.dataobj, dtype=np.float64)
     except Exception as error:  # nibabel, gzip and zlib each have their own
         raise InputError(f"{path}: map of {visit} cannot be read ({error}); process it again") from error

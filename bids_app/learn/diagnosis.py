@@ -1,0 +1,298 @@
+"""Differential diagnosis from lesion maps (study B): as published, leak-free, and what its authors propose next."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bids_app.errors import InputError
+from bids_app.learn import diagnosis_maps as brain_maps
+from bids_app.learn import raters as judges
+from bids_app.learn.diagnosis_binary import Binary, analyse
+from bids_app.learn.diagnosis_engine import chi2_rank
+from bids_app.learn.diagnosis_model import DiagnosisModel, fit_model
+from bids_app.learn.diagnosis_protocols import COMPACT, Design
+from bids_app.learn.diagnosis_result import DiagnosisResult
+from bids_app.learn.diagnosis_rule import rule_calls
+from bids_app.learn.diagnosis_scans import Scans, check_folds, map_paths, select_scans
+from bids_app.learn.diagnosis_sweep import PAPER, PAPER_GRID, PAPER_SIZES, Grid, Sweep, sweep
+from bids_app.learn.diagnosis_tables import by_class, by_split
+from bids_app.learn.diagnosis_variants import VARIANTS
+from bids_app.learn.diagnosis_views import N_SD, LesionFrequency, LesionView
+from bids_app.learn.lesion_maps import MapStore, build_store
+
+if TYPE_CHECKING:
+    from bids_app.cohort import Cohort
+
+__all__ = [
+    "PAPER_GRID",
+    "PAPER_SIZES",
+    "DiagnosisModel",
+    "DiagnosisResult",
+    "Grid",
+    "LesionFrequency",
+    "Options",
+    "Sweep",
+    "chi2_rank",
+    "run",
+    "sweep",
+]
+
+Protocol = Literal["both", "paper", "nested"]
+INDEPENDENCE = (
+    "q values take scans for independent; scans of one patient are not, so the chi-square map describes this "
+    "cohort rather than tests it"
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a diagnosis is learned; the defaults are study B's.
+
+    Attributes
+    ----------
+    classes : tuple of str, optional
+        Labels to tell apart, the first one's share called right being the sensitivity. Default: all; more than
+        two are learned one against the rest.
+    acute : str, optional
+        Column that marks (or counts days since) a relapse: only scans within three months of one are used.
+    threshold : "train" or float
+        Belief above which a voxel is a lesion; `train` learns it.
+    n_sd : float
+        Standard deviations above the mean for `train`.
+    grid : Grid
+        Numbers of voxels, C, gamma and its scale.
+    null_grid : Grid
+        The smaller grid of the permutations.
+    cv, outer : int
+        Inner folds; outer folds of the leak-free protocol.
+    permutations : int
+        How often diagnoses are dealt anew for the null; 0 for none.
+    variants : tuple of str
+        Further features and models to compare, among `VARIANTS`.
+    n_jobs : int
+        Processes; results do not depend on it.
+    """
+
+    classes: tuple[str, ...] | None = None
+    acute: str | None = None
+    threshold: Literal["train"] | float = "train"
+    n_sd: float = N_SD
+    grid: Grid = PAPER
+    null_grid: Grid = COMPACT
+    cv: int = 10
+    outer: int = 5
+    permutations: int = 20
+    variants: tuple[str, ...] = VARIANTS
+    n_jobs: int = 1
+
+
+def run(
+    cohort: Cohort,
+    *,
+    protocol: Protocol = "both",
+    raters: Path | None = None,
+    seed: int,
+    options: Options | None = None,
+    template: str | None = None,
+    cache: Path | None = None,
+) -> DiagnosisResult:
+    """Learn diagnoses from lesion maps and say honestly how well.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Visits with participant_id, session_id, diagnosis and clinical columns, and the derivatives folder.
+    protocol : {"both", "paper", "nested"}
+        `paper`: study B as published; `nested`: leak-free.
+    raters : Path, optional
+        Human raters' decisions (see `bids_app.learn.raters.read_raters`).
+    seed : int
+        Seed of every split and permutation.
+    options : Options, optional
+        How to learn.
+    template : str, optional
+        Space of the maps; the built-in template by default.
+    cache : Path, optional
+        Folder to keep the maps in as arrays; a temporary one by default.
+
+    Returns
+    -------
+    DiagnosisResult
+        Tables, maps, notes and the machine for new scans.
+
+    Raises
+    ------
+    InputError
+        If labels, maps, raters or the number of patients make the analysis impossible.
+    """
+    from bids_app.image.template import BUILT_IN, belief_grid
+
+    options, template = options or Options(), template or BUILT_IN
+    scans = select_scans(cohort.visits, classes=options.classes, acute=options.acute)
+    scans, paths = _with_maps(scans, Path(cohort.derivatives), template)
+    check_folds(scans, options.cv, options.outer)
+    ratings = judges.read_raters(raters, scans.table["visit"].tolist(), scans.classes) if raters else None
+    with tempfile.TemporaryDirectory(prefix="demyelin-maps-") as temporary:
+        store = build_store(
+            paths["belief"], paths["lesions"], belief_grid(template), cache or Path(temporary)
+        )
+        parts = _analyse_classes(scans, store, paths, protocol, seed, options)
+        tables = _joined(parts) | {"by_class": by_class(scans.table)}
+        if len(scans.classes) > 2 and protocol != "paper":
+            tables["confusion"] = _confusion(scans, parts)
+        if "published_test" in tables["scans"]:
+            tables["by_split"] = by_split(
+                scans.table, _first_part(tables["scans"])["published_test"].to_numpy()
+            )
+        if ratings is not None:
+            tables |= _rater_tables(ratings, scans, tables["scans"])
+        images, tables["clusters"] = _maps(scans, store, parts, options)
+        model = fit_model(scans, store, options.grid, options.cv, seed, options.threshold, options.n_sd)
+    notes = [*scans.notes, *(note for part in parts for note in part.notes), INDEPENDENCE]
+    settings = {"protocol": protocol, "seed": seed, "template": template} | asdict(options)
+    settings |= {"n_voxels": store.n_voxels, "thresholds": {p.positive: p.threshold for p in parts}}
+    return DiagnosisResult(tables, images, list(dict.fromkeys(notes)), settings, model)
+
+
+def _with_maps(scans: Scans, derivatives: Path, template: str) -> tuple[Scans, dict[str, dict[str, Path]]]:
+    """Leave out visits that have no maps, and say so."""
+    paths = map_paths(scans.table, derivatives, template)
+    has = [paths["belief"][v].exists() and paths["lesions"][v].exists() for v in scans.table["visit"]]
+    if not any(has):
+        first = next(iter(paths["belief"].values()))
+        raise InputError(f"{first}: no visit has belief and lesion maps; run the participant level first")
+    if all(has):
+        return scans, paths
+    gone = scans.table["visit"][~np.array(has)]
+    which = ", ".join(gone[:5]) + (" ..." if len(gone) > 5 else "")
+    note = f"{len(gone)} visits without belief or lesion map were left out ({which})"
+    kept = select_scans(scans.table[has], classes=scans.classes)
+    kept = replace(kept, notes=[*scans.notes, note])
+    return kept, map_paths(kept.table, derivatives, template)
+
+
+def _analyse_classes(
+    scans: Scans,
+    store: MapStore,
+    paths: dict[str, dict[str, Path]],
+    protocol: Protocol,
+    seed: int,
+    options: Options,
+) -> list[Binary]:
+    """Analyse two classes once, more of them one against the rest."""
+    clinical, _ = scans.clinical()
+    rule, rule_note = _rule(list(paths["table"].values()))
+    positives = scans.classes[:1] if len(scans.classes) == 2 else scans.classes
+    parts = []
+    for positive in positives:
+        y = scans.label == positive
+        design = Design(y, scans.patient, seed, options.cv, options.outer, options.n_jobs)
+        view = LesionView(store, y, "belief", options.threshold, options.n_sd)
+        is_ms = positive == scans.classes[0]
+        part = analyse(view, design, positive, protocol, options, clinical, rule if is_ms else None)
+        table = scans.table[["visit", "participant_id", "session_id", "diagnosis"]]
+        part.tables["scans"] = pd.concat([table, part.tables["scans"]], axis=1)
+        parts.append(replace(part, notes=[*part.notes, *rule_note]))
+    return parts
+
+
+def _rule(tables: list[Path]) -> tuple[npt.NDArray[np.bool_] | None, list[str]]:
+    try:
+        return rule_calls(tables), []
+    except InputError as error:
+        return None, [f"the published rule was not applied: {error}"]
+
+
+def _joined(parts: list[Binary]) -> dict[str, pd.DataFrame]:
+    """Stack the tables of all parts, each row with its positive class."""
+    names = dict.fromkeys(name for part in parts for name in part.tables)
+    return {
+        name: pd.concat(
+            [p.tables[name].assign(positive=p.positive) for p in parts if name in p.tables], ignore_index=True
+        )
+        for name in names
+    }
+
+
+def _first_part(scans: pd.DataFrame) -> pd.DataFrame:
+    return scans[scans["positive"] == scans["positive"].iloc[0]]
+
+
+def _confusion(scans: Scans, parts: list[Binary]) -> pd.DataFrame:
+    """Return how often each class was called each class: the highest leak-free decision wins."""
+    decisions = np.column_stack([part.tables["scans"]["nested_decision"] for part in parts])
+    called = np.array(scans.classes, dtype=object)[decisions.argmax(axis=1)]
+    counts = pd.crosstab(pd.Series(scans.label, name="diagnosis"), pd.Series(called, name="called"))
+    return counts.reindex(scans.classes, fill_value=0).rename_axis(columns=None).reset_index()
+
+
+def _rater_tables(ratings: pd.DataFrame, scans: Scans, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Compare raters with each protocol's out-of-sample calls (two classes)."""
+    truth = scans.table.set_index("visit")["diagnosis"]
+    found: dict[str, list[pd.DataFrame]] = {"raters": [], "agreement": []}
+    for protocol in ("published", "nested"):
+        if f"{protocol}_decision" not in table or len(scans.classes) > 2:
+            continue
+        decided = table.set_index("visit")[f"{protocol}_decision"].dropna()
+        calls = pd.Series(np.where(decided >= 0, *scans.classes), decided.index)
+        performance = judges.performance(ratings, truth, scans.classes[0], calls)
+        found["raters"].append(performance.assign(protocol=protocol))
+        found["agreement"].append(judges.agreement(ratings, truth, calls).assign(protocol=protocol))
+    if not found["raters"]:
+        found["raters"] = [judges.performance(ratings, truth, scans.classes[0])]
+        found["agreement"] = [judges.agreement(ratings, truth)]
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}
+
+
+def _maps(
+    scans: Scans, store: MapStore, parts: Sequence[Binary], options: Options
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the maps as images and the cluster table, from all scans of the cohort."""
+    every = np.arange(len(scans.table))
+    view = LesionView(store, scans.label, "belief", options.threshold, options.n_sd)
+    maps, slug = view.fitted(every).maps, _slug
+    images = {
+        f"frequency-{slug(name)}": store.image(brain_maps.frequency(maps[scans.label == name]))
+        for name in scans.classes
+    }
+    atlas, names = _atlas(store)
+    tables = []
+    for part in parts:
+        signed, q = brain_maps.signed_chi2(maps, scans.label == part.positive)
+        rest = next(name for name in scans.classes if name != part.positive)
+        classes = (part.positive, rest if len(scans.classes) == 2 else "the rest")
+        images[f"chi2-{slug(part.positive)}"] = store.image(signed)
+        images[f"chi2q-{slug(part.positive)}"] = store.image(q)
+        volume = np.ones(store.mask.shape, np.float32)
+        volume[store.mask] = q
+        tables.append(brain_maps.clusters(store.image(signed), volume, atlas, names, classes))
+        if part.order is not None:
+            depth = brain_maps.selection_depth(part.order, part.sizes)
+            images[f"selected-{slug(part.positive)}"] = store.image(depth)
+    return images, pd.concat(tables, ignore_index=True)
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name)
+
+
+def _atlas(store: MapStore) -> tuple[Any, dict[int, str]]:
+    """Return AAL on the grid of the maps, and its names."""
+    import nibabel as nib
+
+    from bids_app.image.volume import resample
+
+    folder = Path(__file__).parents[1] / "data" / "aal"
+    labels: Callable[..., Any] = nib.load
+    atlas = labels(folder / "space-MNI152NLin6Asym_res-1_atlas-AAL_dseg.nii.gz")
+    grid = nib.Nifti1Image(store.mask.astype(np.uint8), store.affine)
+    table = pd.read_csv(folder / "atlas-AAL_dseg.tsv", sep="\t")
+    return resample(atlas, grid, order=0), dict(zip(table["index"], table["name"], strict=True))

@@ -1,0 +1,222 @@
+"""Study B's two protocols: as published, and with nothing learned from the scans that are tested."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bids_app.learn.diagnosis_engine import Rows, View
+from bids_app.learn.diagnosis_sweep import Grid, Sweep, auc, cv_folds, search
+from bids_app.learn.statistics import cluster_bootstrap, wilson_interval
+
+TEST_SHARE = 0.3
+COMPACT = Grid(sizes=(1, 4, 16, 64, 256, 1024, 4096, 16384, "all"), C=(0.125, 1, 8), gamma=(0.125, 1, 8))
+MakeView = Callable[[npt.NDArray[np.bool_]], View]
+
+
+@dataclass(frozen=True)
+class Design:
+    """Who is who, and how scans are dealt; the same for everything that is to be compared.
+
+    Attributes
+    ----------
+    y : ndarray of bool, shape (n,)
+        True for the class whose share called right is the sensitivity.
+    patient : ndarray, shape (n,)
+        Patient of each scan.
+    cv, outer : int
+        Folds inside training; outer folds of the leak-free protocol.
+    seed : int
+        Seed of every split.
+    n_jobs : int
+        Processes for outer folds and permutations; results do not depend on it.
+    """
+
+    y: npt.NDArray[np.bool_]
+    patient: npt.NDArray[Any]
+    seed: int
+    cv: int = 10
+    outer: int = 5
+    n_jobs: int = 1
+
+
+@dataclass(frozen=True)
+class Published:
+    """The protocol as published: 70/30 split of scans, one ranking, number of voxels by test AUC."""
+
+    train: Rows
+    test: Rows
+    sweep: Sweep
+    test_auc: npt.NDArray[np.float64]
+
+    @property
+    def chosen(self) -> int:
+        """Index of the size with the highest test AUC (as published; optimistic), ties to the smallest."""
+        return int(np.argmax(np.round(self.test_auc, 12)))
+
+
+@dataclass(frozen=True)
+class LeakFree:
+    """Every scan decided by a machine that saw nothing of its patient.
+
+    Attributes
+    ----------
+    fold : ndarray of int, shape (n,)
+        Outer fold in which a scan was tested.
+    decision : ndarray, shape (n,)
+        Decision value at the size chosen inside training.
+    by_size : ndarray, shape (S, n)
+        Decision value at every size.
+    sizes : ndarray of int, shape (S,)
+        Numbers of voxels.
+    chosen : list of dict
+        Per outer fold: number of voxels, C, gamma and inner AUC.
+    """
+
+    fold: npt.NDArray[np.intp]
+    decision: npt.NDArray[np.float64]
+    by_size: npt.NDArray[np.float64]
+    sizes: npt.NDArray[np.intp]
+    chosen: list[dict[str, Any]]
+
+
+def published(view: View, design: Design, grid: Grid) -> Published:
+    """Run study B as published: scans of one patient may be on both sides, and size is picked on the test."""
+    train, test = split_scans(design.y, TEST_SHARE, design.seed)
+    folds = cv_folds(design.y[train], None, design.cv, design.seed)
+    sweep = search(view, design.y, grid, train, folds, inside_folds=False, test=test)
+    aucs = np.array([auc(design.y[test], decided) for decided in sweep.test_decisions])
+    return Published(train, test, sweep, aucs)
+
+
+def split_scans(y: npt.NDArray[np.bool_], share: float, seed: int) -> tuple[Rows, Rows]:
+    """Split scans into training and test at random within each class."""
+    rng = np.random.default_rng(seed)
+    test = [
+        rng.permutation(np.flatnonzero(y == label))[: round(share * np.sum(y == label))] for label in (0, 1)
+    ]
+    chosen = np.sort(np.concatenate(test))
+    return np.setdiff1d(np.arange(len(y)), chosen), chosen
+
+
+def leak_free(view: View, design: Design, grid: Grid) -> LeakFree:
+    """Nested cross-validation by patient: threshold, ranking, C, gamma and size all chosen inside training."""
+    from joblib import Parallel, delayed
+
+    folds = cv_folds(design.y, design.patient, design.outer, design.seed)
+    runs = Parallel(n_jobs=min(design.n_jobs, len(folds)))(
+        delayed(_outer)(view, design, grid, train, test) for train, test in folds
+    )
+    fold, decision = np.empty(len(design.y), np.intp), np.empty(len(design.y))
+    by_size = np.empty((len(runs[0].sizes), len(design.y)))
+    chosen = []
+    for k, ((_, test), run) in enumerate(zip(folds, runs, strict=True)):
+        best = run.best_size
+        fold[test], by_size[:, test], decision[test] = k, run.test_decisions, run.test_decisions[best]
+        row = run.table().iloc[best]
+        chosen.append({"outer_fold": k} | row[["n_voxels", "C", "gamma", "cv_accuracy", "cv_auc"]].to_dict())
+    return LeakFree(fold, decision, by_size, runs[0].sizes, chosen)
+
+
+def _outer(view: View, design: Design, grid: Grid, train: Rows, test: Rows) -> Sweep:
+    inner = cv_folds(design.y[train], design.patient[train], design.cv, design.seed)
+    run = search(view, design.y, grid, train, inner, inside_folds=True, test=test)
+    return replace(run, decisions=np.empty(0), models=[])  # what is not needed need not travel back
+
+
+def fold_auc(
+    y: npt.NDArray[np.bool_], decision: npt.NDArray[np.float64], fold: npt.NDArray[np.intp]
+) -> float:
+    """Return the mean AUC over outer folds: decisions of different machines are not on one scale."""
+    found = [auc(y[fold == k], decision[fold == k]) for k in np.unique(fold)]
+    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+
+
+def calls_table(y: npt.NDArray[np.bool_], called: npt.NDArray[np.bool_]) -> pd.DataFrame:
+    """Return sensitivity, specificity and accuracy with Wilson score intervals, one row each."""
+    rows = []
+    for metric, among in (("sensitivity", y), ("specificity", ~y), ("accuracy", np.ones_like(y))):
+        right, n = int(np.sum((called == y) & among)), int(among.sum())
+        low, high = wilson_interval(right, n) if n else (np.nan, np.nan)
+        rows.append((metric, right / n if n else np.nan, low, high, right, n, "Wilson"))
+    return pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "right", "n", "interval"])
+
+
+def patient_table(
+    y: npt.NDArray[np.bool_],
+    decision: npt.NDArray[np.float64],
+    fold: npt.NDArray[np.intp],
+    patient: npt.NDArray[Any],
+    seed: int,
+) -> pd.DataFrame:
+    """Return the four metrics with intervals from a bootstrap over patients, one row each."""
+    called = decision >= 0
+    metrics: dict[str, Callable[[Rows], float]] = {
+        "sensitivity": lambda rows: _share(called[rows][y[rows]]),
+        "specificity": lambda rows: _share(~called[rows][~y[rows]]),
+        "accuracy": lambda rows: _share(called[rows] == y[rows]),
+        "auc": lambda rows: fold_auc(y[rows], decision[rows], fold[rows]),
+    }
+    rows = []
+    for metric, statistic in metrics.items():
+        low, high = cluster_bootstrap(statistic, patient, seed=seed)
+        rows.append((metric, statistic(np.arange(len(y))), low, high, len(y), "patient bootstrap"))
+    return pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "n", "interval"])
+
+
+def auc_row(
+    y: npt.NDArray[np.bool_], decision: npt.NDArray[np.float64], patient: npt.NDArray[Any], seed: int
+) -> pd.DataFrame:
+    """Return the AUC of one machine with an interval from a bootstrap over patients, one row."""
+    low, high = cluster_bootstrap(lambda rows: auc(y[rows], decision[rows]), patient, seed=seed)
+    row = {"metric": "auc", "estimate": auc(y, decision), "low": low, "high": high, "n": len(y)}
+    return pd.DataFrame([row | {"interval": "patient bootstrap"}])
+
+
+def _share(values: npt.NDArray[np.bool_]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def permuted(design: Design, seed: int) -> npt.NDArray[np.bool_]:
+    """Return the classes dealt anew to whole patients."""
+    _, first, code = np.unique(design.patient, return_index=True, return_inverse=True)
+    return np.random.default_rng(seed).permutation(design.y[first])[code]
+
+
+def null_aucs(
+    make_view: MakeView, design: Design, grid: Grid, n: int, protocols: Sequence[str]
+) -> pd.DataFrame:
+    """Run the protocols on the observed labels (permutation 0) and on labels dealt anew to patients.
+
+    Returns
+    -------
+    DataFrame
+        One row per permutation and protocol: permutation, protocol, auc.
+    """
+    from joblib import Parallel, delayed
+
+    single = replace(design, n_jobs=1)
+    found = Parallel(n_jobs=design.n_jobs)(
+        delayed(_null_run)(make_view, single, grid, k, protocols) for k in range(n + 1)
+    )
+    return pd.DataFrame([row for rows in found for row in rows], columns=["permutation", "protocol", "auc"])
+
+
+def _null_run(
+    make_view: MakeView, design: Design, grid: Grid, k: int, protocols: Sequence[str]
+) -> list[tuple[int, str, float]]:
+    y = permuted(design, design.seed + k) if k else design.y
+    again, view = replace(design, y=y), make_view(y)
+    rows = []
+    if "paper" in protocols:
+        run = published(view, again, grid)
+        rows.append((k, "paper", float(run.test_auc[run.chosen])))
+    if "nested" in protocols:
+        nested = leak_free(view, again, grid)
+        rows.append((k, "nested", fold_auc(y, nested.decision, nested.fold)))
+    return rows

@@ -1,0 +1,71 @@
+"""What a diagnosis analysis hands on: tidy tables, maps, notes; and how it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import pandas as pd
+
+from bids_app.derivatives import save_image, write_json, write_table
+
+ABOUT = {
+    "scans": "One row per scan: split, outer fold, decision values and calls of both protocols.",
+    "performance": "Each protocol's sensitivity, specificity, accuracy and AUC with 95 % intervals.",
+    "by_size": "The same against the number of voxels, with the chosen C and gamma.",
+    "chosen": "What each outer fold of the leak-free protocol chose inside its training scans.",
+    "gap": "Published minus leak-free estimate of each metric.",
+    "null": "AUC of both protocols after dealing diagnoses anew to patients; permutation 0 is the observed one.",
+    "null_summary": "Mean null AUC, observed AUC on the same reduced grid, and permutation P.",
+    "lesion_free": "How the published protocol calls test scans without any lesion.",
+    "variants": "Other features and models on the same patient-whole folds.",
+    "confusion": "Leak-free calls among several classes, one against the rest.",
+    "raters": "Human raters, model and majority against the diagnosis.",
+    "agreement": "Kappa and McNemar's test within and between raters and model.",
+    "by_class": "Patients' characteristics by class.",
+    "by_split": "Scans' characteristics, training against test of the published split.",
+    "clusters": "Clusters of voxels whose lesion frequency differs (q < .05), with atlas labels.",
+}
+
+
+@dataclass(frozen=True)
+class DiagnosisResult:
+    """Study B on one cohort.
+
+    Attributes
+    ----------
+    tables : dict of str to DataFrame
+        Tidy tables; `ABOUT` says what each holds.
+    images : dict of str to Nifti1Image
+        Maps in template space.
+    notes : list of str
+        What a reader must know: exclusions, warnings, limits.
+    settings : dict
+        Seed, grids, folds, threshold: what the numbers depend on.
+    model : DiagnosisModel, optional
+        The machine for new scans.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    images: dict[str, nib.Nifti1Image]
+    notes: list[str]
+    settings: dict[str, Any]
+    model: Any = field(default=None, repr=False)
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write `diagnosis_<name>.tsv`, `diagnosis_<name>.nii.gz` and `diagnosis.json`; return the paths."""
+        written = []
+        for name, table in self.tables.items():
+            written.append(write_table(table, folder / f"diagnosis_{name}.tsv"))
+        for name, image in self.images.items():
+            written.append(save_image(image, folder / f"diagnosis_{name}.nii.gz"))
+        card = {
+            "Description": "Differential diagnosis from lesion maps (study B), as published and leak-free.",
+            "Tables": {name: ABOUT[name] for name in self.tables},
+            "Notes": self.notes,
+            "Settings": self.settings,
+        }
+        written.append(write_json(card, folder / "diagnosis.json"))
+        return written

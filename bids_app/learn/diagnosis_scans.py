@@ -1,0 +1,195 @@
+"""From a cohort's visits to the scans of a diagnosis: labels checked, maps found, acute scans, covariates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bids_app.errors import InputError
+from bids_app.learn.raters import visit_names
+
+CLINICAL = ("age", "onset_age", "sex", "disease_duration", "months_since_episode")
+FIRST_CLASSES = ("RRMS", "MS")  # whose share called right is the sensitivity, as in study B
+ACUTE_DAYS = 92  # within 3 months of a relapse
+
+
+@dataclass(frozen=True)
+class Scans:
+    """Scans that enter a diagnosis.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per scan: visit, participant_id, session_id, diagnosis, clinical columns.
+    classes : tuple of str
+        Labels; the first is the one whose share called right is the sensitivity.
+    notes : list of str
+        What was left out, and why.
+    """
+
+    table: pd.DataFrame
+    classes: tuple[str, ...]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def label(self) -> npt.NDArray[Any]:
+        """Diagnosis of each scan."""
+        return self.table["diagnosis"].to_numpy(dtype=object)
+
+    @property
+    def patient(self) -> npt.NDArray[Any]:
+        """Patient of each scan."""
+        return self.table["participant_id"].to_numpy(dtype=object)
+
+    def clinical(self) -> tuple[npt.NDArray[np.float64], list[str]]:
+        """Return numeric clinical columns (sex as 1 male, 0 female; NaN where missing) and their names."""
+        names = [name for name in CLINICAL if name in self.table]
+        columns = [_number(self.table[name]) for name in names]
+        kept = [k for k, column in enumerate(columns) if np.isfinite(column).any()]
+        values = np.column_stack([columns[k] for k in kept]) if kept else np.empty((len(self.table), 0))
+        return values, [names[k] for k in kept]
+
+
+def _number(column: pd.Series) -> npt.NDArray[np.float64]:
+    if column.name == "sex":
+        column = column.astype(str).str.strip().str.upper().str[0].map({"M": 1.0, "F": 0.0})
+    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+
+
+def select_scans(
+    visits: pd.DataFrame, *, classes: Sequence[str] | None = None, acute: str | None = None
+) -> Scans:
+    """Check and choose the scans of a diagnosis.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        One row per visit with participant_id, session_id, diagnosis and clinical columns.
+    classes : sequence of str, optional
+        Labels to tell apart, the first one's share called right being the sensitivity. Default: all labels.
+    acute : str, optional
+        Column that marks scans within three months of a relapse (yes/no, true/false, 1/0) or counts days since
+        it; the others are left out.
+
+    Raises
+    ------
+    InputError
+        If the diagnosis column is missing, labels differ only in case or spaces, fewer than two classes are
+        left, a class has a single patient, or a patient has two diagnoses.
+    """
+    if "diagnosis" not in visits:
+        raise InputError(
+            "participants.tsv: column diagnosis is missing; add one with each patient's diagnosis"
+        )
+    table, notes = visits.copy(), []
+    table["visit"] = visit_names(table["participant_id"], table["session_id"])
+    known = table["diagnosis"].notna()
+    if (~known).any():
+        notes.append(f"{int((~known).sum())} visits without a diagnosis were left out")
+    table = table[known]
+    refuse_typos(table["diagnosis"].unique())
+    if classes:
+        table = table[table["diagnosis"].isin(list(classes))]
+    if acute:
+        keep = _is_acute(table, acute)
+        notes.append(f"acute scans only: {int((~keep).sum())} of {len(keep)} visits were left out")
+        table = table[keep]
+    table = table.sort_values("visit", ignore_index=True)
+    chosen = tuple(classes) if classes else ordered_classes(table["diagnosis"].unique())
+    _check_patients(table, chosen)
+    return Scans(table, chosen, notes)
+
+
+def refuse_typos(labels: Iterable[Any]) -> None:
+    """Raise InputError if two labels differ only in case or spaces, or one has spaces around it."""
+    seen: dict[str, str] = {}
+    for label in map(str, labels):
+        same = "".join(label.split()).casefold()
+        other = seen.setdefault(same, label)
+        if other != label:
+            raise InputError(
+                f"participants.tsv: column diagnosis has '{other}' and '{label}', which differ only in case or "
+                "spaces; write one of them throughout"
+            )
+        if label != label.strip():
+            raise InputError(f"participants.tsv: diagnosis '{label}' has spaces around it; remove them")
+
+
+def ordered_classes(labels: Iterable[Any]) -> tuple[str, ...]:
+    """Return labels in alphabetical order, multiple sclerosis first."""
+    names = sorted(map(str, labels))
+    first = [name for name in FIRST_CLASSES if name in names][:1]
+    return (*first, *(name for name in names if name not in first))
+
+
+def _is_acute(table: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
+    if column not in table:
+        raise InputError(f"column {column} (acute scans) is not in participants.tsv or sessions.tsv")
+    values = table[column]
+    words = values.astype(str).str.strip().str.lower().map({"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0})
+    numbers = pd.to_numeric(values, errors="coerce")
+    if (values.notna() & words.isna() & numbers.isna()).any():
+        odd = values[values.notna() & words.isna() & numbers.isna()].iloc[0]
+        raise InputError(f"column {column}: '{odd}' is neither yes/no nor days since the last relapse")
+    if words.notna().any() or set(numbers.dropna()) <= {0, 1}:
+        return (words.fillna(numbers) == 1).to_numpy()
+    return ((numbers >= 0) & (numbers <= ACUTE_DAYS)).to_numpy()
+
+
+def _check_patients(table: pd.DataFrame, classes: tuple[str, ...]) -> None:
+    per_patient = table.groupby("participant_id")["diagnosis"].nunique()
+    if (per_patient > 1).any():
+        who = per_patient.index[per_patient > 1][0]
+        raise InputError(f"participants.tsv: {who} has more than one diagnosis; give each patient one")
+    patients = table.groupby("diagnosis")["participant_id"].nunique()
+    present = [name for name in classes if name in patients]
+    if len(present) < 2:
+        only = ", ".join(present) or "none"
+        raise InputError(
+            f"diagnosis needs visits of two classes; found {only}: check column diagnosis and the filters"
+        )
+    for name in classes:
+        if patients.get(name, 0) < 2:
+            raise InputError(
+                f"class {name} has {patients.get(name, 0)} patient: it cannot be in training and test; "
+                "add patients or leave the class out"
+            )
+
+
+def check_folds(scans: Scans, cv: int, outer: int) -> None:
+    """Raise InputError if a class has too few patients for the folds inside each outer training set."""
+    patients = scans.table.groupby("diagnosis")["participant_id"].nunique()
+    name, fewest = str(patients.idxmin()), int(patients.min())
+    inside = fewest - -(-fewest // outer)
+    if fewest < outer or inside < cv:
+        raise InputError(
+            f"class {name} has {fewest} patients: too few for {outer} outer and {cv} inner folds with patients "
+            f"kept whole; use at most {max(inside, 0)} inner folds, or fewer outer folds"
+        )
+
+
+def map_paths(visits: pd.DataFrame, output_dir: Path, template: str) -> dict[str, dict[str, Path]]:
+    """Return belief map, lesion mask and lesion table of each visit, by visit name.
+
+    Returns
+    -------
+    dict
+        Keys `belief`, `lesions`, `table`; each a mapping of visit to path, in the order of `visits`.
+    """
+    endings = {
+        "belief": f"space-{template}_res-3_desc-belief_FLAIR.nii.gz",
+        "lesions": f"space-{template}_res-3_label-L_mask.nii.gz",
+        "table": "seg-lesions_dseg.tsv",
+    }
+    found: dict[str, dict[str, Path]] = {name: {} for name in endings}
+    for visit in visits["visit"]:
+        folder = output_dir.joinpath(*visit.split("_")) / "anat"
+        for name, ending in endings.items():
+            found[name][visit] = folder / f"{visit}_{ending}"
+    return found

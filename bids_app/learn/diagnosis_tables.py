@@ -1,0 +1,88 @@
+"""Who was studied: characteristics by class, and of training against test scans (study B, Tables 1 and S1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+NUMBERS = ("onset_age", "age", "disease_duration", "months_since_episode", "edss")
+CATEGORIES = ("sex", "site")
+
+
+def by_class(visits: pd.DataFrame, label: str = "diagnosis") -> pd.DataFrame:
+    """Compare patients between classes, each patient once (the first visit), and count scans.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        One row per scan: participant_id, the class, clinical columns.
+    label : str
+        Column of the class.
+
+    Returns
+    -------
+    DataFrame
+        One row per characteristic: a column per class, P and test.
+    """
+    patients = visits.drop_duplicates("participant_id")
+    table = compare(patients, patients[label].to_numpy())
+    counts: dict[str, Any] = {"characteristic": "FLAIR scans, n"}
+    for name, n in visits[label].value_counts().items():
+        counts[f"{name} (n = {int((patients[label] == name).sum())})"] = str(n)
+    return pd.concat([table, pd.DataFrame([counts])], ignore_index=True)
+
+
+def by_split(visits: pd.DataFrame, is_test: npt.NDArray[np.bool_], label: str = "diagnosis") -> pd.DataFrame:
+    """Compare training with test scans, each scan counted (Supplementary Table 1)."""
+    return compare(visits, np.where(is_test, "test", "training"), categories=(label, *CATEGORIES))
+
+
+def compare(
+    rows: pd.DataFrame, group: npt.NDArray[Any], categories: Sequence[str] = CATEGORIES
+) -> pd.DataFrame:
+    """Describe columns per group and test them: Student's t for numbers, Pearson's chi-square for categories.
+
+    Chi-square without continuity correction is what reproduces the study's P values.
+    """
+    groups = [str(name) for name in pd.unique(group)]
+    heads = {name: f"{name} (n = {int(np.sum(group == name))})" for name in groups}
+    out: list[dict[str, Any]] = []
+    for column in NUMBERS:
+        if column in rows and (values := pd.to_numeric(rows[column], errors="coerce")).notna().any():
+            parts = {name: values[group == name].dropna() for name in groups}
+            cells = {heads[name]: f"{part.mean():.1f} ± {part.std():.1f}" for name, part in parts.items()}
+            out.append({"characteristic": f"{column}, mean ± SD"} | cells | _t_test(list(parts.values())))
+    for column in categories:
+        if column in rows and rows[column].nunique() > 1:
+            out.extend(_category(rows[column], group, heads))
+    return pd.DataFrame(out, columns=["characteristic", *heads.values(), "p", "test"])
+
+
+def _t_test(parts: list[pd.Series]) -> dict[str, Any]:
+    from scipy.stats import f_oneway, ttest_ind
+
+    if min(map(len, parts)) < 2:
+        return {"p": np.nan, "test": "too few"}
+    if len(parts) == 2:
+        return {"p": float(ttest_ind(*parts).pvalue), "test": "t test"}
+    return {"p": float(f_oneway(*parts).pvalue), "test": "one-way ANOVA"}
+
+
+def _category(column: pd.Series, group: npt.NDArray[Any], heads: dict[str, str]) -> list[dict[str, Any]]:
+    from scipy.stats import chi2_contingency
+
+    counts = pd.crosstab(column.to_numpy(), group)
+    p = float(chi2_contingency(counts, correction=False).pvalue) if min(counts.shape) > 1 else np.nan
+    rows = []
+    for k, value in enumerate(counts.index):
+        cells = {
+            heads[name]: f"{counts.loc[value, name]} ({counts.loc[value, name] / counts[name].sum():.1%})"
+            for name in heads
+        }
+        test = {"p": p, "test": "chi-square"} if k == 0 else {}
+        rows.append({"characteristic": f"{column.name} {value}, n (%)"} | cells | test)
+    return rows

@@ -1,0 +1,85 @@
+"""What study B's authors propose next, each on the same patient-whole folds so that the numbers compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bids_app.learn.diagnosis_engine import View
+from bids_app.learn.diagnosis_protocols import COMPACT, Design, calls_table, leak_free, patient_table
+from bids_app.learn.diagnosis_sweep import Grid
+from bids_app.learn.diagnosis_views import BeliefView, ClinicalView, LesionView
+
+MEDIAN = replace(COMPACT, gamma=(0.25, 1, 4), gamma_scale="median")
+LINEAR = replace(MEDIAN, C=(0.01, 0.1, 1, 10), gamma=(1,), kernel="linear")
+VARIANTS = (
+    "lesion maps",
+    "lesion masks as segmented",
+    "belief values",
+    "linear machine on lesion maps",
+    "clinical columns",
+    "lesion maps and clinical columns",
+)
+
+
+def variant_views(
+    lesions: LesionView, clinical: npt.NDArray[np.float64], wanted: tuple[str, ...]
+) -> Iterator[tuple[str, View, Grid]]:
+    """Yield name, features and grid of each variant that can be had."""
+    alone = replace(MEDIAN, sizes=("all",))
+    table: Mapping[str, tuple[View, Grid]] = {
+        "lesion maps": (lesions, MEDIAN),
+        "lesion masks as segmented": (replace(lesions, source="segmentation", _last=None), MEDIAN),
+        "belief values": (BeliefView(lesions), MEDIAN),
+        "linear machine on lesion maps": (lesions, LINEAR),
+        "clinical columns": (ClinicalView(clinical), alone),
+        "lesion maps and clinical columns": (ClinicalView(clinical, lesions), MEDIAN),
+    }
+    for name in wanted:
+        if "clinical" not in name or clinical.shape[1]:
+            yield name, *table[name]
+
+
+def compare_variants(
+    lesions: LesionView,
+    clinical: npt.NDArray[np.float64],
+    design: Design,
+    wanted: tuple[str, ...] = VARIANTS,
+    rule: npt.NDArray[np.bool_] | None = None,
+) -> pd.DataFrame:
+    """Return the metrics of each variant, of the published rule and of always calling the larger class.
+
+    Parameters
+    ----------
+    lesions : LesionView
+        Lesion maps with the classes of `design`.
+    clinical : ndarray, shape (n, p)
+        Clinical columns.
+    design : Design
+        Classes, patients, folds.
+    wanted : tuple of str
+        Among `VARIANTS`.
+    rule : ndarray of bool, optional
+        What the published rule calls.
+
+    Returns
+    -------
+    DataFrame
+        Columns model, metric, estimate, low, high, n, interval, n_voxels (median over outer folds).
+    """
+    tables = []
+    for name, view, grid in variant_views(lesions, clinical, wanted):
+        run = leak_free(view, design, grid)
+        table = patient_table(design.y, run.decision, run.fold, design.patient, design.seed)
+        size = int(np.median([fold["n_voxels"] for fold in run.chosen]))
+        tables.append(table.assign(model=name, n_voxels=size))
+    if rule is not None:
+        tables.append(calls_table(design.y, rule).assign(model="published rule (no training)"))
+    larger = np.full(len(design.y), design.y.mean() >= 0.5)
+    tables.append(calls_table(design.y, larger).assign(model="majority (no training)"))
+    columns = ["model", "metric", "estimate", "low", "high", "n", "interval", "n_voxels"]
+    return pd.concat(tables, ignore_index=True).reindex(columns=columns)
