@@ -157,3 +157,27 @@ def apply(
         kind = image.get_data_dtype()
         return nib.Nifti1Image(np.rint(np.asarray(out.dataobj)).astype(kind), like.affine)
     return out
+
+
+def apply_averaged(
+    image: nib.Nifti1Image, like: nib.Nifti1Image, transforms: Sequence[Path]
+) -> nib.Nifti1Image:
+    """Bring an image to a coarser grid, each new voxel the mean of about what it covers.
+
+    Linear interpolation alone would pick single voxels; a box as wide as the new voxel is averaged first.
+
+    Parameters
+    ----------
+    image, like, transforms
+        As in `apply`.
+
+    Returns
+    -------
+    Nifti1Image, float32
+    """
+    from scipy import ndimage
+
+    ratio = nib.affines.voxel_sizes(like.affine).mean() / nib.affines.voxel_sizes(image.affine)
+    widths = [max(1, round(float(one))) for one in ratio]
+    data = ndimage.uniform_filter(np.asarray(image.dataobj, dtype=np.float32), widths, mode="nearest")
+    return apply(nib.Nifti1Image(data, image.affine), like, transforms)

@@ -17,6 +17,7 @@ from nipype.interfaces.base import BaseInterface, DynamicTraitedSpec, File, Unde
 from bids_app.errors import DemyelinError
 
 FAILURE = "failure.json"
+GROUPED = "__"
 
 
 class Step(BaseInterface):
@@ -31,7 +32,8 @@ class Step(BaseInterface):
     function : callable
         Module-level function with annotated parameters.
     **inputs
-        Values that are known when the graph is built; None leaves an input undefined.
+        Values that are known when the graph is built; None leaves an input undefined. A dict's entries are
+        inputs of their own, so that each can come from another step.
     """
 
     input_spec = DynamicTraitedSpec
@@ -42,13 +44,36 @@ class Step(BaseInterface):
         self.function = function
         hints = get_type_hints(function)
         self._outputs_named = list(hints.pop("return")._fields)
-        self._files = {name for name, kind in hints.items() if kind in (Path, Path | None)}
-        for name in hints:
-            is_file = name in self._files
-            self.inputs.add_trait(name, File(exists=True) if is_file else traits.Any())
+        self._files: set[str] = set()
+        self._groups: dict[str, list[str]] = {}
+        for name, kind in hints.items():
             value = inputs.get(name)
-            setattr(self.inputs, name, Undefined if value is None else str(value) if is_file else value)
+            if isinstance(value, dict):
+                self._groups[name] = list(value)
+                for key, one in value.items():
+                    self._add_input(f"{name}{GROUPED}{key}", kind == dict[str, Path], one)
+            else:
+                self._add_input(name, kind in (Path, Path | None), value)
         self._results: dict[str, Any] = {}
+
+    def _add_input(self, name: str, is_file: bool, value: Any) -> None:
+        self.inputs.add_trait(name, File(exists=True) if is_file else traits.Any())
+        if is_file:
+            self._files.add(name)
+        known = value is not None and not isinstance(value, Result)
+        setattr(self.inputs, name, (str(value) if is_file else value) if known else Undefined)
+
+    def _values(self) -> dict[str, Any]:
+        """Return the function's arguments: files as paths, grouped inputs as dicts again."""
+        values = {
+            name: Path(value) if name in self._files else value
+            for name, value in self.inputs.get().items()
+            if isdefined(value)
+        }
+        for group, keys in self._groups.items():
+            named = {key: f"{group}{GROUPED}{key}" for key in keys}
+            values[group] = {key: values.pop(name) for key, name in named.items() if name in values}
+        return values
 
     def _add_output_traits(self, base: Any) -> Any:
         for name in self._outputs_named:
@@ -59,14 +84,9 @@ class Step(BaseInterface):
         return self._add_output_traits(super()._outputs())
 
     def _run_interface(self, runtime: Any) -> Any:
-        values = {
-            name: Path(value) if name in self._files else value
-            for name, value in self.inputs.get().items()
-            if isdefined(value)
-        }
         try:
             with _own_temporary_folder(Path(runtime.cwd)):
-                result = self.function(**values)
+                result = self.function(**self._values())
         except Exception as error:
             _write_failure(Path(runtime.cwd), self.function.__name__, error)
             raise
@@ -143,10 +163,13 @@ def add_step(graph: Workflow, function: Callable[..., Any], *, mem_gb: float = 1
     **inputs
         Values, or `Result`s of steps added before.
     """
-    values = {name: value for name, value in inputs.items() if not isinstance(value, Result)}
-    node = Node(Step(function, **values), function.__name__, mem_gb=mem_gb, n_procs=1)
+    node = Node(Step(function, **inputs), function.__name__, mem_gb=mem_gb, n_procs=1)
     graph.add_nodes([node])
     for name, value in inputs.items():
-        if isinstance(value, Result):
-            graph.connect(value.node, value.name, node, name)
+        entries = (
+            {f"{name}{GROUPED}{key}": one for key, one in value.items()} if isinstance(value, dict) else {}
+        )
+        for target, one in (entries or {name: value}).items():
+            if isinstance(one, Result):
+                graph.connect(one.node, one.name, node, target)
     return Handle(node)
