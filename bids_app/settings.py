@@ -81,6 +81,14 @@ class Settings:
         metavar="NAME|FILE",
         results=True,
     )
+    lesions: str = option(
+        "demyelin",
+        "How lesions are found where the dataset brings no mask: study B's threshold, lesion growth (Schmidt et al. "
+        "2012), or Demyelin's own.",
+        room="How to process",
+        choices=("demyelin", "lesion-growth", "belief-threshold"),
+        results=True,
+    )
     fast: bool = option(
         False,
         "Work at 2 mm instead of 1 mm: about six times quicker, for trying out.",
