@@ -61,9 +61,7 @@ def volumes_table(
     """
     voxel = float(abs(np.linalg.det(parcels.affine[:3, :3])))
     inside = np.asanyarray(brain.dataobj) > 0
-    tissue = {
-        name: _sum(image, inside) * voxel for name, image in {"GM": gm, "WM": wm, "CSF": csf}.items()
-    }
+    tissue = {name: _sum(image, inside) * voxel for name, image in {"GM": gm, "WM": wm, "CSF": csf}.items()}
     totals = {
         "TIV": sum(tissue.values()),
         "WBV": tissue["GM"] + tissue["WM"],

@@ -121,9 +121,13 @@ def _from_templateflow(atlas: str) -> Atlas:
             api.get(template, **query, extension=".tsv"),
         ]
     except Exception as error:
-        raise InputError(f"--atlas {atlas}: TemplateFlow cannot provide it ({type(error).__name__})") from error
+        raise InputError(
+            f"--atlas {atlas}: TemplateFlow cannot provide it ({type(error).__name__})"
+        ) from error
     if not all(isinstance(path, Path) for path in found):
-        raise InputError(f"--atlas {atlas}: TemplateFlow has none, or several; add the description: {atlas}:DESC")
+        raise InputError(
+            f"--atlas {atlas}: TemplateFlow has none, or several; add the description: {atlas}:DESC"
+        )
     return _read(found[0], found[1], name + "".join(more), template)
 
 

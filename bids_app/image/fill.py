@@ -53,7 +53,9 @@ def fill_lesions(
         size = nib.affines.voxel_sizes(t1w.affine)
         local = _local_mean(image, white, white | lesion, size)
         if np.isnan(local[lesion]).any():
-            raise VisitError("lesion filling: no normal-appearing white matter near a lesion; check the masks")
+            raise VisitError(
+                "lesion filling: no normal-appearing white matter near a lesion; check the masks"
+            )
         residual = np.where(white, image - local, 0.0)
         filled[lesion] = (local + _noise(residual, white, seed))[lesion]
     return nib.Nifti1Image(filled, t1w.affine, t1w.header)

@@ -1,0 +1,271 @@
+"""One row per lesion: size, place, probability; and the visit's counts, volumes and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cc3d
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import ndimage
+
+from bids_app.image.places import Place
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+CLASSES = ("periventricular", "juxtacortical_cortical", "infratentorial", "deep_white_matter")
+DISSEMINATION = CLASSES[:3]
+TOUCH_MM = 1.5
+VENTRICLE_REACH_MM = 8.0
+FLAG_REACH_MM = 2.0
+FLUID = 0.5
+CORTEX = frozenset(range(1, 91)) - frozenset(range(71, 79))  # AAL: 71 to 78 are basal ganglia and thalamus
+FLAGS = ("septum", "fourth_ventricle", "choroid_plexus")
+COLUMNS: dict[str, dict[str, object]] = {
+    "index": {"Description": "Value of the lesion in the seg-lesions image; 1 is the largest."},
+    "volume_mm3": {"Description": "Volume.", "Units": "mm^3"},
+    **{
+        axis: {"Description": f"{axis} of the centroid in the visit's own space (RAS+).", "Units": "mm"}
+        for axis in "xyz"
+    },
+    **{
+        f"template_{axis}": {"Description": f"{axis} of the centroid in template space.", "Units": "mm"}
+        for axis in "xyz"
+    },
+    "mean_probability": {"Description": "Mean lesion probability."},
+    "max_probability": {"Description": "Highest lesion probability."},
+    "contrast": {"Description": "Mean FLAIR intensity over that of normal-appearing white matter, minus 1."},
+    "nearest_region": {"Description": "Atlas region nearest to the lesion's centroid."},
+    "place": {
+        "Description": "Class of place after the 2017 McDonald criteria; the first rule that holds, in this order.",
+        "Levels": {
+            "infratentorial": "At least half of it in the brainstem or cerebellum.",
+            "periventricular": f"Within {TOUCH_MM} mm of a lateral ventricle.",
+            "juxtacortical_cortical": f"Within {TOUCH_MM} mm of cortical grey matter.",
+            "deep_white_matter": "None of these.",
+        },
+    },
+    "artefact_prone": {
+        "Description": "Sites where FLAIR artefacts look like lesions; at least half of the lesion lies there.",
+        "Levels": {
+            "septum": "On the septum pellucidum.",
+            "fourth_ventricle": f"In, or within {FLAG_REACH_MM} mm of, the fourth ventricle.",
+            "choroid_plexus": "Inside a lateral or the third ventricle, where the choroid plexus is.",
+        },
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What lesions are described by, all on the grid of the lesion mask.
+
+    Attributes
+    ----------
+    flair, probability, gm, csf : Nifti1Image, (x, y, z)
+        FLAIR image, lesion probability, tissue probabilities.
+    nawm : Nifti1Image, (x, y, z)
+        Normal-appearing white matter mask.
+    parcels : Nifti1Image, (x, y, z)
+        AAL labels in the visit's space.
+    regions : DataFrame
+        Columns `index` and `name` of the labels.
+    places : Nifti1Image, (x, y, z)
+        `places.place_image` brought to the visit's space with nearest neighbours.
+    from_template : sequence of Path
+        Transforms that bring images from the template to the visit (they take points the other way).
+    """
+
+    flair: nib.Nifti1Image
+    probability: nib.Nifti1Image
+    gm: nib.Nifti1Image
+    csf: nib.Nifti1Image
+    nawm: nib.Nifti1Image
+    parcels: nib.Nifti1Image
+    regions: pd.DataFrame
+    places: nib.Nifti1Image
+    from_template: Sequence[Path]
+
+
+def number_lesions(mask: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Number the 26-connected lesions of a mask 1, 2, ... from the largest; equal sizes in grid order.
+
+    Returns
+    -------
+    Nifti1Image, (x, y, z), int32
+    """
+    labels = cc3d.connected_components(
+        np.asanyarray(mask.dataobj) > 0, connectivity=26, binary_image=True, out_dtype=np.uint32
+    )
+    counts = np.bincount(labels.ravel())[1:]
+    rank = np.zeros(counts.size + 1, np.int32)
+    rank[1 + np.argsort(-counts, kind="stable")] = np.arange(1, counts.size + 1)
+    return nib.Nifti1Image(rank[labels], mask.affine)
+
+
+def lesion_table(labels: nib.Nifti1Image, around: Surroundings) -> pd.DataFrame:
+    """Describe each lesion.
+
+    The place is the first rule that holds: infratentorial (at least half in the brainstem or cerebellum),
+    periventricular (within 1.5 mm of a lateral ventricle), juxtacortical or cortical (within 1.5 mm of
+    cortical grey matter: AAL regions 1 to 90 but the basal ganglia and thalamus, probability of grey
+    matter above 0.5), else deep white matter. After Thompson et al. 2018 (Lancet Neurol 17:162). The lateral
+    ventricle is the visit's own: fluid within 8 mm of the template's ventricle brought to the visit.
+
+    Parameters
+    ----------
+    labels : Nifti1Image, (x, y, z)
+        Lesions numbered by `number_lesions`.
+    around : Surroundings
+        The visit's images.
+
+    Returns
+    -------
+    DataFrame
+        One row per lesion, the columns of `COLUMNS`; `artefact_prone` is missing where no site applies,
+        else sites joined by commas. Without lesions, no rows.
+    """
+    lesion = np.asanyarray(labels.dataobj).astype(np.int64)
+    index = np.arange(1, int(lesion.max()) + 1)
+    if not index.size:
+        return pd.DataFrame(columns=list(COLUMNS))
+    native = nib.affines.apply_affine(
+        labels.affine, np.asarray(ndimage.center_of_mass(lesion > 0, lesion, index))
+    )
+    probability = np.asarray(around.probability.dataobj, dtype=np.float64)
+    table = pd.DataFrame(
+        {
+            "index": index,
+            "volume_mm3": np.bincount(lesion.ravel())[1:] * abs(np.linalg.det(labels.affine[:3, :3])),
+            **dict(zip("xyz", native.T, strict=True)),
+            **_template_columns(native, around.from_template),
+            "mean_probability": ndimage.mean(probability, lesion, index),
+            "max_probability": ndimage.maximum(probability, lesion, index),
+            "contrast": _contrast(lesion, index, around),
+            "nearest_region": _nearest_region(native, around),
+            "place": _place(lesion, index, around),
+            "artefact_prone": _artefact_prone(lesion, index, around),
+        }
+    )
+    return table[list(COLUMNS)].round(4)
+
+
+def visit_summary(table: pd.DataFrame) -> dict[str, float]:
+    """Return a visit's counts and volumes (mm3) per class, its dissemination in space and its flags.
+
+    Dissemination in space (2017 McDonald) asks for lesions in at least two of four areas: periventricular,
+    juxtacortical or cortical, infratentorial, spinal cord. The cord is not seen here, so
+    `dissemination_areas` counts up to three, and `dissemination_in_space` (1 or 0) can miss, never invent.
+
+    Returns
+    -------
+    dict
+        `lesion_count`, `lesion_volume_mm3`, `<class>_count`, `<class>_volume_mm3`, `dissemination_areas`,
+        `dissemination_in_space`, `<site>_count` for the artefact-prone sites.
+    """
+    volume = table["volume_mm3"].astype(float)
+    summary: dict[str, float] = {"lesion_count": len(table), "lesion_volume_mm3": float(volume.sum())}
+    for place in CLASSES:
+        here = table["place"] == place
+        summary[f"{place}_count"] = int(here.sum())
+        summary[f"{place}_volume_mm3"] = float(volume[here].sum())
+    areas = sum(summary[f"{place}_count"] > 0 for place in DISSEMINATION)
+    summary["dissemination_areas"] = areas
+    summary["dissemination_in_space"] = int(areas >= 2)
+    sites = table["artefact_prone"].fillna("").astype(str).str.split(",")
+    return summary | {f"{site}_count": int(sites.map(lambda at, s=site: s in at).sum()) for site in FLAGS}
+
+
+def to_template(points: Array, from_template: Sequence[Path]) -> Array:
+    """Take points of a visit to the template.
+
+    Parameters
+    ----------
+    points : ndarray, (n, 3)
+        RAS+ millimetres in the visit's space.
+    from_template : sequence of Path
+        Transforms that bring images from the template to the visit; ITK takes points the other way.
+
+    Returns
+    -------
+    ndarray, (n, 3)
+        RAS+ millimetres in template space.
+    """
+    import ants
+
+    flip = np.array([-1.0, -1.0, 1.0])  # ITK counts x and y the other way round
+    frame = pd.DataFrame(points * flip, columns=list("xyz"))
+    moved = ants.apply_transforms_to_points(3, frame, [str(path) for path in from_template])
+    return moved[list("xyz")].to_numpy(dtype=np.float64) * flip
+
+
+def _template_columns(native: Array, from_template: Sequence[Path]) -> dict[str, Array]:
+    moved = to_template(native, from_template)
+    return {f"template_{axis}": moved[:, number] for number, axis in enumerate("xyz")}
+
+
+def _contrast(lesion: npt.NDArray[np.int64], index: npt.NDArray[np.int64], around: Surroundings) -> Array:
+    flair = np.asarray(around.flair.dataobj, dtype=np.float64)
+    normal = flair[np.asanyarray(around.nawm.dataobj) > 0]
+    if not normal.size or normal.mean() <= 0:
+        return np.full(index.size, np.nan)
+    return np.asarray(ndimage.mean(flair, lesion, index)) / normal.mean() - 1
+
+
+def _nearest_region(native: Array, around: Surroundings) -> list[str]:
+    labels = np.asanyarray(around.parcels.dataobj)
+    size = nib.affines.voxel_sizes(around.parcels.affine)
+    nearest = ndimage.distance_transform_edt(
+        labels == 0, sampling=size, return_distances=False, return_indices=True
+    )
+    voxels = np.rint(nib.affines.apply_affine(np.linalg.inv(around.parcels.affine), native)).astype(int)
+    voxels = np.clip(voxels, 0, np.array(labels.shape) - 1)
+    names = dict(zip(around.regions["index"], around.regions["name"], strict=True))
+    return [names[int(labels[tuple(nearest[:, i, j, k])])] for i, j, k in voxels]
+
+
+def _distance(mask: Mask, size: Array) -> Array:
+    """Return the distance to a mask in mm; infinite where it is empty."""
+    return ndimage.distance_transform_edt(~mask, sampling=size) if mask.any() else np.full(mask.shape, np.inf)
+
+
+def _lateral_ventricles(around: Surroundings, size: Array) -> Mask:
+    places = np.asanyarray(around.places.dataobj)
+    near = _distance(places == Place.LATERAL_VENTRICLE, size) <= VENTRICLE_REACH_MM
+    return near & (np.asarray(around.csf.dataobj) > FLUID)
+
+
+def _place(lesion: npt.NDArray[np.int64], index: npt.NDArray[np.int64], around: Surroundings) -> list[str]:
+    size = nib.affines.voxel_sizes(around.parcels.affine)
+    cortex = np.isin(np.asanyarray(around.parcels.dataobj), sorted(CORTEX)) & (
+        np.asarray(around.gm.dataobj) > 0.5
+    )
+    places = np.asanyarray(around.places.dataobj)
+    below = np.isin(places, [Place.INFRATENTORIAL, Place.FOURTH_VENTRICLE])
+    rules = {
+        "infratentorial": ndimage.mean(below, lesion, index) >= 0.5,
+        "periventricular": ndimage.minimum(_distance(_lateral_ventricles(around, size), size), lesion, index)
+        <= TOUCH_MM,
+        "juxtacortical_cortical": ndimage.minimum(_distance(cortex & (lesion == 0), size), lesion, index)
+        <= TOUCH_MM,
+    }
+    return list(np.select(list(rules.values()), list(rules), default="deep_white_matter"))
+
+
+def _artefact_prone(
+    lesion: npt.NDArray[np.int64], index: npt.NDArray[np.int64], around: Surroundings
+) -> list[str | None]:
+    size = nib.affines.voxel_sizes(around.parcels.affine)
+    places = np.asanyarray(around.places.dataobj)
+    sites = {
+        "septum": places == Place.SEPTUM,
+        "fourth_ventricle": _distance(places == Place.FOURTH_VENTRICLE, size) <= FLAG_REACH_MM,
+        "choroid_plexus": np.isin(places, [Place.LATERAL_VENTRICLE, Place.THIRD_VENTRICLE]),
+    }
+    at = {site: ndimage.mean(mask, lesion, index) >= 0.5 for site, mask in sites.items()}
+    return [",".join(site for site in FLAGS if at[site][row]) or None for row in range(index.size)]

@@ -1,0 +1,105 @@
+"""Places that decide a lesion's class, drawn on the template by stated rules."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from functools import lru_cache
+
+import cc3d
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bids_app.image.atlas import load_atlas
+from bids_app.image.template import Template, load_template
+from bids_app.image.volume import resample
+
+Mask = npt.NDArray[np.bool_]
+
+FLUID = 0.5
+DEPTH_MM = 15.0
+MIN_VENTRICLE_MM3 = 100.0
+SEPTUM_REACH_MM = 5.0
+FIRST_CEREBELLAR = 91  # AAL: 91 to 116 are cerebellum and vermis
+# boxes in template mm: (x half width, y from, y to, z from, z to)
+THIRD = (4, -30, 5, -12, 8)
+SEPTUM = (4, -15, 22, 0, 22)
+BRAINSTEM = ((14, -42, -10, -25, -6), (22, -50, -8, -90, -25))
+
+
+class Place(IntEnum):
+    """Labels of the place image."""
+
+    LATERAL_VENTRICLE = 1
+    THIRD_VENTRICLE = 2
+    FOURTH_VENTRICLE = 3
+    SEPTUM = 4
+    INFRATENTORIAL = 5
+
+
+@lru_cache(maxsize=1)
+def place_image() -> nib.Nifti1Image:
+    """Draw the places on the built-in template at 1 mm; they serve every template in MNI152 coordinates.
+
+    - Lateral ventricle: fluid (probability above 0.5) deeper than 15 mm in the brain, in face-connected
+      pieces of at least 100 mm3 whose centre is 10 to 36 mm from the midline, -60 < y < 10 and z > -30.
+    - Fourth ventricle: such a piece on the midline (|x| < 5) with y < -30, z < -20.
+    - Third ventricle: fluid with |x| <= 4, -30 <= y <= 5, -12 <= z <= 8.
+    - Septum: not fluid, |x| <= 4, -15 <= y <= 22, 0 <= z <= 22, within 5 mm of a lateral ventricle.
+    - Infratentorial: voxels whose nearest AAL region is cerebellar, and the brainstem: |x| <= 14, -42 <= y <= -10,
+      -25 <= z <= -6, and |x| <= 22, -50 <= y <= -8 below that.
+
+    Returns
+    -------
+    Nifti1Image, (x, y, z), uint8
+        Values of `Place`, 0 elsewhere.
+    """
+    template = load_template()
+    brain = np.asarray(template.brain.dataobj) > 0
+    size = nib.affines.voxel_sizes(template.brain.affine)
+    fluid = np.asarray(template.csf.dataobj) > FLUID
+    lateral, fourth = _ventricles(template, brain, fluid, size)
+    near = ndimage.distance_transform_edt(~lateral, sampling=size) <= SEPTUM_REACH_MM
+    places = np.zeros(brain.shape, np.uint8)
+    places[brain & _infratentorial(template)] = Place.INFRATENTORIAL
+    places[brain & ~fluid & near & _box(template, SEPTUM)] = Place.SEPTUM
+    places[fluid & _box(template, THIRD)] = Place.THIRD_VENTRICLE
+    places[lateral] = Place.LATERAL_VENTRICLE
+    places[fourth] = Place.FOURTH_VENTRICLE
+    return nib.Nifti1Image(places, template.brain.affine)
+
+
+def _coordinates(template: Template) -> npt.NDArray[np.float64]:
+    """Return the template's millimetre coordinates, (3, x, y, z)."""
+    voxels = np.indices(template.brain.shape).reshape(3, -1)
+    points = nib.affines.apply_affine(template.brain.affine, voxels.T).T
+    return points.reshape(3, *template.brain.shape)
+
+
+def _box(template: Template, box: tuple[float, ...]) -> Mask:
+    x, y, z = _coordinates(template)
+    half, back, front, low, high = box
+    return (np.abs(x) <= half) & (y >= back) & (y <= front) & (z >= low) & (z <= high)
+
+
+def _ventricles(
+    template: Template, brain: Mask, fluid: Mask, size: npt.NDArray[np.float64]
+) -> tuple[Mask, Mask]:
+    """Return the lateral and the fourth ventricles."""
+    depth = ndimage.distance_transform_edt(brain, sampling=size)
+    pieces = cc3d.connected_components(fluid & (depth > DEPTH_MM), connectivity=6, binary_image=True)
+    statistics = cc3d.statistics(pieces)
+    x, y, z = nib.affines.apply_affine(template.brain.affine, statistics["centroids"]).T
+    big = statistics["voxel_counts"] * np.prod(size) >= MIN_VENTRICLE_MM3
+    big[0] = False
+    lateral = big & (np.abs(x) > 10) & (np.abs(x) < 36) & (y > -60) & (y < 10) & (z > -30)
+    fourth = big & (np.abs(x) < 5) & (y < -30) & (z < -20)
+    return lateral[pieces], fourth[pieces]
+
+
+def _infratentorial(template: Template) -> Mask:
+    labels = np.asarray(resample(load_atlas().image, template.brain, order=0).dataobj)
+    nearest = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
+    cerebellar = labels[tuple(nearest)] >= FIRST_CEREBELLAR
+    return cerebellar | _box(template, BRAINSTEM[0]) | _box(template, BRAINSTEM[1])
