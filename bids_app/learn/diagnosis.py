@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ from bids_app.learn.diagnosis_views import N_SD, LesionFrequency, LesionView
 from bids_app.learn.lesion_maps import MapStore, build_store
 
 if TYPE_CHECKING:
+    import nibabel as nib
+
     from bids_app.cohort import Cohort
 
 __all__ = [
@@ -254,7 +256,7 @@ def _rater_tables(ratings: pd.DataFrame, scans: Scans, table: pd.DataFrame) -> d
 
 def _maps(
     scans: Scans, store: MapStore, parts: Sequence[Binary], options: Options
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> tuple[dict[str, nib.Nifti1Image], pd.DataFrame]:
     """Return the maps as images and the cluster table, from all scans of the cohort."""
     every = np.arange(len(scans.table))
     view = LesionView(store, scans.label, "belief", options.threshold, options.n_sd)
@@ -263,7 +265,7 @@ def _maps(
         f"frequency-{slug(name)}": store.image(brain_maps.frequency(maps[scans.label == name]))
         for name in scans.classes
     }
-    atlas, names = _atlas(store)
+    regions = _regions(store)
     tables = []
     for part in parts:
         signed, q = brain_maps.signed_chi2(maps, scans.label == part.positive)
@@ -273,7 +275,7 @@ def _maps(
         images[f"chi2q-{slug(part.positive)}"] = store.image(q)
         volume = np.ones(store.mask.shape, np.float32)
         volume[store.mask] = q
-        tables.append(brain_maps.clusters(store.image(signed), volume, atlas, names, classes))
+        tables.append(brain_maps.clusters(store.image(signed), volume, regions, classes))
         if part.order is not None:
             depth = brain_maps.selection_depth(part.order, part.sizes)
             images[f"selected-{slug(part.positive)}"] = store.image(depth)
@@ -284,15 +286,14 @@ def _slug(name: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in name)
 
 
-def _atlas(store: MapStore) -> tuple[Any, dict[int, str]]:
-    """Return AAL on the grid of the maps, and its names."""
+def _regions(store: MapStore) -> brain_maps.Regions:
+    """Return AAL on the grid of the maps."""
     import nibabel as nib
 
+    from bids_app.image.atlas import load_atlas
     from bids_app.image.volume import resample
 
-    folder = Path(__file__).parents[1] / "data" / "aal"
-    labels: Callable[..., Any] = nib.load
-    atlas = labels(folder / "space-MNI152NLin6Asym_res-1_atlas-AAL_dseg.nii.gz")
+    atlas = load_atlas()
     grid = nib.Nifti1Image(store.mask.astype(np.uint8), store.affine)
-    table = pd.read_csv(folder / "atlas-AAL_dseg.tsv", sep="\t")
-    return resample(atlas, grid, order=0), dict(zip(table["index"], table["name"], strict=True))
+    names = dict(zip(atlas.regions["index"], atlas.regions["name"], strict=True))
+    return brain_maps.Regions.of(resample(atlas.image, grid, order=0), names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import nibabel as nib
 import numpy as np
@@ -49,15 +50,42 @@ def selection_depth(order: npt.NDArray[np.intp], sizes: Sequence[int]) -> npt.ND
     return depth
 
 
+@dataclass(frozen=True)
+class Regions:
+    """Atlas regions on a grid of maps, grown to the nearest voxels outside any region.
+
+    Attributes
+    ----------
+    nearest : ndarray of int, shape of the grid
+        Label of the nearest region.
+    distance : ndarray, shape of the grid
+        Distance to it in mm; 0 inside.
+    names : mapping of label to name
+        Region names.
+    """
+
+    nearest: npt.NDArray[np.integer]
+    distance: npt.NDArray[np.float64]
+    names: Mapping[int, str]
+
+    @classmethod
+    def of(cls, labels: nib.Nifti1Image, names: Mapping[int, str]) -> Regions:
+        """Grow the labels of an atlas image."""
+        from scipy.ndimage import distance_transform_edt
+
+        values, size = np.asarray(labels.dataobj), nib.affines.voxel_sizes(labels.affine)
+        distance, index = distance_transform_edt(values == 0, sampling=size, return_indices=True)
+        return cls(values[tuple(index)], distance, names)
+
+
 def clusters(
     signed: nib.Nifti1Image,
     q: npt.NDArray[np.floating],
-    atlas: nib.Nifti1Image,
-    names: Mapping[int, str],
+    regions: Regions,
     classes: tuple[str, str],
     alpha: float = 0.05,
 ) -> pd.DataFrame:
-    """Return clusters of significant voxels with atlas labels, largest peak first.
+    """Return clusters of significant voxels with atlas labels, highest peak first.
 
     Parameters
     ----------
@@ -65,51 +93,50 @@ def clusters(
         Signed chi-square.
     q : ndarray, shape of `signed`
         False discovery rate.
-    atlas : Nifti1Image
-        Region labels on the grid of `signed`.
-    names : mapping of label to name
-        Region names; label 0 is written as `none`.
+    regions : Regions
+        Atlas on the grid of `signed`.
     classes : (str, str)
         Class of positive and of negative voxels.
     alpha : float
-        Voxels with q below it count.
+        Voxels with q below it count; clusters (26-connected) of at least five voxels.
 
     Returns
     -------
     DataFrame
-        Columns cluster, more_in, n_voxels, volume_mm3, peak_chi2, x, y, z (peak, template mm), peak_region,
-        regions (share of the cluster in each region, the three largest).
+        Columns cluster, more_in, n_voxels, volume_mm3, peak_chi2, x, y, z (peak, template mm), nearest_region and
+        distance_mm (from the peak), regions (share of the cluster nearest to each region, the three largest).
     """
     from scipy.ndimage import label
 
-    values, regions = np.asarray(signed.dataobj), np.asarray(atlas.dataobj)
-    voxel_mm3 = abs(np.linalg.det(signed.affine[:3, :3]))
-    rows = []
+    values, rows = np.asarray(signed.dataobj), []
     for direction, name in ((1, classes[0]), (-1, classes[1])):
         numbered, n = label((q < alpha) & (values * direction > 0), np.ones((3, 3, 3)))
         for k in range(1, n + 1):
             where = np.argwhere(numbered == k)
-            if len(where) < MIN_CLUSTER:
-                continue
-            strength = np.abs(values[tuple(where.T)])
-            peak = where[np.argmax(strength)]
-            x, y, z = np.round(nib.affines.apply_affine(signed.affine, peak), 1)
-            found = pd.Series(regions[tuple(where.T)]).map(lambda r: names.get(int(r), "none"))
-            shares = found.value_counts(normalize=True)[:3]
-            rows.append(
-                {
-                    "more_in": name,
-                    "n_voxels": len(where),
-                    "volume_mm3": len(where) * voxel_mm3,
-                    "peak_chi2": float(strength.max()),
-                    "x": x,
-                    "y": y,
-                    "z": z,
-                    "peak_region": names.get(int(regions[tuple(peak)]), "none"),
-                    "regions": ", ".join(f"{region} {share:.0%}" for region, share in shares.items()),
-                }
-            )
-    columns = ["more_in", "n_voxels", "volume_mm3", "peak_chi2", "x", "y", "z", "peak_region", "regions"]
-    table = pd.DataFrame(rows, columns=columns).sort_values("peak_chi2", ascending=False, ignore_index=True)
+            if len(where) >= MIN_CLUSTER:
+                rows.append({"more_in": name} | _cluster(where, signed, regions))
+    columns = ["more_in", "n_voxels", "volume_mm3", "peak_chi2", "x", "y", "z"]
+    table = pd.DataFrame(rows, columns=[*columns, "nearest_region", "distance_mm", "regions"])
+    table = table.sort_values("peak_chi2", ascending=False, ignore_index=True, kind="stable")
     table.insert(0, "cluster", np.arange(1, len(table) + 1))
     return table
+
+
+def _cluster(where: npt.NDArray[np.intp], signed: nib.Nifti1Image, regions: Regions) -> dict[str, object]:
+    """Describe one cluster of voxels (n, 3)."""
+    strength = np.abs(np.asarray(signed.dataobj)[tuple(where.T)])
+    peak = where[np.argmax(strength)]
+    x, y, z = np.round(nib.affines.apply_affine(signed.affine, peak), 1)
+    found = pd.Series(regions.nearest[tuple(where.T)]).map(lambda r: regions.names[int(r)])
+    shares = found.value_counts(normalize=True)[:3]
+    return {
+        "n_voxels": len(where),
+        "volume_mm3": len(where) * abs(np.linalg.det(signed.affine[:3, :3])),
+        "peak_chi2": float(strength.max()),
+        "x": x,
+        "y": y,
+        "z": z,
+        "nearest_region": regions.names[int(regions.nearest[tuple(peak)])],
+        "distance_mm": round(float(regions.distance[tuple(peak)]), 1),
+        "regions": ", ".join(f"{region} {share:.0%}" for region, share in shares.items()),
+    }

@@ -122,8 +122,10 @@ class Sweep:
 
     @property
     def best_size(self) -> int:
-        """Index of the size with the highest mean out-of-fold AUC inside training; ties to the smallest."""
-        return int(np.argmax(np.round(np.nanmean(self.fold_aucs, axis=1), 12)))
+        """Index of the size with the highest mean fold AUC; ties to the higher accuracy, then the smaller size."""
+        area = np.round(np.nanmean(self.fold_aucs, axis=1), 12)
+        accuracy = np.round(self.mean_scores.max(axis=(1, 2)), 12)
+        return int(np.lexsort((self.sizes, -accuracy, -area))[0])
 
     @property
     def vanished(self) -> npt.NDArray[np.bool_]:
