@@ -99,4 +99,4 @@ def _regional(
     labels = np.asanyarray(parcels.dataobj)[inside].astype(np.int64)
     weights = np.asarray(gm.dataobj, dtype=np.float64)[inside]
     sums = np.bincount(labels, weights=weights, minlength=int(index.max()) + 1)
-    return sums[index]
+    return sums[index].astype(np.float64)

@@ -81,7 +81,7 @@ def load_atlas(atlas: str = AAL) -> Atlas:
 def _read(image: Path, table: Path, name: str, space: str, renamed: dict[int, str] | None = None) -> Atlas:
     try:
         labels = nib.load(image)
-        data = np.asanyarray(labels.dataobj)
+        data = np.asanyarray(labels.dataobj)  # type: ignore[attr-defined]
     except Exception as error:
         raise InputError(
             f"--atlas {image}: not AAL, and not a readable NIfTI file ({type(error).__name__})"

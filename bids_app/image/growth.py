@@ -8,13 +8,14 @@ from scipy import ndimage, stats
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.int8]
 
 MAX_ROUNDS = 50
 MRF_WEIGHT = 1.0
 MIN_SEEDS = 10
 
 
-def belief_maps(flair: Array, tissues: Array, wm_prior: Array, brain: Mask) -> tuple[Array, Mask, Array]:
+def belief_maps(flair: Array, tissues: Array, wm_prior: Array, brain: Mask) -> tuple[Array, Mask, Labels]:
     """Return each voxel's belief against the mean of the tissue it was segmented as.
 
     Parameters
@@ -44,7 +45,7 @@ def belief_maps(flair: Array, tissues: Array, wm_prior: Array, brain: Mask) -> t
         if here.any():
             mean = flair[here].mean()
             belief[here] = np.maximum(flair[here] - mean, 0) / max(mean, 1e-6)
-    return belief * wm_prior, label == 1, label
+    return (belief * wm_prior).astype(np.float32), label == 1, label
 
 
 def grow_lesions(flair: Array, tissues: Array, wm_prior: Array, brain: Mask, kappa: float) -> Array:
@@ -86,7 +87,7 @@ def grow_lesions(flair: Array, tissues: Array, wm_prior: Array, brain: Mask, kap
     return probability
 
 
-def _posterior(flair: Array, label: npt.NDArray[np.int8], lesion: Mask, border: Mask) -> Array:
+def _posterior(flair: Array, label: Labels, lesion: Mask, border: Mask) -> Array:
     """Return the lesion probability of the border voxels, given the lesions so far."""
     log_lesion = stats.gamma.logpdf(flair[border], *_gamma_moments(flair[lesion]))
     tissue = label[border]

@@ -38,8 +38,8 @@ class LesionInputs:
         Brain mask.
     gm, wm, csf : Nifti1Image, (x, y, z)
         Tissue probabilities of this brain, 0 to 1.
-    gm_prior, wm_prior : Nifti1Image, (x, y, z)
-        The template's tissue probabilities brought to this grid, 0 to 1.
+    wm_prior : Nifti1Image, (x, y, z)
+        The template's probability of white matter brought to this grid, 0 to 1.
     """
 
     flair: nib.Nifti1Image
@@ -47,7 +47,6 @@ class LesionInputs:
     gm: nib.Nifti1Image
     wm: nib.Nifti1Image
     csf: nib.Nifti1Image
-    gm_prior: nib.Nifti1Image
     wm_prior: nib.Nifti1Image
 
 
@@ -110,13 +109,6 @@ def drop_small(mask: Mask, voxel_volume: float, min_volume: float) -> Mask:
     return cc3d.dust(mask, threshold=max(voxels, 1), connectivity=26, binary_image=True).astype(bool)
 
 
-def hysteresis(values: Array, low: float, high: float) -> Mask:
-    """Return the 26-connected regions above `low` that reach above `high` somewhere."""
-    labels = cc3d.connected_components(values > low, connectivity=26, binary_image=True)
-    keep = np.unique(labels[values > high])
-    return np.isin(labels, keep[keep > 0])
-
-
 def _array(image: nib.Nifti1Image) -> Array:
     return np.asarray(image.dataobj, dtype=np.float32)
 
@@ -125,7 +117,7 @@ def _voxel_size(image: nib.Nifti1Image) -> npt.NDArray[np.float64]:
     return nib.affines.voxel_sizes(image.affine)
 
 
-def _logistic(values: Array, centre: float, width: float) -> Array:
+def _logistic(values: Array, centre: float | Array, width: float) -> Array:
     return 1 / (1 + np.exp(-np.clip((values - centre) / width, -30, 30)))
 
 
@@ -153,40 +145,58 @@ KAPPA = 0.3
 
 def _lesion_growth(inputs: LesionInputs, min_volume: float) -> tuple[Array, Mask]:
     """Schmidt et al. 2012: seeds from the grey-matter belief map, grown towards their hyperintense surround."""
-    tissues = np.stack([_array(inputs.csf), _array(inputs.gm), _array(inputs.wm)])
-    brain = _array(inputs.brain) > 0
-    probability = grow_lesions(_array(inputs.flair), tissues, _array(inputs.wm_prior), brain, KAPPA)
+    probability = _growth_probability(inputs)
     voxel = float(np.prod(_voxel_size(inputs.flair)))
     return probability, drop_small(probability >= 0.5, voxel, min_volume)
 
 
+def _growth_probability(inputs: LesionInputs) -> Array:
+    tissues = np.stack([_array(inputs.csf), _array(inputs.gm), _array(inputs.wm)])
+    brain = _array(inputs.brain) > 0
+    return grow_lesions(_array(inputs.flair), tissues, _array(inputs.wm_prior), brain, KAPPA)
+
+
 # --- Demyelin --------------------------------------------------------------------------------------------
 
-LOW, HIGH = 0.15, 0.30
 EDGE_MM = 4.0
-PRIOR_SMOOTHING_MM = 2.0
-MAX_GM_PRIOR = 0.5
+PRIOR_SMOOTHING_MM = 1.0
+RIM_MM = 1.0
+RIM_BELIEF = 0.08
+BELIEF_PER_MM = 0.20
+LONE_BELIEF = 0.40
+WIDTH = 0.05
 
 
-def white_matter_hull(inputs: LesionInputs) -> Array:
-    """Return how far each voxel is inside the white matter's hull, 0 (outside) to 1.
+def weighted_belief(inputs: LesionInputs) -> Array:
+    """Return the belief map weighed by where lesions of white matter can be.
 
-    The hull is where lesions of white matter can be, whatever the segmentation calls them: more than
-    4 mm from the edge of the brain and where the template expects little grey matter.
+    B times the square root of the template's white matter (smoothed by 1 mm; the root keeps the rim of the
+    white matter, where juxtacortical and periventricular lesions are), 0 within 4 mm of the brain's edge.
     """
     size = _voxel_size(inputs.flair)
     edge = ndimage.distance_transform_edt(_array(inputs.brain) > 0, sampling=size)
-    prior = ndimage.gaussian_filter(_array(inputs.gm_prior), PRIOR_SMOOTHING_MM / size)
-    return ((edge > EDGE_MM) & (prior < MAX_GM_PRIOR)).astype(np.float32)
+    prior = np.clip(ndimage.gaussian_filter(_array(inputs.wm_prior), PRIOR_SMOOTHING_MM / size), 0, 1)
+    belief = _array(belief_map(inputs.flair, inputs.gm, inputs.brain))
+    return (belief * np.sqrt(prior) * (edge > EDGE_MM)).astype(np.float32)
 
 
 def _demyelin(inputs: LesionInputs, min_volume: float) -> tuple[Array, Mask]:
-    """Hysteresis on the belief map inside the white matter's hull."""
-    belief = _array(belief_map(inputs.flair, inputs.gm, inputs.brain))
-    hull = white_matter_hull(inputs)
-    probability = hull * _logistic(belief, (LOW + HIGH) / 2, 0.05)
-    mask = hysteresis(belief * hull, LOW, HIGH)
-    return probability, drop_small(mask, float(np.prod(_voxel_size(inputs.flair))), min_volume)
+    """Cores by lesion growth, their rims and lone bright spots by weighted belief.
+
+    A voxel's probability rises with its weighted belief and falls with its distance from a core: it is 0.5 at
+    a belief of 0.08 up to 1 mm from one, 0.20 more for each further mm, and no more than 0.40 anywhere; in
+    a core it is at least that of lesion growth. Mask: probability at least 0.5.
+    """
+    size = _voxel_size(inputs.flair)
+    core = _growth_probability(inputs)
+    belief = weighted_belief(inputs)
+    if (core >= 0.5).any():
+        distance = ndimage.distance_transform_edt(core < 0.5, sampling=size)
+    else:
+        distance = np.full(core.shape, np.inf)
+    needed = np.minimum(RIM_BELIEF + BELIEF_PER_MM * np.maximum(distance - RIM_MM, 0), LONE_BELIEF)
+    probability = np.where(belief > 0, np.maximum(core, _logistic(belief, needed, WIDTH)), core)
+    return probability, drop_small(probability >= 0.5, float(np.prod(size)), min_volume)
 
 
 METHODS: dict[str, Method] = {
@@ -206,9 +216,15 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "demyelin",
-            "Demyelin: hysteresis on the belief map inside the white matter's hull.",
+            "Demyelin: lesion growth's cores, with rims and lone bright spots by weighted belief.",
             _demyelin,
-            {"low": LOW, "high": HIGH, "edge_mm": EDGE_MM, "max_gm_prior": MAX_GM_PRIOR},
+            {
+                "kappa": KAPPA,
+                "edge_mm": EDGE_MM,
+                "rim_belief": RIM_BELIEF,
+                "belief_per_mm": BELIEF_PER_MM,
+                "lone_belief": LONE_BELIEF,
+            },
         ),
     )
 }

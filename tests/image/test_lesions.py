@@ -1,0 +1,151 @@
+"""The ladder of lesion methods, on a synthetic brain and on real patients."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from bids_app.errors import InputError
+from bids_app.image.lesions import METHODS, LesionInputs, drop_small, segment_lesions, weighted_belief
+
+
+def image(data, size=1.0):
+    return nib.Nifti1Image(np.asarray(data, dtype=np.float32), np.diag([size, size, size, 1.0]))
+
+
+def brain_with(lesions: bool, seed: int = 5, scale: float = 1.0, size: float = 1.0):
+    """A ball of white matter in a shell of grey; lesions are bright in FLAIR, grey in their middle on T1w."""
+    rng = np.random.default_rng(seed)
+    x, y, z = np.indices((56, 56, 56)) - 28
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    brain, white = radius < 26, radius < 20
+    flair = np.where(white, 80.0, 100.0)
+    truth = np.zeros(brain.shape, bool)
+    if lesions:
+        for centre, extent in (((8, 0, 0), 4.0), ((-6, 6, 4), 3.0)):
+            truth |= sum((a - c) ** 2 for a, c in zip((x, y, z), centre, strict=True)) < extent**2
+    flair[truth] = 145
+    core = ndimage.binary_erosion(truth)
+    grey = (brain & ~white) | core
+    flair = ndimage.gaussian_filter(flair, 0.6) + rng.normal(0, 3, flair.shape)
+    prior = ndimage.gaussian_filter(white.astype(float), 1)
+    inputs = LesionInputs(
+        flair=image(flair * brain * scale, size),
+        brain=image(brain, size),
+        gm=image(grey, size),
+        wm=image(white & ~core, size),
+        csf=image(np.zeros(brain.shape), size),
+        wm_prior=image(prior, size),
+    )
+    return inputs, truth
+
+
+def dice(one, other):
+    return 2 * (one & other).sum() / (one.sum() + other.sum())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_finds_lesions(method):
+    inputs, truth = brain_with(lesions=True)
+    found = segment_lesions(inputs, method)
+    mask, probability = np.asarray(found.mask.dataobj) > 0, np.asarray(found.probability.dataobj)
+    assert dice(mask, truth) > (0.65 if method == "belief-threshold" else 0.8)  # a fixed cut loses the rims
+    assert probability.min() >= 0
+    assert probability.max() <= 1
+    assert probability[truth].mean() > 0.7
+    assert (
+        probability[
+            (np.asarray(inputs.brain.dataobj) > 0) & ~ndimage.binary_dilation(truth, iterations=3)
+        ].mean()
+        < 0.1
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_lesions_nothing_found(method):
+    inputs, _ = brain_with(lesions=False)
+    assert not np.asarray(segment_lesions(inputs, method).mask.dataobj).any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_unit_of_the_flair_does_not_matter(method):
+    plain = segment_lesions(brain_with(lesions=True)[0], method)
+    tenfold = segment_lesions(brain_with(lesions=True, scale=10)[0], method)
+    assert dice(np.asarray(plain.mask.dataobj) > 0, np.asarray(tenfold.mask.dataobj) > 0) > 0.99
+
+
+def test_same_images_same_bytes():
+    one, two = (segment_lesions(brain_with(lesions=True)[0]) for _ in range(2))
+    assert np.asarray(one.probability.dataobj).tobytes() == np.asarray(two.probability.dataobj).tobytes()
+
+
+def test_own_method_is_probability_at_one_half_and_rises_with_the_belief():
+    inputs, truth = brain_with(lesions=True)
+    found = segment_lesions(inputs, min_volume=0)
+    probability = np.asarray(found.probability.dataobj)
+    np.testing.assert_array_equal(np.asarray(found.mask.dataobj) > 0, probability >= 0.5)
+    far = ~ndimage.binary_dilation(truth, iterations=6)
+    belief = weighted_belief(inputs)
+    here = far & (belief > 0)
+    order = np.argsort(belief[here])
+    assert (np.diff(probability[here][order]) >= -1e-6).all()
+
+
+def test_edge_of_the_brain_is_no_lesion():
+    inputs, _ = brain_with(lesions=False)
+    flair = np.asarray(inputs.flair.dataobj).copy()
+    flair[28, 28, 50:54] = 400
+    bright = LesionInputs(**{**vars(inputs), "flair": image(flair)})
+    assert not np.asarray(segment_lesions(bright, min_volume=1).mask.dataobj).any()
+    assert np.asarray(segment_lesions(bright, "belief-threshold", min_volume=1).mask.dataobj).any()
+
+
+def test_smallest_lesion_is_in_cubic_millimetres():
+    mask = np.zeros((10, 10, 10), bool)
+    mask[0, 0, :2] = mask[5:7, 5:7, 5:7] = True
+    assert drop_small(mask, voxel_volume=8, min_volume=16).sum() == 10
+    assert drop_small(mask, voxel_volume=8, min_volume=17).sum() == 8
+    assert drop_small(mask, voxel_volume=1, min_volume=10).sum() == 0
+
+
+def test_unknown_method_is_told():
+    with pytest.raises(InputError, match=r"magic: not one of belief-threshold, lesion-growth, demyelin"):
+        segment_lesions(brain_with(lesions=False)[0], "magic")
+
+
+@pytest.fixture(scope="module")
+def patients(shared, tmp_path_factory):
+    """Real patients in MNI space with a consensus of raters, segmented with the template's priors."""
+    from bids_app.image.register import align_template, apply
+    from bids_app.image.template import load_template
+    from bids_app.image.tissue import segment_tissues
+
+    template, cases = load_template(resolution=2.0), {}
+    for sub in ("sub-07", "sub-26"):
+        stem = shared / "data" / "openms-mni" / sub / "anat" / f"{sub}_space-MNI152NLin6Asym_res-1_"
+        t1w, flair, truth = (
+            nib.load(f"{stem}{name}.nii.gz")
+            for name in ("desc-brain_T1w", "desc-brain_FLAIR", "label-lesion_desc-consensus_mask")
+        )
+        head = np.asarray(t1w.dataobj)
+        brain = nib.Nifti1Image((head > head.min()).astype(np.uint8), t1w.affine)
+        back = tmp_path_factory.mktemp(sub) / "back.h5"
+        align_template(t1w, template.t1w, back.with_name("forth.h5"), back, seed=1)
+        priors = {tissue: apply(getattr(template, tissue), t1w, [back]) for tissue in ("gm", "wm", "csf")}
+        tissues = segment_tissues(t1w, brain, **priors)
+        inputs = LesionInputs(
+            flair=flair, brain=brain, gm=tissues.gm, wm=tissues.wm, csf=tissues.csf, wm_prior=priors["wm"]
+        )
+        cases[sub] = inputs, np.asarray(truth.dataobj) > 0
+    return cases
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sub", "least"), [("sub-07", 0.46), ("sub-26", 0.68)])
+def test_real_patients(patients, sub, least):
+    inputs, truth = patients[sub]
+    scores = {
+        name: dice(np.asarray(segment_lesions(inputs, name).mask.dataobj) > 0, truth) for name in METHODS
+    }
+    assert scores["demyelin"] >= least
+    assert scores["demyelin"] > scores["belief-threshold"]
