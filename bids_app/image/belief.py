@@ -56,7 +56,9 @@ def grey_matter_mean(
     low, high = np.percentile(values, TRIM)
     mean = float(values[(values >= low) & (values <= high)].mean())
     if mean <= 0:
-        raise VisitError(f"FLAIR: mean of grey matter is {mean:g}, not above 0; check the image's intensities")
+        raise VisitError(
+            f"FLAIR: mean of grey matter is {mean:g}, not above 0; check the image's intensities"
+        )
     return mean
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, stats
 
+from bids_app.errors import VisitError
+
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int8]
@@ -67,7 +69,12 @@ def grow_lesions(flair: Array, tissues: Array, wm_prior: Array, brain: Mask, kap
     Returns
     -------
     ndarray, (x, y, z), float32
-        Posterior probability in lesions and their neighbours, 0 elsewhere; lesions are >= 0.5.
+        1 in seeds, posterior probability where lesions grew and on their borders, 0 elsewhere; lesions are >= 0.5.
+
+    Raises
+    ------
+    VisitError
+        If a tissue that lesions grow into has no voxel that is not lesion.
     """
     belief, is_gm, label = belief_maps(flair, tissues, wm_prior, brain)
     lesion = is_gm & (belief > kappa)
@@ -92,8 +99,10 @@ def _posterior(flair: Array, label: Labels, lesion: Mask, border: Mask) -> Array
     log_lesion = stats.gamma.logpdf(flair[border], *_gamma_moments(flair[lesion]))
     tissue = label[border]
     log_other = np.zeros(tissue.size)
-    for k in range(3):
+    for k in np.unique(tissue):
         values = flair[(label == k) & ~lesion]
+        if not values.size:
+            raise VisitError("lesion growth: a tissue is all lesion; check the tissue segmentation")
         log_other[tissue == k] = stats.norm.logpdf(
             flair[border][tissue == k], values.mean(), max(values.std(), 1e-6)
         )
