@@ -150,10 +150,8 @@ def run(
         tables = _joined(parts) | {"by_class": by_class(scans.table)}
         if len(scans.classes) > 2 and protocol != "paper":
             tables["confusion"] = _confusion(scans, parts)
-        if "published_test" in tables["scans"]:
-            tables["by_split"] = by_split(
-                scans.table, _first_part(tables["scans"])["published_test"].to_numpy()
-            )
+        if "paper_test" in tables["scans"]:
+            tables["by_split"] = by_split(scans.table, _first_part(tables["scans"])["paper_test"].to_numpy())
         if ratings is not None:
             tables |= _rater_tables(ratings, scans, tables["scans"])
         images, tables["clusters"] = _maps(scans, store, parts, options)
@@ -240,7 +238,7 @@ def _rater_tables(ratings: pd.DataFrame, scans: Scans, table: pd.DataFrame) -> d
     """Compare raters with each protocol's out-of-sample calls (two classes)."""
     truth = scans.table.set_index("visit")["diagnosis"]
     found: dict[str, list[pd.DataFrame]] = {"raters": [], "agreement": []}
-    for protocol in ("published", "nested"):
+    for protocol in ("paper", "nested"):
         if f"{protocol}_decision" not in table or len(scans.classes) > 2:
             continue
         decided = table.set_index("visit")[f"{protocol}_decision"].dropna()

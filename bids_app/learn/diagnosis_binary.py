@@ -93,7 +93,7 @@ def _published(part: Binary, run: Published, view: LesionView, design: Design) -
         ]
         by_size.append(pd.concat(rows, ignore_index=True).assign(n_voxels=sweep.sizes[s]))
     table = pd.concat(by_size, ignore_index=True).merge(sweep.table(), on="n_voxels")
-    table.insert(0, "protocol", "published")
+    table.insert(0, "protocol", "paper")
     best = int(sweep.sizes[run.chosen])
     _add(part, "by_size", table)
     metrics = ["protocol", "n_voxels", "metric", "estimate", "low", "high", "right", "n", "interval"]
@@ -101,8 +101,8 @@ def _published(part: Binary, run: Published, view: LesionView, design: Design) -
     decision = np.full(len(design.y), np.nan)
     decision[run.test] = sweep.test_decisions[run.chosen]
     scans = part.tables["scans"].assign(
-        published_test=np.isin(np.arange(len(design.y)), run.test),
-        published_decision=decision,
+        paper_test=np.isin(np.arange(len(design.y)), run.test),
+        paper_decision=decision,
         lesion_free=view.fitted(run.train).maps.sum(axis=1) == 0,
     )
     part.tables.update(scans=scans, lesion_free=_lesion_free(scans, design.y))
@@ -124,8 +124,8 @@ def _lesion_free(scans: pd.DataFrame, y: npt.NDArray[np.bool_]) -> pd.DataFrame:
     rows = []
     for of_class in (True, False):
         among = y if of_class else ~y
-        chosen = (scans["published_test"] & scans["lesion_free"]).to_numpy() & among
-        right = ((scans.loc[chosen, "published_decision"] >= 0) == of_class).sum()
+        chosen = (scans["paper_test"] & scans["lesion_free"]).to_numpy() & among
+        right = ((scans.loc[chosen, "paper_decision"] >= 0) == of_class).sum()
         rows.append({"is_positive_class": of_class, "n": int(chosen.sum()), "called_right": int(right)})
     return pd.DataFrame(rows)
 
@@ -134,22 +134,20 @@ def _leak_free(part: Binary, run: LeakFree, design: Design) -> None:
     y, patient = design.y, design.patient
     table = patient_table(y, run.decision, run.fold, patient, design.seed)
     sizes = [fold["n_voxels"] for fold in run.chosen]
-    _add(part, "performance", table.assign(protocol="leak-free", n_voxels=int(np.median(sizes))))
+    _add(part, "performance", table.assign(protocol="nested", n_voxels=int(np.median(sizes))))
     by_size = []
     for size, decision in zip(run.sizes, run.by_size, strict=True):
         area = {"metric": "auc", "estimate": fold_auc(y, decision, run.fold), "n": len(y)}
         rows = [calls_table(y, decision >= 0), pd.DataFrame([area])]
-        by_size.append(pd.concat(rows, ignore_index=True).assign(n_voxels=size, protocol="leak-free"))
+        by_size.append(pd.concat(rows, ignore_index=True).assign(n_voxels=size, protocol="nested"))
     _add(part, "by_size", pd.concat(by_size, ignore_index=True))
     part.tables["chosen"] = pd.DataFrame(run.chosen)
     part.tables["scans"] = part.tables["scans"].assign(nested_fold=run.fold, nested_decision=run.decision)
 
 
 def _gap(performance: pd.DataFrame) -> pd.DataFrame:
-    wide = performance.pivot(index="metric", columns="protocol", values="estimate")[
-        ["published", "leak-free"]
-    ]
-    wide["gap"] = wide["published"] - wide["leak-free"]
+    wide = performance.pivot(index="metric", columns="protocol", values="estimate")[["paper", "nested"]]
+    wide["gap"] = wide["paper"] - wide["nested"]
     return wide.rename_axis(columns=None).reset_index()
 
 

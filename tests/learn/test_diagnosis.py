@@ -1,0 +1,271 @@
+"""Study B end to end on small simulated derivatives: planted sites found, leakage shown, bad input told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from bids_app.derivatives import save_image, write_table
+from bids_app.errors import InputError
+from bids_app.image.template import BUILT_IN, belief_grid
+from bids_app.learn.diagnosis import Grid, LesionFrequency, Options, run
+from bids_app.learn.diagnosis_scans import select_scans
+from bids_app.learn.lesion_maps import build_store
+
+SMALL = Grid(sizes=(2, 16, 128), C=(0.5, 4), gamma=(0.125, 1))
+QUICK = Options(grid=SMALL, null_grid=SMALL, cv=3, outer=3, permutations=2)
+SITES = {"RRMS": (50, -30, -25), "NMOSD": (0, -45, -50), "MOGAD": (-35, 0, 40)}  # centre of extra lesions, mm
+
+
+def make_cohort(folder: Path, patients: dict[str, int], scans: int = 2, seed: int = 0) -> SimpleNamespace:
+    """Write belief maps, lesion masks and lesion tables of a few patients, lesions repeated within a patient."""
+    rng = np.random.default_rng(seed)
+    mask = belief_grid()
+    inside = np.asarray(mask.dataobj) > 0
+    place = nib.affines.apply_affine(mask.affine, np.argwhere(inside))
+    rows = []
+    for label, n in patients.items():
+        near = np.linalg.norm(place - SITES[label], axis=1) < 9
+        for _ in range(n):
+            participant = f"sub-{len({r['participant_id'] for r in rows}) + 1:02d}"
+            own = (rng.random(len(place)) < 0.01) | (near & (rng.random(len(place)) < 0.9))
+            person = {"age": rng.normal(40, 8), "sex": rng.choice(["M", "F"]), "onset_age": rng.normal(33, 8)}
+            for s in range(1, scans + 1):
+                lesion = own & (rng.random(len(place)) < 0.8)
+                belief = rng.normal(0.02, 0.08, len(place)) + lesion * 0.8
+                write_visit(folder, participant, f"ses-{s}", mask, belief, lesion)
+                rows.append(
+                    {"participant_id": participant, "session_id": f"ses-{s}", "diagnosis": label} | person
+                )
+    return SimpleNamespace(visits=pd.DataFrame(rows), derivatives=folder)
+
+
+def write_visit(folder, participant, session, mask, belief, lesion):
+    prefix = f"{participant}_{session}"
+    anat = folder / participant / session / "anat"
+    volume = np.zeros(mask.shape, np.float32)
+    volume[np.asarray(mask.dataobj) > 0] = belief
+    save_image(
+        nib.Nifti1Image(volume, mask.affine),
+        anat / f"{prefix}_space-{BUILT_IN}_res-3_desc-belief_FLAIR.nii.gz",
+    )
+    binary = np.zeros(mask.shape, np.uint8)
+    binary[np.asarray(mask.dataobj) > 0] = lesion
+    save_image(
+        nib.Nifti1Image(binary, mask.affine), anat / f"{prefix}_space-{BUILT_IN}_res-3_label-L_mask.nii.gz"
+    )
+    row = {"index": 1, "place": "juxtacortical_cortical", "nearest_region": "Precentral_L"}
+    table = pd.DataFrame([row | {"template_y": 0.0, "template_z": 50.0, "artefact_prone": None}])
+    write_table(table, anat / f"{prefix}_seg-lesions_dseg.tsv")
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    return make_cohort(tmp_path_factory.mktemp("derivatives"), {"RRMS": 8, "NMOSD": 7})
+
+
+@pytest.fixture(scope="module")
+def result(cohort, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("raters")
+    shown = cohort.visits[cohort.visits["session_id"] == "ses-1"]
+    ratings = [
+        {
+            "participant_id": p,
+            "session_id": "ses-1",
+            "rater": rater,
+            "decision": d if k % 4 else "RRMS",
+            "occasion": o,
+        }
+        for o in (1, 2)
+        for rater in ("A", "B")
+        for k, (p, d) in enumerate(zip(shown["participant_id"], shown["diagnosis"], strict=True))
+    ]
+    write_table(pd.DataFrame(ratings), folder / "raters.tsv")
+    return run(cohort, raters=folder / "raters.tsv", seed=4, options=QUICK)
+
+
+def test_tables_of_both_protocols(result):
+    performance = result.tables["performance"]
+    assert set(performance["protocol"]) == {"paper", "nested"}
+    assert set(performance["metric"]) == {"sensitivity", "specificity", "accuracy", "auc"}
+    assert (performance["low"] <= performance["estimate"]).all()
+    assert (performance["estimate"] <= performance["high"]).all()
+    leak_free = performance[performance["protocol"] == "nested"].set_index("metric")["estimate"]
+    assert leak_free["auc"] > 0.9  # planted sites are easy
+    gap = result.tables["gap"].set_index("metric")
+    np.testing.assert_allclose(gap["gap"], gap["paper"] - gap["nested"])
+    by_size = result.tables["by_size"]
+    assert set(by_size["n_voxels"]) == {2, 16, 128}
+    assert result.tables["null_summary"]["permutations"].eq(2).all()
+
+
+def test_splits_are_what_they_say(result, cohort):
+    scans = result.tables["scans"]
+    assert scans["paper_test"].sum() == round(0.3 * 16) + round(0.3 * 14)
+    assert scans["paper_decision"].notna().equals(scans["paper_test"])
+    assert scans.groupby("participant_id")["nested_fold"].nunique().eq(1).all()
+    assert scans["nested_decision"].notna().all()
+
+
+def test_planted_sites_are_the_peaks_of_the_map(result):
+    signed = result.images["chi2-RRMS"]
+    values = np.asarray(signed.dataobj)
+    for label, peak in (("RRMS", values.argmax()), ("NMOSD", values.argmin())):
+        mm = nib.affines.apply_affine(signed.affine, np.unravel_index(peak, values.shape))
+        assert np.linalg.norm(mm - SITES[label]) < 10
+    clusters = result.tables["clusters"]
+    assert {"RRMS", "NMOSD"} <= set(clusters["more_in"])
+    top = clusters.drop_duplicates("more_in").set_index("more_in")["nearest_region"]
+    assert top["RRMS"] in ("Temporal_Inf_R", "Fusiform_R") and top["NMOSD"].startswith(
+        ("Vermis", "Cerebelum")
+    )
+    selected = np.asarray(result.images["selected-RRMS"].dataobj)
+    assert np.sum(selected == 2) == 2 and np.sum((selected > 0) & (selected <= 128)) == 128
+
+
+def test_variants_share_folds_and_say_their_name(result):
+    variants = result.tables["variants"]
+    aucs = variants[variants["metric"] == "auc"].set_index("model")["estimate"]
+    assert len(aucs) == 6
+    assert aucs["lesion masks as segmented"] > 0.9
+    rule = variants[variants["model"].str.startswith("published rule")].set_index("metric")["estimate"]
+    assert (
+        rule["sensitivity"] == 1 and rule["specificity"] == 0
+    )  # every planted table has a juxtacortical lesion
+
+
+def test_raters_against_model(result):
+    raters = result.tables["raters"]
+    assert {"A", "B", "model", "majority"} == set(raters["rater"])
+    agreement = result.tables["agreement"]
+    assert set(agreement["kind"]) == {"intra-rater", "inter-rater", "model-rater"}
+    assert agreement.loc[agreement["kind"] != "model-rater", "kappa"].eq(1).all()
+
+
+def test_demographics_tables(result):
+    table = result.tables["by_class"].set_index("characteristic")
+    assert "RRMS (n = 8)" in table and table.loc["FLAIR scans, n", "RRMS (n = 8)"] == "16"
+    assert "training (n = 21)" in result.tables["by_split"]
+
+
+def test_writes_tables_maps_and_card(result, tmp_path):
+    written = result.write(tmp_path)
+    names = {path.name for path in written}
+    assert {"diagnosis_performance.tsv", "diagnosis_chi2-RRMS.nii.gz", "diagnosis.json"} <= names
+    again = pd.read_csv(tmp_path / "diagnosis_performance.tsv", sep="\t", na_values="n/a")
+    assert len(again) == 8
+
+
+def test_model_calls_new_scans(result, cohort, tmp_path):
+    new = make_cohort(tmp_path / "new", {"RRMS": 2, "NMOSD": 2}, scans=1, seed=9)
+    store = store_of(new, tmp_path / "store")
+    assert result.model.predict(store)["called"].tolist() == new.visits["diagnosis"].tolist()
+    small = replace(store, mask=store.mask[:-1])
+    with pytest.raises(InputError, match="model was trained on"):
+        result.model.predict(small)
+
+
+def store_of(cohort, folder):
+    paths = visit_paths(cohort)
+    return build_store(paths["belief"], paths["lesions"], belief_grid(), folder)
+
+
+def visit_paths(cohort):
+    from bids_app.learn.diagnosis_scans import map_paths
+
+    return map_paths(select_scans(cohort.visits).table, cohort.derivatives, BUILT_IN)
+
+
+def test_same_seed_same_bytes_whatever_the_row_order_and_jobs(cohort, tmp_path):
+    options = replace(QUICK, permutations=0, variants=("lesion maps",))
+    shuffled = SimpleNamespace(
+        visits=cohort.visits.sample(frac=1, random_state=1), derivatives=cohort.derivatives
+    )
+    one, two = tmp_path / "one", tmp_path / "two"
+    run(cohort, seed=7, options=options).write(one)
+    run(shuffled, seed=7, options=replace(options, n_jobs=2)).write(two)
+    for path in one.iterdir():
+        if path.name != "diagnosis.json":  # it says how many processes there were
+            assert path.read_bytes() == (two / path.name).read_bytes(), path.name
+
+
+def test_three_classes_one_against_the_rest(tmp_path):
+    cohort = make_cohort(tmp_path, {"RRMS": 4, "NMOSD": 4, "MOGAD": 4}, seed=2)
+    options = replace(QUICK, cv=2, outer=2, permutations=0, variants=())
+    found = run(cohort, seed=1, options=options)
+    assert set(found.tables["performance"]["positive"]) == {"RRMS", "NMOSD", "MOGAD"}
+    confusion = found.tables["confusion"].set_index("diagnosis")
+    assert confusion.to_numpy().sum() == 24
+    assert np.trace(confusion[list(confusion.index)].to_numpy()) > 18
+    assert found.model.predict(store_of(cohort, tmp_path / "s"))["called"].nunique() == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.assign(diagnosis="RRMS"), "two classes; found RRMS"),
+        (lambda v: v.drop(columns="diagnosis"), "column diagnosis is missing"),
+        (lambda v: v.replace({"diagnosis": {"NMOSD": "RRMS "}}), "differ only in case or spaces"),
+        (
+            lambda v: v.assign(diagnosis=v["diagnosis"].where(v.index % 3 > 0, v["diagnosis"].str.lower())),
+            "rrms",
+        ),
+        (lambda v: v[(v["diagnosis"] == "RRMS") | (v["participant_id"] == "sub-09")], "NMOSD has 1 patient"),
+        (
+            lambda v: v[v["participant_id"].isin(["sub-01", "sub-02", "sub-09", "sub-10"])],
+            "too few for 3 outer",
+        ),
+        (lambda v: v.assign(diagnosis=["RRMS", "NMOSD"] * 15), "more than one diagnosis"),
+        (lambda v: v.assign(participant_id="sub-x" + v["participant_id"].str[4:]), "no visit has belief"),
+    ],
+)
+def test_bad_cohorts_are_one_clear_line(cohort, change, message):
+    bad = SimpleNamespace(visits=change(cohort.visits), derivatives=cohort.derivatives)
+    with pytest.raises(InputError, match=message) as caught:
+        run(bad, seed=1, options=QUICK)
+    assert "\n" not in str(caught.value)
+
+
+def test_visits_without_maps_are_left_out_and_said(cohort):
+    extra = cohort.visits.iloc[:1].assign(session_id="ses-9")
+    more = SimpleNamespace(visits=pd.concat([cohort.visits, extra]), derivatives=cohort.derivatives)
+    options = replace(QUICK, permutations=0, variants=())
+    found = run(more, seed=1, protocol="paper", options=options)
+    assert any("1 visits without belief or lesion map" in note and "ses-9" in note for note in found.notes)
+
+
+def test_acute_scans_only(cohort):
+    days = cohort.visits.assign(days_since_relapse=[10, 300] * 15)
+    assert len(select_scans(days, acute="days_since_relapse").table) == 15
+    flag = cohort.visits.assign(acute=["yes", "no"] * 15)
+    assert select_scans(flag, acute="acute").table["session_id"].eq("ses-1").all()
+    with pytest.raises(InputError, match="'soon' is neither"):
+        select_scans(cohort.visits.assign(acute="soon"), acute="acute")
+    with pytest.raises(InputError, match="column relapse"):
+        select_scans(cohort.visits, acute="relapse")
+
+
+def test_threshold_is_mean_plus_sd_of_training_brain_voxels():
+    rng = np.random.default_rng(0)
+    maps, mask = rng.normal(0.0261, 0.1199, (20, 12, 12, 12)), np.ones((12, 12, 12), bool)
+    mask[0] = False
+    maps[:, 0] = 99  # outside the brain does not count
+    fitted = LesionFrequency().fit(maps, mask)
+    inside = maps[:, 1:]
+    assert fitted.threshold_ == pytest.approx(inside.mean() + 2.54 * inside.std())
+    assert fitted.threshold_ == pytest.approx(0.331, abs=0.005)
+    lesion = fitted.transform(maps)
+    assert lesion.dtype == bool and lesion.shape == (20, 11 * 144)
+    assert lesion.mean() == pytest.approx(0.0055, abs=0.002)
+    assert LesionFrequency(threshold=0.5).fit(maps, mask).threshold_ == 0.5
+    images = [nib.Nifti1Image(m, np.eye(4)) for m in maps]
+    again = LesionFrequency().fit(images, nib.Nifti1Image(mask.astype(np.uint8), np.eye(4)))
+    assert again.threshold_ == fitted.threshold_
+    with pytest.raises(ValueError, match="brain mask's shape"):
+        fitted.transform(maps[:, :5])
