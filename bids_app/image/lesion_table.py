@@ -24,7 +24,7 @@ TOUCH_MM = 1.5
 VENTRICLE_REACH_MM = 8.0
 FLAG_REACH_MM = 2.0
 FLUID = 0.5
-CORTEX = frozenset(range(1, 91)) - frozenset(range(71, 79))  # AAL: 71 to 78 are basal ganglia and thalamus
+SURE_GM = 0.5
 FLAGS = ("septum", "fourth_ventricle", "choroid_plexus")
 COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Value of the lesion in the seg-lesions image; 1 is the largest."},
@@ -72,7 +72,7 @@ class Surroundings:
     nawm : Nifti1Image, (x, y, z)
         Normal-appearing white matter mask.
     parcels : Nifti1Image, (x, y, z)
-        AAL labels in the visit's space.
+        Atlas labels in the visit's space; they name the nearest region only.
     regions : DataFrame
         Columns `index` and `name` of the labels.
     places : Nifti1Image, (x, y, z)
@@ -242,10 +242,8 @@ def _lateral_ventricles(around: Surroundings, size: Array) -> Mask:
 
 def _place(lesion: npt.NDArray[np.int64], index: npt.NDArray[np.int64], around: Surroundings) -> list[str]:
     size = nib.affines.voxel_sizes(around.parcels.affine)
-    cortex = np.isin(np.asanyarray(around.parcels.dataobj), sorted(CORTEX)) & (
-        np.asarray(around.gm.dataobj) > 0.5
-    )
     places = np.asanyarray(around.places.dataobj)
+    cortex = (places == Place.CORTEX) & (np.asarray(around.gm.dataobj) > SURE_GM)
     below = np.isin(places, [Place.INFRATENTORIAL, Place.FOURTH_VENTRICLE])
     rules = {
         "infratentorial": ndimage.mean(below, lesion, index) >= 0.5,

@@ -21,7 +21,9 @@ FLUID = 0.5
 DEPTH_MM = 15.0
 MIN_VENTRICLE_MM3 = 100.0
 SEPTUM_REACH_MM = 5.0
-FIRST_CEREBELLAR = 91  # AAL: 91 to 116 are cerebellum and vermis
+# AAL: 71 to 78 are basal ganglia and thalamus, 91 to 116 cerebellum and vermis
+DEEP_GREY = range(71, 79)
+FIRST_CEREBELLAR = 91
 # boxes in template mm: (x half width, y from, y to, z from, z to)
 THIRD = (4, -30, 5, -12, 8)
 SEPTUM = (4, -15, 22, 0, 22)
@@ -36,6 +38,7 @@ class Place(IntEnum):
     FOURTH_VENTRICLE = 3
     SEPTUM = 4
     INFRATENTORIAL = 5
+    CORTEX = 6
 
 
 @lru_cache(maxsize=1)
@@ -49,6 +52,7 @@ def place_image() -> nib.Nifti1Image:
     - Septum: not fluid, |x| <= 4, -15 <= y <= 22, 0 <= z <= 22, within 5 mm of a lateral ventricle.
     - Infratentorial: voxels whose nearest AAL region is cerebellar, and the brainstem: |x| <= 14, -42 <= y <= -10,
       -25 <= z <= -6, and |x| <= 22, -50 <= y <= -8 below that.
+    - Cortex: AAL regions 1 to 90 but the basal ganglia and thalamus (its grey matter is told by the visit).
 
     Returns
     -------
@@ -62,7 +66,9 @@ def place_image() -> nib.Nifti1Image:
     lateral, fourth = _ventricles(template, brain, fluid, size)
     near = ndimage.distance_transform_edt(~lateral, sampling=size) <= SEPTUM_REACH_MM
     places = np.zeros(brain.shape, np.uint8)
-    places[brain & _infratentorial(template)] = Place.INFRATENTORIAL
+    labels = np.asarray(resample(load_atlas().image, template.brain, order=0).dataobj)
+    places[(labels > 0) & (labels < FIRST_CEREBELLAR) & ~np.isin(labels, DEEP_GREY)] = Place.CORTEX
+    places[brain & _infratentorial(template, labels)] = Place.INFRATENTORIAL
     places[brain & ~fluid & near & _box(template, SEPTUM)] = Place.SEPTUM
     places[fluid & _box(template, THIRD)] = Place.THIRD_VENTRICLE
     places[lateral] = Place.LATERAL_VENTRICLE
@@ -98,8 +104,7 @@ def _ventricles(
     return lateral[pieces], fourth[pieces]
 
 
-def _infratentorial(template: Template) -> Mask:
-    labels = np.asarray(resample(load_atlas().image, template.brain, order=0).dataobj)
+def _infratentorial(template: Template, labels: npt.NDArray[np.int32]) -> Mask:
     nearest = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
     cerebellar = labels[tuple(nearest)] >= FIRST_CEREBELLAR
     return cerebellar | _box(template, BRAINSTEM[0]) | _box(template, BRAINSTEM[1])

@@ -44,6 +44,7 @@ def around(shift):
     places[28:32, 10:14, 3:6] = Place.FOURTH_VENTRICLE
     places[29:31, 31:36, 22:28] = Place.SEPTUM
     gm[:4] = 1
+    places[:4, :, 8:] = Place.CORTEX
     parcels[:4], parcels[56:] = 1, 2
     nawm = np.zeros(SHAPE)
     nawm[45:50, 40:45, 40:45] = 1
