@@ -125,13 +125,12 @@ def align_coarsely(image: Path, brain: Path, template: str, seed: int) -> Regist
 
 
 class Segmented(NamedTuple):
-    """Tissue labels and probabilities, and the priors that they were found with."""
+    """Tissue labels and probabilities, and the prior of white matter."""
 
     labels: Path
     gm: Path
     wm: Path
     csf: Path
-    gm_prior: Path
     wm_prior: Path
 
 
@@ -149,7 +148,6 @@ def segment(image: Path, brain: Path, inverse: Path, template: str, resolution: 
         keep(found.gm, "gm"),
         keep(found.wm, "wm"),
         keep(found.csf, "csf"),
-        keep(priors[0], "gm_prior"),
         keep(priors[1], "wm_prior"),
     )
 
@@ -168,7 +166,7 @@ class Found(NamedTuple):
 
 
 def find_lesions(
-    flair: Path, brain: Path, gm: Path, wm: Path, csf: Path, gm_prior: Path, wm_prior: Path, method: str
+    flair: Path, brain: Path, gm: Path, wm: Path, csf: Path, wm_prior: Path, method: str
 ) -> Found:
     """Segment lesions by one method of the ladder."""
     from bids_app.image.lesions import METHODS, LesionInputs, segment_lesions
@@ -180,7 +178,6 @@ def find_lesions(
             gm=load(gm),
             wm=load(wm),
             csf=load(csf),
-            gm_prior=load(gm_prior),
             wm_prior=load(wm_prior),
         ),
         method,
@@ -298,7 +295,6 @@ def describe_lesions(
     parcels: Path,
     regions: Path,
     inverse: Path,
-    template: str,
 ) -> Described:
     """Number the lesions and say where each is."""
     import pandas as pd
@@ -306,12 +302,9 @@ def describe_lesions(
     from bids_app.image.lesion_table import COLUMNS, Surroundings, lesion_table, number_lesions
     from bids_app.image.places import place_image
     from bids_app.image.register import apply
-    from bids_app.image.template import load_template
 
     labels = number_lesions(load(lesions))
-    places = apply(
-        place_image(load_template(template, 1.0)), labels, [inverse], interpolation="nearestNeighbor"
-    )
+    places = apply(place_image(), labels, [inverse], interpolation="nearestNeighbor")
     around = Surroundings(
         flair=load(flair),
         probability=load(probability),
@@ -432,10 +425,10 @@ class Finished(NamedTuple):
 def finish(
     files: dict[str, Path],
     notes: dict[str, Any],
-    t1w: Path | None,
     flair: Path,
-    lesions: Path | None,
     plan: dict[str, Any],
+    t1w: Path | None = None,
+    lesions: Path | None = None,
 ) -> Finished:
     """Write a visit's derivatives and report, then its done record.
 

@@ -14,6 +14,9 @@ from bids_app.derivatives.files import atomic, load_image, save_image
 from bids_app.derivatives.names import OUTPUTS, RESOLUTION, Output
 
 
+REFERENCES = {"space-T1w": "t1w", "space-FLAIR": "flair"}
+
+
 def publish(
     files: Mapping[str, Path],
     folder: Path,
@@ -72,6 +75,8 @@ def _sidecar(
         "Sources": [sources[kind] for kind in only if kind in sources],
     }
     content |= dict(output.meta)
+    if reference := REFERENCES.get(output.ending.partition("_")[0]):
+        content["SpatialReference"] = sources[reference]
     for entity, text in RESOLUTION.items():
         if f"_{entity}_" in output.ending:
             content["Resolution"] = text

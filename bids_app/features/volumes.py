@@ -16,9 +16,15 @@ GLOBAL = {
     "NAWM": "Normal-appearing white matter mask.",
     "TLV": "Total lesion volume.",
 }
+FIRST_GLOBAL = 1001
 COLUMNS: dict[str, dict[str, object]] = {
-    "index": {"Description": "Value of the region in the label image; n/a for global volumes."},
-    "name": {"Description": "Region, or global volume.", "Levels": GLOBAL},
+    "index": {
+        "Description": f"Value of the region in the label image; from {FIRST_GLOBAL} on: global volumes."
+    },
+    "name": {
+        "Description": "Region, or global volume. "
+        + " ".join(f"{name}: {about}" for name, about in GLOBAL.items())
+    },
     "volume_mm3": {
         "Description": "Volume. Tissues and regions: sum of tissue probabilities (regions: of grey matter) "
         "times the volume of a voxel. Masks: number of voxels times the volume of a voxel.",
@@ -57,7 +63,7 @@ def volumes_table(
     Returns
     -------
     DataFrame
-        Columns `index` (missing for the global rows), `name`, `volume_mm3`. A region without voxels has volume 0.
+        Columns `index` (from 1001 for the global rows), `name`, `volume_mm3`. A region without voxels has volume 0.
     """
     voxel = float(abs(np.linalg.det(parcels.affine[:3, :3])))
     inside = np.asanyarray(brain.dataobj) > 0
@@ -71,7 +77,13 @@ def volumes_table(
     }
     table = pd.concat(
         [
-            pd.DataFrame({"index": pd.NA, "name": list(GLOBAL), "volume_mm3": [totals[n] for n in GLOBAL]}),
+            pd.DataFrame(
+                {
+                    "index": FIRST_GLOBAL + np.arange(len(GLOBAL)),
+                    "name": list(GLOBAL),
+                    "volume_mm3": [totals[name] for name in GLOBAL],
+                }
+            ),
             pd.DataFrame(
                 {
                     "index": regions["index"].to_numpy(),
@@ -82,7 +94,7 @@ def volumes_table(
         ],
         ignore_index=True,
     )
-    return table.astype({"index": "Int64"}).round({"volume_mm3": 3})
+    return table.astype({"index": "int64"}).round({"volume_mm3": 3})
 
 
 def _sum(image: nib.Nifti1Image, inside: npt.NDArray[np.bool_]) -> float:

@@ -28,6 +28,7 @@ SURE_GM = 0.5
 FLAGS = ("septum", "fourth_ventricle", "choroid_plexus")
 COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Value of the lesion in the seg-lesions image; 1 is the largest."},
+    "name": {"Description": "Name of the lesion within this visit."},
     "volume_mm3": {"Description": "Volume.", "Units": "mm^3"},
     **{
         axis: {"Description": f"{axis} of the centroid in the visit's own space (RAS+).", "Units": "mm"}
@@ -141,6 +142,7 @@ def lesion_table(labels: nib.Nifti1Image, around: Surroundings) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "index": index,
+            "name": [f"lesion-{number:03d}" for number in index],
             "volume_mm3": np.bincount(lesion.ravel())[1:] * abs(np.linalg.det(labels.affine[:3, :3])),
             **dict(zip("xyz", native.T, strict=True)),
             **_template_columns(native, around.from_template),

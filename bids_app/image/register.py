@@ -145,18 +145,32 @@ def apply(
     """
     import ants
 
-    moved = ants.apply_transforms(
-        fixed=to_ants(like),
-        moving=to_ants(image),
-        transformlist=[str(path) for path in transforms],
-        interpolator=interpolation,
-        whichtoinvert=list(inverse) if inverse else None,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        flip = inverse or [False] * len(transforms)
+        paths = [
+            _inverted(path, Path(folder) / f"{place}.mat") if back else path
+            for place, (path, back) in enumerate(zip(transforms, flip, strict=True))
+        ]
+        moved = ants.apply_transforms(
+            fixed=to_ants(like),
+            moving=to_ants(image),
+            transformlist=[str(path) for path in paths],
+            interpolator=interpolation,
+            whichtoinvert=[False] * len(paths),
+        )
     out = from_ants(moved, like)
     if interpolation in {"nearestNeighbor", "genericLabel"}:
         kind = image.get_data_dtype()
         return nib.Nifti1Image(np.rint(np.asarray(out.dataobj)).astype(kind), like.affine)
     return out
+
+
+def _inverted(linear: Path, target: Path) -> Path:
+    """Write the inverse of a linear transform."""
+    import ants
+
+    ants.write_transform(ants.read_transform(str(linear)).invert(), str(target))
+    return target
 
 
 def apply_averaged(

@@ -134,8 +134,9 @@ def _places(where: npt.NDArray[np.bool_], dense: bool) -> list[list[int]]:
     for row, plane in enumerate(PLANES):
         sums = where.sum(axis=tuple(axis for axis in range(3) if axis != plane))
         if dense and sums.any():
-            best = np.sort(np.argsort(-sums, kind="stable")[: 2 * COLUMNS])
-            chosen = best[row % 2 :: 2] if plane == 2 else np.sort(np.argsort(-sums, kind="stable")[:COLUMNS])
+            away = np.abs(np.arange(sums.size)[:, None] - np.flatnonzero(sums)).min(axis=1)
+            best = np.lexsort((away, -sums))  # the fullest slices, then those next to them
+            chosen = np.sort(best[: 2 * COLUMNS])[row % 2 :: 2] if plane == 2 else np.sort(best[:COLUMNS])
         else:
             inside = np.flatnonzero(sums) if sums.any() else np.arange(where.shape[plane])
             shift = 0.5 * (row % 2) / COLUMNS if plane == 2 else 0.25 / COLUMNS

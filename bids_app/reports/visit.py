@@ -205,7 +205,7 @@ def _summary(volumes: Path, lesions: Path) -> list[tuple[str, str]]:
             "CSF": "Cerebrospinal fluid",
             "NAWM": "Normal-appearing white matter",
         }
-        values = table[table["index"].isna()].set_index("name")["volume_mm3"]
+        values = table.set_index("name")["volume_mm3"]
         rows += [(label, f"{values[name] / 1000:.0f} mL") for name, label in names.items() if name in values]
     return rows
 

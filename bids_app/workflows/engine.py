@@ -94,8 +94,8 @@ class _Progress:
         elif status == "exception":
             say(f"{visit}: {step} failed")
         elif status == "end" and not self._quiet:
-            seconds = time.monotonic() - self._started.get(node.fullname, time.monotonic())
-            say(f"{visit}: {step} ({seconds:.0f} s)")
+            started = self._started.get(node.fullname)
+            say(f"{visit}: {step} ({f'{time.monotonic() - started:.0f} s' if started else 'kept'})")
 
 
 def configure(settings: Settings, work: Path) -> None:

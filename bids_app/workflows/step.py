@@ -149,7 +149,7 @@ class Handle:
         return Result(self._node, name)
 
 
-def add_step(graph: Workflow, function: Callable[..., Any], *, mem_gb: float = 1.0, **inputs: Any) -> Handle:
+def add_step(graph: Workflow, function: Callable[..., Any], *, mem_gb: Any = 1.0, **inputs: Any) -> Handle:
     """Add a function to a graph as the node of its name.
 
     Parameters

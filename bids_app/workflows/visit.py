@@ -224,7 +224,6 @@ def _add_lesions(
         gm=tissues.gm,
         wm=tissues.wm,
         csf=tissues.csf,
-        gm_prior=tissues.gm_prior,
         wm_prior=tissues.wm_prior,
         method=settings.lesions,
     )
@@ -255,7 +254,6 @@ def _add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatom
         gm=tissues.gm,
         csf=tissues.csf,
         inverse=registered.inverse,
-        template=settings.template,
         **regions,
     )
     spread = add_step(

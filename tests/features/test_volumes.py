@@ -56,5 +56,5 @@ def test_values(table):
 def test_layout(table):
     assert list(table.columns) == list(COLUMNS)
     assert list(table["name"][:7]) == list(GLOBAL) == ["TIV", "WBV", "GM", "WM", "CSF", "NAWM", "TLV"]
-    assert table["index"][:7].isna().all()
+    assert list(table["index"][:7]) == list(range(1001, 1008))
     assert list(table["index"][7:]) == [1, 4, 9]
