@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_app.errors import VisitError
+from bids_app.image.volume import background
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -63,7 +64,7 @@ def brain_mask(image: nib.Nifti1Image) -> Brain:
     data = np.nan_to_num(np.asarray(canonical.dataobj, dtype=np.float32))
     millilitre = abs(np.linalg.det(image.affine[:3, :3])) / 1000
     found = fill_voids.fill(_network_mask(data))
-    foreground = fill_voids.fill(largest_component(data != _background(data)))
+    foreground = fill_voids.fill(largest_component(data != background(data)))
     fits = BRAIN_ML[0] <= foreground.sum() * millilitre <= BRAIN_ML[1]
     stripped = bool(fits and foreground.sum() < STRIPPED_RATIO * max(int(found.sum()), 1))
     mask = foreground if stripped else found
@@ -84,12 +85,6 @@ def largest_component(mask: Mask) -> Mask:
     import cc3d
 
     return cc3d.largest_k(mask, k=1, connectivity=26).astype(bool)
-
-
-def _background(data: Array) -> float:
-    """Return the value of the image's corners, which is exact in stripped images."""
-    corners = data[:: data.shape[0] - 1, :: data.shape[1] - 1, :: data.shape[2] - 1]
-    return float(np.median(corners))
 
 
 def _network_mask(data: Array) -> Mask:

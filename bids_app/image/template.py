@@ -119,11 +119,13 @@ def _from_templateflow(name: str, resolution: float) -> tuple[nib.Nifti1Image, .
             found = api.get(name, **(query | entities))
         except Exception as error:
             raise InputError(
-                f"--template {name}: TemplateFlow cannot provide it ({_short(error)})"
+                f"--template {name}: TemplateFlow cannot provide it ({_short(error)}); go online once, set "
+                f"TEMPLATEFLOW_HOME to a folder that has it, or use {BUILT_IN}"
             ) from error
         paths = found if isinstance(found, list) else [found]
         if not paths:
-            raise InputError(f"--template {name}: TemplateFlow has no {suffix} {entities} of it at 1 mm")
+            what = " ".join(filter(None, [*entities.values(), suffix]))
+            raise InputError(f"--template {name}: TemplateFlow has no 1 mm {what} of it; use {BUILT_IN}")
         return nib.load(paths[0])  # type: ignore[return-value]
 
     t1w = one("T1w", desc=None)

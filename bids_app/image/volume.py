@@ -114,6 +114,8 @@ def _check_geometry(path: Path, image: nib.Nifti1Image) -> list[str]:
             f"{path}: voxels of {told} mm; a head scan has {low:g} to {high:g} mm; mend the header"
         )
     header = image.header
+    if header["sform_code"] <= 0 and header["qform_code"] <= 0:
+        return [f"{path.name}: neither sform nor qform is set: left and right are assumed, check them"]
     try:
         disagree = header["sform_code"] > 0 < header["qform_code"] and not np.allclose(
             header.get_sform(), header.get_qform(), atol=0.1
@@ -188,8 +190,8 @@ def conform(image: nib.Nifti1Image, voxel_size: float) -> nib.Nifti1Image:
     Returns
     -------
     Nifti1Image, float32
-        Cubic interpolation kept inside the range of the image; no side longer than 320 mm (a longer field
-        of view, such as the neck's, is cut below).
+        Cubic interpolation kept inside the range of the image, its constant background kept constant; no
+        side longer than 320 mm (a longer field of view, such as the neck's, is cut below).
     """
     from nibabel.processing import resample_from_to
     from nibabel.spaces import vox2out_vox
@@ -203,11 +205,21 @@ def conform(image: nib.Nifti1Image, voxel_size: float) -> nib.Nifti1Image:
     affine = affine.astype(np.float32).astype(np.float64)  # exact in a NIfTI header, which ITK insists on
     shape = tuple(side - cut for side, cut in zip(shape, extra, strict=True))
     data = np.asarray(image.dataobj, dtype=np.float32)
+    air = background(data)
     out = resample_from_to(
         nib.Nifti1Image(data, image.affine), (shape, affine), order=3, mode="constant", cval=0.0
     )
     clipped = np.clip(np.asarray(out.dataobj, dtype=np.float32), data.min(), data.max())
+    content = nib.Nifti1Image((data != air).astype(np.float32), image.affine)
+    inside = np.asarray(resample(content, out).dataobj) >= 0.5
+    clipped[~inside] = air  # cubic interpolation rings where a mask ended: a stripped image must stay one
     return nib.Nifti1Image(clipped, out.affine)
+
+
+def background(data: Array) -> float:
+    """Return the median value of the image's corners: what masks and defacing leave outside the head."""
+    corners = data[:: data.shape[0] - 1, :: data.shape[1] - 1, :: data.shape[2] - 1]
+    return float(np.median(corners))
 
 
 def resample(image: nib.Nifti1Image, like: nib.Nifti1Image, order: int = 1) -> nib.Nifti1Image:
