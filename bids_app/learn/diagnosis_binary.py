@@ -16,7 +16,6 @@ from bids_app.learn.diagnosis_protocols import (
     Published,
     auc_row,
     calls_table,
-    fold_auc,
     leak_free,
     null_aucs,
     patient_table,
@@ -137,9 +136,8 @@ def _leak_free(part: Binary, run: LeakFree, design: Design) -> None:
     _add(part, "performance", table.assign(protocol="nested", n_voxels=int(np.median(sizes))))
     by_size = []
     for size, decision in zip(run.sizes, run.by_size, strict=True):
-        area = {"metric": "auc", "estimate": fold_auc(y, decision, run.fold), "n": len(y)}
-        rows = [calls_table(y, decision >= 0), pd.DataFrame([area])]
-        by_size.append(pd.concat(rows, ignore_index=True).assign(n_voxels=size, protocol="nested"))
+        found = patient_table(y, decision, run.fold, patient, design.seed)
+        by_size.append(found.assign(n_voxels=size, protocol="nested"))
     _add(part, "by_size", pd.concat(by_size, ignore_index=True))
     part.tables["chosen"] = pd.DataFrame(run.chosen)
     part.tables["scans"] = part.tables["scans"].assign(nested_fold=run.fold, nested_decision=run.decision)

@@ -13,7 +13,7 @@ import pytest
 
 from bids_app.derivatives import save_image, write_table
 from bids_app.errors import InputError
-from bids_app.image.template import BUILT_IN, belief_grid
+from bids_app.image.template import BUILT_IN, belief_grid, load_template
 from bids_app.learn.diagnosis import Grid, LesionFrequency, Options, run
 from bids_app.learn.diagnosis_scans import select_scans
 from bids_app.learn.lesion_maps import build_store
@@ -160,6 +160,25 @@ def test_writes_tables_maps_and_card(result, tmp_path):
     assert {"diagnosis_performance.tsv", "diagnosis_chi2-RRMS.nii.gz", "diagnosis.json"} <= names
     again = pd.read_csv(tmp_path / "diagnosis_performance.tsv", sep="\t", na_values="n/a")
     assert len(again) == 8
+
+
+def test_figures(result, tmp_path):
+    from PIL import Image
+
+    from bids_app.learn.diagnosis_figures import draw
+
+    t1w = load_template(resolution=3).t1w
+    paths = draw(result, tmp_path, t1w)
+    assert {p.stem for p in paths} >= {
+        "diagnosis_chi2-RRMS",
+        "diagnosis_by-size-RRMS",
+        "diagnosis_null",
+        "diagnosis_roc-RRMS",
+    }
+    chi2 = np.asarray(Image.open(tmp_path / "diagnosis_chi2-RRMS.png").convert("RGB"), int)
+    assert np.any(chi2[..., 0] - chi2[..., 2] > 80) and np.any(
+        chi2[..., 2] - chi2[..., 0] > 80
+    )  # both directions
 
 
 def test_model_calls_new_scans(result, cohort, tmp_path):
