@@ -41,7 +41,7 @@ class Binary:
     positive: str
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    threshold: float = float("nan")
+    threshold: float | None = None
     order: npt.NDArray[np.intp] | None = None
     sizes: list[int] = field(default_factory=list)
 
@@ -61,7 +61,7 @@ def analyse(
     if "paper" in protocols:
         part = _published(part, published(view, design, options.grid), view, design)
     if "nested" in protocols:
-        _leak_free(part, leak_free(view, design, options.grid), design)
+        _leak_free(part, leak_free(view, design, options.grid), view, design)
         part.tables["variants"] = compare_variants(view, clinical, design, options.variants, rule)
     if protocol == "both":
         part.tables["gap"] = _gap(part.tables["performance"])
@@ -129,7 +129,7 @@ def _lesion_free(scans: pd.DataFrame, y: npt.NDArray[np.bool_]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _leak_free(part: Binary, run: LeakFree, design: Design) -> None:
+def _leak_free(part: Binary, run: LeakFree, view: LesionView, design: Design) -> None:
     y, patient = design.y, design.patient
     table = patient_table(y, run.decision, run.fold, patient, design.seed)
     sizes = [fold["n_voxels"] for fold in run.chosen]
@@ -139,7 +139,8 @@ def _leak_free(part: Binary, run: LeakFree, design: Design) -> None:
         found = patient_table(y, decision, run.fold, patient, design.seed)
         by_size.append(found.assign(n_voxels=size, protocol="nested"))
     _add(part, "by_size", pd.concat(by_size, ignore_index=True))
-    part.tables["chosen"] = pd.DataFrame(run.chosen)
+    learned = [view.threshold_of(np.flatnonzero(run.fold != k)) for k in range(len(run.chosen))]
+    part.tables["chosen"] = pd.DataFrame(run.chosen).assign(threshold=learned)
     part.tables["scans"] = part.tables["scans"].assign(nested_fold=run.fold, nested_decision=run.decision)
 
 

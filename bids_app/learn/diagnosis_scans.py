@@ -88,6 +88,8 @@ def select_scans(
             "participants.tsv: column diagnosis is missing; add one with each patient's diagnosis"
         )
     table, notes = visits.copy(), []
+    if "session_id" not in table:
+        table["session_id"] = np.nan
     table["visit"] = visit_names(table["participant_id"], table["session_id"])
     known = table["diagnosis"].notna()
     if (~known).any():

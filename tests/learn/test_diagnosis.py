@@ -259,6 +259,14 @@ def test_visits_without_maps_are_left_out_and_said(cohort):
     assert any("1 visits without belief or lesion map" in note and "ses-9" in note for note in found.notes)
 
 
+def test_leak_free_alone(cohort, tmp_path):
+    found = run(cohort, seed=1, protocol="nested", options=replace(QUICK, permutations=0, variants=()))
+    assert set(found.tables["performance"]["protocol"]) == {"nested"}
+    assert not {"gap", "by_split", "lesion_free"} & set(found.tables)
+    assert found.tables["chosen"]["threshold"].nunique() == 3  # learned again in every outer fold
+    assert (tmp_path / "diagnosis.json") in found.write(tmp_path)
+
+
 def test_acute_scans_only(cohort):
     days = cohort.visits.assign(days_since_relapse=[10, 300] * 15)
     assert len(select_scans(days, acute="days_since_relapse").table) == 15
