@@ -13,7 +13,6 @@ from bids_app.derivatives.dataset import uri, write_sidecar
 from bids_app.derivatives.files import atomic, load_image, save_image
 from bids_app.derivatives.names import OUTPUTS, RESOLUTION, Output
 
-
 REFERENCES = {"space-T1w": "t1w", "space-FLAIR": "flair"}
 
 

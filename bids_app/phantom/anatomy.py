@@ -1,0 +1,135 @@
+"""A person's anatomy: the template bent by a smooth random field, with some atrophy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bids_app.image.atlas import load_atlas
+from bids_app.image.template import load_template
+from bids_app.image.volume import resample
+
+Array = npt.NDArray[np.float32]
+
+TISSUES = ("GM", "WM", "CSF")
+BEND_MM = 3.0
+SMOOTH_MM = 18.0
+SCALE_SD = 0.02
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The template's maps at 1 mm: head (0 to 1), tissues (3, x, y, z), brain and atlas labels."""
+
+    head: Array
+    tissues: Array
+    brain: Array
+    labels: Array
+    affine: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """One person's maps on the phantom's grid.
+
+    Attributes
+    ----------
+    tissues : ndarray, (3, x, y, z)
+        Probability of GM, WM and CSF; they add up to the brain mask.
+    head : ndarray, (x, y, z)
+        T1w intensity of the undeformed template brought here; the skull and scalp come from it.
+    brain : ndarray of bool, (x, y, z)
+        Brain mask.
+    labels : ndarray of int, (x, y, z)
+        AAL regions.
+    points : ndarray, (3, x, y, z)
+        Template coordinates (mm) of every voxel: the deformation itself.
+    affine : ndarray, (4, 4)
+        Voxel to mm.
+    """
+
+    tissues: Array
+    head: Array
+    brain: npt.NDArray[np.bool_]
+    labels: npt.NDArray[np.int32]
+    points: Array
+    affine: npt.NDArray[np.float64]
+
+
+@lru_cache(maxsize=1)
+def sources() -> Sources:
+    """Load the built-in template's maps."""
+    from nilearn.datasets import load_mni152_template
+
+    template = load_template()
+    head = np.clip(np.asarray(load_mni152_template(resolution=1).dataobj, dtype=np.float32), 0, None)
+    tissues = np.stack(
+        [np.asarray(i.dataobj, dtype=np.float32) for i in (template.gm, template.wm, template.csf)]
+    )
+    labels = resample(load_atlas().image, template.brain, order=0)
+    return Sources(
+        head / head.max(),
+        tissues,
+        np.asarray(template.brain.dataobj, dtype=np.float32),
+        np.asarray(labels.dataobj, dtype=np.float32),
+        template.brain.affine,
+    )
+
+
+def make_anatomy(resolution: float, atrophy: float, rng: np.random.Generator) -> Anatomy:
+    """Bend the template into a person.
+
+    The deformation is a smooth random field (standard deviation 3 mm, correlated over 18 mm) and a scaling
+    of each axis (SD 2 %). Atrophy widens fluid: its probability p becomes p ** (1 - atrophy).
+
+    Parameters
+    ----------
+    resolution : float
+        Edge of the voxels in mm.
+    atrophy : float
+        0 (none) to about 0.5.
+    rng : Generator
+        Draws the field; the same state gives the same person, whatever the atrophy.
+    """
+    source = sources()
+    points, affine = _bent_points(source, resolution, rng)
+    voxels = nib.affines.apply_affine(np.linalg.inv(source.affine), np.moveaxis(points, 0, -1))
+    where = np.moveaxis(voxels, -1, 0)
+
+    def sample(data: Array, order: int = 1) -> Array:
+        return ndimage.map_coordinates(data, where, order=order, mode="constant", prefilter=False)
+
+    brain = sample(source.brain) > 0.5
+    gm, wm, csf = (np.clip(sample(tissue), 0, 1) for tissue in source.tissues)
+    fluid = np.clip(csf, 0, 1) ** (1 - atrophy) * (csf > 0.02)
+    rest = np.maximum(gm + wm, 1e-6)
+    tissues = np.stack([gm * (1 - fluid) / rest, wm * (1 - fluid) / rest, fluid]).astype(np.float32)
+    total = np.maximum(tissues.sum(axis=0), 1e-6)
+    labels = np.rint(sample(source.labels, order=0)).astype(np.int32)
+    return Anatomy(
+        tissues / total * brain, sample(source.head).astype(np.float32), brain, labels, points, affine
+    )
+
+
+def _bent_points(
+    source: Sources, resolution: float, rng: np.random.Generator
+) -> tuple[Array, npt.NDArray[np.float64]]:
+    """Return the template coordinates of each voxel of the new grid, and the grid's affine."""
+    shape = np.ceil(np.array(source.head.shape) / resolution).astype(int)
+    affine = np.diag([resolution, resolution, resolution, 1.0])
+    affine[:3, 3] = source.affine[:3, 3]
+    grid = np.indices(tuple(shape)).reshape(3, -1)
+    points = nib.affines.apply_affine(affine, grid.T).T.reshape(3, *shape)
+    coarse = [max(4, int(n * resolution / SMOOTH_MM) + 3) for n in shape]  # knots apart by the smoothness
+    knots = rng.normal(0, BEND_MM, (3, *coarse))
+    scale = rng.normal(1, SCALE_SD, 3)
+    steps = (
+        np.indices(tuple(shape)) * (np.array(coarse) - 1)[:, None, None, None] / shape[:, None, None, None]
+    )
+    field = np.stack([ndimage.map_coordinates(knot, steps, order=3, mode="nearest") for knot in knots])
+    return (points * scale[:, None, None, None] + field).astype(np.float32), affine
