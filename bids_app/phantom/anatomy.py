@@ -20,14 +20,17 @@ TISSUES = ("GM", "WM", "CSF")
 BEND_MM = 3.0
 SMOOTH_MM = 18.0
 SCALE_SD = 0.02
+SHELLS = {"bone": 1, "scalp": 2, "muscle": 3}
+SHELL_EDGES_MM = {"bone": 8.0, "scalp": 14.0}
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The template's maps at 1 mm: head (0 to 1), tissues (3, x, y, z), brain and atlas labels."""
+    """The template's maps at 1 mm: T1w (0 to 1), tissues (3, x, y, z), shells around them, brain, atlas labels."""
 
-    head: Array
+    t1w: Array
     tissues: Array
+    shells: Array
     brain: Array
     labels: Array
     affine: npt.NDArray[np.float64]
@@ -41,8 +44,10 @@ class Anatomy:
     ----------
     tissues : ndarray, (3, x, y, z)
         Probability of GM, WM and CSF; they add up to the brain mask.
-    head : ndarray, (x, y, z)
-        T1w intensity of the undeformed template brought here; the skull and scalp come from it.
+    t1w : ndarray, (x, y, z)
+        T1w of the template brought here, 0 to 1: the texture of tissues.
+    shells : ndarray of int, (x, y, z)
+        What lies around the brain, as `SHELLS`; 0 is air and the brain itself.
     brain : ndarray of bool, (x, y, z)
         Brain mask.
     labels : ndarray of int, (x, y, z)
@@ -54,7 +59,8 @@ class Anatomy:
     """
 
     tissues: Array
-    head: Array
+    t1w: Array
+    shells: npt.NDArray[np.int32]
     brain: npt.NDArray[np.bool_]
     labels: npt.NDArray[np.int32]
     points: Array
@@ -67,18 +73,36 @@ def sources() -> Sources:
     from nilearn.datasets import load_mni152_template
 
     template = load_template()
-    head = np.clip(np.asarray(load_mni152_template(resolution=1).dataobj, dtype=np.float32), 0, None)
+    t1w = np.clip(np.asarray(load_mni152_template(resolution=1).dataobj, dtype=np.float32), 0, None)
     tissues = np.stack(
         [np.asarray(i.dataobj, dtype=np.float32) for i in (template.gm, template.wm, template.csf)]
     )
     labels = resample(load_atlas().image, template.brain, order=0)
+    brain = np.asarray(template.brain.dataobj, dtype=np.float32)
     return Sources(
-        head / head.max(),
+        t1w / t1w.max(),
         tissues,
-        np.asarray(template.brain.dataobj, dtype=np.float32),
+        _shells(brain > 0.5, template.brain.affine),
+        brain,
         np.asarray(labels.dataobj, dtype=np.float32),
         template.brain.affine,
     )
+
+
+def _shells(brain: npt.NDArray[np.bool_], affine: npt.NDArray[np.float64]) -> Array:
+    """Draw bone and scalp around the brain, and the muscles of face and neck below it."""
+    away = ndimage.distance_transform_edt(~brain)
+    x, y, z = nib.affines.apply_affine(affine, np.indices(brain.shape).reshape(3, -1).T).T.reshape(
+        3, *brain.shape
+    )
+    face = (np.abs(x) < 62) & (z < -25) & (y > -85) & (y < 75) & (away < 40)
+    shells = np.zeros(brain.shape, np.float32)
+    shells[face] = SHELLS["muscle"]
+    for name in reversed(SHELL_EDGES_MM):
+        inner = ~face | (away < SHELL_EDGES_MM["bone"])
+        shells[(away <= SHELL_EDGES_MM[name]) & inner] = SHELLS[name]
+    shells[brain] = 0
+    return shells
 
 
 def make_anatomy(resolution: float, atrophy: float, rng: np.random.Generator) -> Anatomy:
@@ -111,8 +135,9 @@ def make_anatomy(resolution: float, atrophy: float, rng: np.random.Generator) ->
     tissues = np.stack([gm * (1 - fluid) / rest, wm * (1 - fluid) / rest, fluid]).astype(np.float32)
     total = np.maximum(tissues.sum(axis=0), 1e-6)
     labels = np.rint(sample(source.labels, order=0)).astype(np.int32)
+    shells = np.rint(sample(source.shells, order=0)).astype(np.int32) * ~brain
     return Anatomy(
-        tissues / total * brain, sample(source.head).astype(np.float32), brain, labels, points, affine
+        tissues / total * brain, sample(source.t1w).astype(np.float32), shells, brain, labels, points, affine
     )
 
 
@@ -120,7 +145,7 @@ def _bent_points(
     source: Sources, resolution: float, rng: np.random.Generator
 ) -> tuple[Array, npt.NDArray[np.float64]]:
     """Return the template coordinates of each voxel of the new grid, and the grid's affine."""
-    shape = np.ceil(np.array(source.head.shape) / resolution).astype(int)
+    shape = np.ceil(np.array(source.t1w.shape) / resolution).astype(int)
     affine = np.diag([resolution, resolution, resolution, 1.0])
     affine[:3, 3] = source.affine[:3, 3]
     grid = np.indices(tuple(shape)).reshape(3, -1)

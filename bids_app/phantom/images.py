@@ -16,18 +16,18 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Contrast:
-    """Mean intensities of GM, WM, CSF and lesions, and how the head around the brain follows the T1w."""
+    """Mean intensities of tissues, lesions and the shells of the head; weight of the template's texture."""
 
     gm: float
     wm: float
     csf: float
     lesion: float
-    outside: float
+    shells: tuple[float, ...]
     texture: float
 
 
-T1W = Contrast(gm=0.62, wm=0.88, csf=0.25, lesion=0.58, outside=1.0, texture=0.6)
-FLAIR = Contrast(gm=0.66, wm=0.54, csf=0.10, lesion=0.95, outside=0.7, texture=-0.25)
+T1W = Contrast(gm=0.62, wm=0.88, csf=0.25, lesion=0.58, shells=(0.0, 0.05, 1.0, 0.4), texture=0.3)
+FLAIR = Contrast(gm=0.66, wm=0.54, csf=0.10, lesion=0.95, shells=(0.0, 0.05, 0.6, 0.35), texture=-0.1)
 SCALE = 600.0
 SLICE_MM = 3.0
 
@@ -61,10 +61,10 @@ def scan(
     levels = np.array([contrast.gm, contrast.wm, contrast.csf, contrast.lesion]) * jitter
     clean = levels[0] * gm + levels[1] * wm + levels[2] * csf
     expected = 0.65 * gm + 0.87 * wm + 0.28 * csf  # the template's own mean intensities
-    clean = clean + contrast.texture * 0.5 * (anatomy.head - expected) * (csf < 0.3) * anatomy.brain
+    clean = clean + contrast.texture * (anatomy.t1w - expected) * (csf < 0.3) * anatomy.brain
     clean = clean * (1 - lesions) + levels[3] * lesions
-    clean = np.where(anatomy.brain, clean, contrast.outside * anatomy.head)
-    biased = clean * np.exp(0.15 * _smooth_field(clean.shape, rng))
+    clean = np.where(anatomy.brain, clean, np.array(contrast.shells)[anatomy.shells])
+    biased = clean * np.exp(0.08 * _smooth_field(clean.shape, rng))
     sd = noise * levels[1]
     noisy = np.hypot(biased + rng.normal(0, sd, clean.shape), rng.normal(0, sd, clean.shape))
     gain = SCALE * np.random.default_rng(2000 + site).uniform(0.7, 1.4)
