@@ -1,0 +1,106 @@
+"""Whole visits of a phantom, against its truth and the listing of what a run must write."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from nibabel.processing import resample_from_to
+
+from bids_app.phantom.cli import main as phantom
+
+EXPECTED = Path(__file__).parents[1] / "expected"
+TOOL = Path(sys.executable).parent
+
+
+def demyelin(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([TOOL / "demyelin", *map(str, args)], capture_output=True, text=True, check=False)
+
+
+def listing(root: Path) -> list[str]:
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def dice(one: np.ndarray, other: np.ndarray) -> float:
+    return 2 * (one & other).sum() / (one.sum() + other.sum())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> tuple[Path, Path]:
+    """One MS phantom with T1w and FLAIR, and one NMOSD with FLAIR alone, processed at 2 mm."""
+    root = tmp_path_factory.mktemp("run")
+    bids, out = root / "bids", root / "out"
+    assert phantom([str(bids), "--participants", "2", "--resolution", "2", "--seed", "1"]) == 0
+    for path in (bids / "sub-002" / "anat").glob("*_T1w.*"):
+        path.unlink()
+    done = demyelin(bids, out, "participant", "--fast", "-v")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return bids, out
+
+
+def truth_of(bids: Path, ending: str, like: nib.Nifti1Image) -> np.ndarray:
+    path = bids / "derivatives/truth/sub-001/anat" / f"sub-001_{ending}.nii.gz"
+    return np.asarray(resample_from_to(nib.load(path), (like.shape, like.affine), order=0).dataobj)
+
+
+def found(out: Path, ending: str) -> nib.Nifti1Image:
+    return nib.load(out / "sub-001" / "anat" / f"sub-001_{ending}.nii.gz")
+
+
+@pytest.mark.slow
+def test_exactly_the_expected_files(run):
+    _, out = run
+    assert listing(out) == (EXPECTED / "phantom.txt").read_text().splitlines()
+
+
+@pytest.mark.slow
+def test_derivatives_are_valid_bids(run):
+    _, out = run
+    done = subprocess.run(
+        [TOOL / "bids-validator-deno", "--format", "json", out], capture_output=True, text=True, check=False
+    )
+    assert [i for i in json.loads(done.stdout)["issues"]["issues"] if i["severity"] == "error"] == []
+
+
+@pytest.mark.slow
+def test_brain_tissues_lesions_and_parcels_match_the_truth(run):
+    bids, out = run
+    brain = found(out, "desc-brain_mask")
+    true_brain = truth_of(bids, "desc-brain_mask", brain) > 0
+    assert dice(np.asarray(brain.dataobj) > 0, true_brain) >= 0.95
+    labels, true_labels = np.asarray(found(out, "dseg").dataobj), truth_of(bids, "dseg", brain)
+    assert dice(labels == 1, true_labels == 1) >= 0.80
+    assert dice(labels == 2, true_labels == 2) >= 0.80
+    lesions = np.asarray(found(out, "label-L_mask").dataobj) > 0
+    assert dice(lesions, truth_of(bids, "label-L_mask", brain) > 0) >= 0.60
+    parcels, true_parcels = (
+        np.asarray(found(out, "atlas-AAL_dseg").dataobj),
+        truth_of(bids, "atlas-AAL_dseg", brain),
+    )
+    regions = np.unique(true_parcels)[1:]
+    assert np.mean([dice(parcels == r, true_parcels == r) for r in regions]) >= 0.70
+
+
+@pytest.mark.slow
+def test_volumes_match_the_truth(run):
+    bids, out = run
+    truth = json.loads((bids / "derivatives/truth/sub-001/anat/sub-001_desc-truth_volumes.json").read_text())
+    table = pd.read_csv(out / "sub-001/anat/sub-001_atlas-AAL_desc-volumes_dseg.tsv", sep="\t")
+    volumes = table.set_index("name")["volume_mm3"] / 1000
+    assert volumes["TIV"] == pytest.approx(truth["TIV"], rel=0.05)
+    assert volumes["WBV"] == pytest.approx(truth["WBV"], rel=0.05)
+
+
+@pytest.mark.slow
+def test_a_second_run_writes_nothing_and_force_writes_again(run):
+    bids, out = run
+    before = {name: (out / name).stat().st_mtime_ns for name in listing(out) if "logs/" not in name}
+    again = demyelin(bids, out, "participant", "--fast")
+    assert "0 processed, 2 already finished" in again.stdout
+    assert before == {name: (out / name).stat().st_mtime_ns for name in listing(out) if "logs/" not in name}
