@@ -63,14 +63,19 @@ def segment_tissues(
     clipped = nib.Nifti1Image(np.clip(data, low, high) * mask, image.affine)
     priors = [_floor(prior, mask) for prior in (gm, wm, csf)]
     total = priors[0] + priors[1] + priors[2]
-    found = ants.atropos(
-        a=to_ants(clipped),
-        x=to_ants(nib.Nifti1Image(mask.astype(np.float32), image.affine)),
-        i=[to_ants(nib.Nifti1Image(prior / total, image.affine)) for prior in priors],
-        m=SMOOTHING,
-        c=ITERATIONS,
-        priorweight=PRIOR_WEIGHT,
-    )
+    try:
+        found = ants.atropos(
+            a=to_ants(clipped),
+            x=to_ants(nib.Nifti1Image(mask.astype(np.float32), image.affine)),
+            i=[to_ants(nib.Nifti1Image(prior / total, image.affine)) for prior in priors],
+            m=SMOOTHING,
+            c=ITERATIONS,
+            priorweight=PRIOR_WEIGHT,
+        )
+    except Exception as error:  # Atropos ends so where a class has no voxels left
+        raise VisitError(
+            "tissue segmentation failed; look at the brain mask, the registration and the contrast"
+        ) from error
     maps = [from_ants(one, image) for one in found["probabilityimages"]]
     labels = np.rint(found["segmentation"].numpy()).astype(np.uint8) * mask
     for name, label in LABELS.items():

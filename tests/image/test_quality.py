@@ -1,0 +1,53 @@
+"""Quality numbers against values worked out by hand."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_app.image.quality import COLUMNS, USUAL, contrast, flags, slice_outlier
+
+
+def image(data: np.ndarray, zooms: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> nib.Nifti1Image:
+    return nib.Nifti1Image(data, np.diag([*zooms, 1.0]))
+
+
+def test_contrast_is_that_of_the_sound_tissue():
+    rng = np.random.default_rng(0)
+    labels = np.zeros((40, 40, 40), np.uint8)
+    labels[:20], labels[20:] = 1, 2
+    data = np.where(labels == 2, rng.normal(120, 6, labels.shape), rng.normal(80, 8, labels.shape))
+    lesions = np.zeros_like(labels)
+    lesions[30:34] = 1
+    data[lesions > 0] = 1000
+    white, grey, between = contrast(image(data), image(labels), image(lesions))
+    assert white == pytest.approx(120 / 6, rel=0.02)
+    assert grey == pytest.approx(80 / 8, rel=0.02)
+    assert between == pytest.approx(40 / 10, rel=0.02)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_dropped_slice_stands_out_on_the_slice_axis(axis):
+    rng = np.random.default_rng(1)
+    smooth = 100 + 10 * np.sin(np.arange(24) / 4)
+    data = np.moveaxis(smooth[:, None, None] + rng.normal(0, 3, (24, 30, 30)), 0, axis)
+    zooms = tuple(3.0 if one == axis else 1.0 for one in range(3))
+    good = slice_outlier(image(data, zooms))
+    bad = data.copy()
+    np.moveaxis(bad, axis, 0)[12] *= 0.7
+    assert good < 6
+    assert slice_outlier(image(bad, zooms)) > 20 > good
+
+
+def test_flags_are_the_numbers_out_of_range_only():
+    assert flags({"cnr_t1w": 2.0, "brain_volume_ml": 1400.0}) == []
+    assert flags({"cnr_t1w": 0.1, "brain_volume_ml": 2500.0, "snr_t1w_wm": float("nan")}) == [
+        "cnr_t1w",
+        "brain_volume_ml",
+    ]
+
+
+def test_every_flagged_number_is_a_described_column():
+    assert set(USUAL) <= set(COLUMNS)
+    assert all(str(column["Description"]).endswith((".", ").")) for column in COLUMNS.values())
