@@ -20,6 +20,7 @@ TISSUES = ("GM", "WM", "CSF")
 BEND_MM = 3.0
 SMOOTH_MM = 18.0
 SCALE_SD = 0.02
+FLUID_RIM_MM = 1.0  # between the template's brain mask and the skull
 SHELLS = {"bone": 1, "scalp": 2, "muscle": 3}
 SHELL_EDGES_MM = {"bone": 8.0, "scalp": 14.0}
 
@@ -78,12 +79,13 @@ def sources() -> Sources:
         [np.asarray(i.dataobj, dtype=np.float32) for i in (template.gm, template.wm, template.csf)]
     )
     labels = resample(load_atlas().image, template.brain, order=0)
-    brain = np.asarray(template.brain.dataobj, dtype=np.float32)
+    brain = ndimage.distance_transform_edt(np.asarray(template.brain.dataobj) == 0) <= FLUID_RIM_MM
+    tissues[2][brain & (tissues.sum(axis=0) < 0.5)] = 1
     return Sources(
         t1w / t1w.max(),
         tissues,
-        _shells(brain > 0.5, template.brain.affine),
-        brain,
+        _shells(brain, template.brain.affine),
+        brain.astype(np.float32),
         np.asarray(labels.dataobj, dtype=np.float32),
         template.brain.affine,
     )
