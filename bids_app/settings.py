@@ -13,6 +13,7 @@ from typing import Any, Literal
 from bids_app.errors import InputError
 
 Level = Literal["participant", "group"]
+Protocol = Literal["both", "paper", "nested"]
 
 
 def option(default: Any, help: str, *, room: str, **more: Any) -> Any:
@@ -101,6 +102,25 @@ class Settings:
         room="How to process",
         metavar="N",
         results=True,
+    )
+
+    protocol: Protocol = option(
+        "both",
+        "As published (paper), without leakage (nested), or both with the gap between them.",
+        room="Group level",
+        choices=("both", "paper", "nested"),
+    )
+    raters: Path | None = option(
+        None,
+        "Human raters' decisions to compare with: a table with columns visit, rater, decision and occasion.",
+        room="Group level",
+        metavar="FILE",
+    )
+    permutations: int = option(
+        20,
+        "How often diagnoses are dealt anew for the null distribution; 0 for none.",
+        room="Group level",
+        metavar="N",
     )
 
     work_dir: Path | None = option(

@@ -32,7 +32,8 @@ def start_dataset(output_dir: Path, bids_dir: Path) -> None:
     """
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
-        _refuse_foreign(output_dir)
+        if (output_dir / "dataset_description.json").exists():
+            read_description(output_dir)
         for name, text in {
             "dataset_description.json": json.dumps(description(bids_dir), indent=2) + "\n",
             "README": README.format(version=__version__),
@@ -49,17 +50,25 @@ def start_dataset(output_dir: Path, bids_dir: Path) -> None:
         ) from error
 
 
-def _refuse_foreign(output_dir: Path) -> None:
+def read_description(output_dir: Path) -> dict[str, Any]:
+    """Read the description of Demyelin's derivatives.
+
+    Raises
+    ------
+    InputError
+        If there is none, or another program made the dataset.
+    """
     path = output_dir / "dataset_description.json"
-    if not path.exists():
-        return
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         made_by = [entry["Name"] for entry in content.get("GeneratedBy", [])]
+    except OSError as error:
+        raise InputError(f"{path}: missing; run the participant level into this folder first") from error
     except (ValueError, TypeError, KeyError, AttributeError):
         made_by = []
-    if "Demyelin" not in made_by:
+    if not {"Demyelin", "demyelin-phantom"} & set(made_by):
         raise InputError(f"{output_dir}: holds a dataset of another program; choose another folder")
+    return content
 
 
 def description(bids_dir: Path) -> dict[str, Any]:

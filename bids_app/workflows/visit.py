@@ -12,6 +12,7 @@ from bids_app.derivatives.records import fingerprint
 from bids_app.image.atlas import load_atlas
 from bids_app.layout import Visit
 from bids_app.settings import Settings
+from bids_app.workflows.finish import finish
 from bids_app.workflows.step import Handle, Result, add_step
 
 MEM_GB = {"small": 1.0, "image": 2.0, "large": 3.0}
@@ -74,7 +75,7 @@ def init_visit_wf(visit: Visit, *, settings: Settings) -> Workflow:
     files = anatomy.files | _add_maps(graph, visit, settings, anatomy)
     add_step(
         graph,
-        steps.finish,
+        finish,
         mem_gb=MEM_GB["image"],
         files=files,
         notes=anatomy.notes,

@@ -1,0 +1,53 @@
+"""The last step of a visit: derivatives, report, done record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bids_app.derivatives import write_text
+from bids_app.derivatives.names import anat_folder
+from bids_app.derivatives.publish import publish, source_uris
+from bids_app.derivatives.records import mark_done
+from bids_app.reports.methods import methods_text
+from bids_app.reports.visit import write_visit_report
+
+
+class Finished(NamedTuple):
+    """The record that a visit is finished."""
+
+    record: Path
+
+
+def finish(
+    files: dict[str, Path],
+    notes: dict[str, Any],
+    flair: Path,
+    plan: dict[str, Any],
+    t1w: Path | None = None,
+    lesions: Path | None = None,
+) -> Finished:
+    """Write a visit's derivatives and report, then its done record.
+
+    `plan` says where: bids_dir, output_dir, folder, name, template, atlas, settings, inputs, notes.
+    """
+    output_dir, name = Path(plan["output_dir"]), plan["name"]
+    folder = anat_folder(output_dir, Path(plan["folder"]))
+    images = {"t1w": t1w, "flair": flair, "lesions": lesions}
+    written = publish(
+        files,
+        folder,
+        name,
+        template=plan["template"],
+        atlas=plan["atlas"],
+        settings=plan["settings"],
+        sources=source_uris(images, Path(plan["bids_dir"])),
+    )
+    told = [*plan["notes"], *(line for lines in notes.values() for line in lines)]
+    written += write_visit_report(output_dir, folder, name, settings=plan["settings"], notes=told)
+    write_text(methods_text(plan["settings"]), output_dir / "logs" / "methods.md")
+    return Finished(
+        mark_done(
+            output_dir, name, inputs=plan["inputs"], settings=plan["settings"], outputs=written, notes=told
+        )
+    )
