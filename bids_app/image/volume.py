@@ -103,6 +103,8 @@ def _voxels(path: Path, image: nib.Nifti1Image) -> Array:
 
 def _check_geometry(path: Path, image: nib.Nifti1Image) -> list[str]:
     """Check affine and voxel sizes; note a disagreement of sform and qform."""
+    if image.header["sform_code"] <= 0 and not _stored_zooms(image).all():
+        raise VisitError(f"{path}: voxels of 0 mm in its header; mend the header (pixdim)")
     affine = image.affine
     if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
         raise VisitError(f"{path}: its affine cannot be inverted; mend the header (sform or qform)")
@@ -123,6 +125,12 @@ def _check_geometry(path: Path, image: nib.Nifti1Image) -> list[str]:
     except nib.spatialimages.HeaderDataError:
         return [f"{path.name}: its qform is not valid: the sform is used"]
     return [f"{path.name}: sform and qform disagree: the sform is used"] if disagree else []
+
+
+def _stored_zooms(image: nib.Nifti1Image) -> npt.NDArray[np.float32]:
+    """Return the voxel sizes as the file has them: nibabel reads 0 as 1."""
+    with image.file_map["image"].get_prepare_fileobj("rb") as stream:
+        return type(image.header).from_fileobj(stream, check=False)["pixdim"][1:4]
 
 
 def _check_size(path: Path, shape: tuple[int, ...]) -> None:
