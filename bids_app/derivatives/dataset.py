@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -43,6 +44,9 @@ def start_dataset(output_dir: Path, bids_dir: Path) -> None:
             if not path.exists() or path.read_text(encoding="utf-8") != text:
                 write_text(text, path)
         (output_dir / "logs").mkdir(exist_ok=True)
+        for folder in (output_dir, output_dir / "logs"):
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
     except OSError as error:
         where = error.filename or output_dir
         raise InputError(
