@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ from pathlib import Path
 from bids_app import __version__
 from bids_app.derivatives.dataset import start_dataset
 from bids_app.derivatives.files import remove_partials, write_text
-from bids_app.derivatives.records import VisitLocks, forget, is_done
+from bids_app.derivatives.records import VisitLocks, forget, is_done, read_record
 from bids_app.errors import InputError, VisitError
 from bids_app.layout import Visit, check_description, find_visits
 from bids_app.settings import Settings, digest
@@ -21,6 +23,7 @@ from bids_app.workflows.plugin import KILLED
 from bids_app.workflows.step import FAILURE
 from bids_app.workflows.validate import validate
 
+NEARLY_FULL = 2**20  # bytes: less than one image
 BATCH = 100  # visits in one graph: nipype's bookkeeping grows with the square of it
 
 
@@ -144,12 +147,22 @@ def _run_batch(visits: Sequence[Visit], settings: Settings, work: Path, outcome:
             outcome.done.append(visit.name)
             continue
         failure = _read_failure(work / name / node_name(visit))
-        outcome.failed[visit.name] = failure["reason"] if failure else KILLED
+        outcome.failed[visit.name] = failure["reason"] if failure else _silent_end(visit, settings, work)
         if failure:
             log = settings.output_dir / "logs" / f"{visit.name}_crash.txt"
-            write_text(failure["traceback"], log)
+            with contextlib.suppress(OSError):  # a full disk must not hide how the other visits went
+                write_text(failure["traceback"], log)
             if settings.debug:
                 print(failure["traceback"], file=sys.stderr)
+
+
+def _silent_end(visit: Visit, settings: Settings, work: Path) -> str:
+    """Return why a visit is not finished although no step told a reason."""
+    if read_record(settings.output_dir, visit.name):
+        return "an image or a result changed while the visit was processed; run again when nothing changes them"
+    if shutil.disk_usage(work).free < NEARLY_FULL:
+        return f"{work}: no space left on the disk; free some, or give --work-dir on another disk"
+    return KILLED
 
 
 def _read_failure(folder: Path) -> dict[str, str] | None:
