@@ -207,8 +207,11 @@ def _visit(
 
 def _preference(path: Path) -> tuple[bool, float, str]:
     """Order runs: without contrast agent first, then the thinnest slices, then by name."""
+    import logging
+
     import nibabel as nib
 
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # headers are checked and told by read_scan
     try:
         coarsest = max(nib.affines.voxel_sizes(nib.load(path).affine))  # type: ignore[attr-defined]
     except Exception:  # an unreadable header is reported when the visit is processed
