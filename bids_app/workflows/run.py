@@ -159,7 +159,9 @@ def _run_batch(visits: Sequence[Visit], settings: Settings, work: Path, outcome:
 def _silent_end(visit: Visit, settings: Settings, work: Path) -> str:
     """Return why a visit is not finished although no step told a reason."""
     if read_record(settings.output_dir, visit.name):
-        return "an image or a result changed while the visit was processed; run again when nothing changes them"
+        return (
+            "an image or a result changed while the visit was processed; run again when nothing changes them"
+        )
     if shutil.disk_usage(work).free < NEARLY_FULL:
         return f"{work}: no space left on the disk; free some, or give --work-dir on another disk"
     return KILLED
