@@ -4,6 +4,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 NPROCS ?= 2
 
+DEMO := demo
+
 .PHONY: env demo test test-slow bench lint clean
 env: .venv/.ready
 
@@ -16,11 +18,21 @@ env: .venv/.ready
 	$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[test,lint]'
 	touch $@
 
+demo: env
+	rm -rf $(DEMO)
+	$(BIN)/demyelin-phantom $(DEMO)/bids --participants 4 --diagnosis MS,NMOSD --seed 1
+	$(BIN)/demyelin $(DEMO)/bids $(DEMO)/derivatives participant --participant-label 001 002 --fast -v
+	@echo "Open these in a browser:"; ls $(DEMO)/derivatives/*.html
+
 test: env lint
 	$(BIN)/python -m pytest -q -n $(NPROCS) --dist loadgroup --durations 15
 
 test-slow: env
 	$(BIN)/python -m pytest -q -m slow --durations 15
+
+bench: env
+	$(BIN)/python bench/bench_overhead.py
+	$(BIN)/python bench/bench_diagnosis.py
 
 lint: env
 	$(BIN)/ruff check bids_app tests
@@ -29,4 +41,4 @@ lint: env
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv .uv build dist
+	rm -rf .venv .uv build dist $(DEMO)
