@@ -211,9 +211,7 @@ def _preference(path: Path) -> tuple[bool, float, str]:
 
     import nibabel as nib
 
-    logging.getLogger("nibabel.global").setLevel(
-        logging.CRITICAL
-    )  # headers are checked and told by read_scan
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # read_scan tells bad headers
     try:
         coarsest = max(nib.affines.voxel_sizes(nib.load(path).affine))  # type: ignore[attr-defined]
     except Exception:  # an unreadable header is reported when the visit is processed

@@ -26,9 +26,7 @@ KILLED = "a step was ended by the system, most likely out of memory; give --mem 
 def _start_worker(folder: str, log_level: int) -> None:
     """Prepare a worker: it ends with its parent, so that a killed run leaves nothing that still writes."""
     logging.getLogger("nipype.workflow").setLevel(log_level)
-    logging.getLogger("nibabel.global").setLevel(
-        logging.CRITICAL
-    )  # headers are checked and told by read_scan
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # read_scan tells bad headers
     os.chdir(folder)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -16,7 +16,7 @@ from bids_app.derivatives.dataset import start_dataset
 from bids_app.derivatives.files import remove_partials, write_text
 from bids_app.derivatives.records import VisitLocks, forget, is_done, read_record
 from bids_app.errors import InputError, VisitError
-from bids_app.layout import Visit, check_description, find_visits
+from bids_app.layout import Visit, find_visits
 from bids_app.settings import Settings, digest
 from bids_app.workflows.engine import configure, execute, say, work_folder
 from bids_app.workflows.plugin import KILLED
@@ -57,7 +57,8 @@ def run_participants(settings: Settings) -> int:
         filter_file=settings.bids_filter_file,
         lesions_dir=_given_lesions(settings),
     )
-    check_description(settings.bids_dir)
+    if settings.reports_only:
+        return _rewrite_reports(visits, settings)
     _check_resources(settings)
     start_dataset(settings.output_dir, settings.bids_dir)
     if not settings.skip_bids_validation:
@@ -72,6 +73,22 @@ def run_participants(settings: Settings) -> int:
             if outcome.failed and settings.stop_on_first_crash:
                 break
     locks.close()
+    say(outcome.summary(settings.output_dir))
+    return 1 if outcome.failed else 0
+
+
+def _rewrite_reports(visits: Sequence[Visit], settings: Settings) -> int:
+    """Write the reports of finished visits again, from their derivatives."""
+    from bids_app.workflows.finish import rewrite_report
+
+    outcome = Outcome()
+    for visit in visits:
+        record = read_record(settings.output_dir, visit.name)
+        if record is None:
+            outcome.failed[visit.name] = "not finished yet; run it without --reports-only first"
+            continue
+        rewrite_report(settings.output_dir, visit.folder, visit.name, record)
+        outcome.done.append(visit.name)
     say(outcome.summary(settings.output_dir))
     return 1 if outcome.failed else 0
 
@@ -158,10 +175,10 @@ def _run_batch(visits: Sequence[Visit], settings: Settings, work: Path, outcome:
 
 def _silent_end(visit: Visit, settings: Settings, work: Path) -> str:
     """Return why a visit is not finished although no step told a reason."""
+    if settings.stop_on_first_crash:
+        return "not finished: the run stopped at the first failure (--stop-on-first-crash)"
     if read_record(settings.output_dir, visit.name):
-        return (
-            "an image or a result changed while the visit was processed; run again when nothing changes them"
-        )
+        return "an image or a result changed while the visit was processed; run it again"
     if shutil.disk_usage(work).free < NEARLY_FULL:
         return f"{work}: no space left on the disk; free some, or give --work-dir on another disk"
     return KILLED
