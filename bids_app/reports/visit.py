@@ -14,6 +14,7 @@ import pandas as pd
 from bids_app import __version__
 from bids_app.derivatives import load_image, write_text
 from bids_app.derivatives.names import OUTPUTS
+from bids_app.image.atlas import load_atlas
 from bids_app.reports.figures import INK, Overlay, mosaic
 from bids_app.reports.methods import methods_text
 
@@ -141,9 +142,10 @@ def write_visit_report(
     """
     from jinja2 import Environment, PackageLoader
 
+    atlas = load_atlas(settings["atlas"]).name
+
     def path(key: str) -> Path:
-        template, atlas = settings["template"], Path(settings["atlas"]).name.split(".")[0]
-        return folder / OUTPUTS[key].path(prefix, template=template, atlas=atlas)
+        return folder / OUTPUTS[key].path(prefix, template=settings["template"], atlas=atlas)
 
     figures = output_dir / prefix.split("_", maxsplit=1)[0] / "figures"
     drawn = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -59,8 +60,10 @@ def execute(workflow: Any, settings: Settings) -> None:
     """Run a nipype graph; failed visits are found afterwards, so its summary error is not needed."""
     plugin, arguments = choose_plugin(settings)
     if settings.write_graph:
-        graph = workflow.write_graph(graph2use="orig", format="svg", simple_form=True)
-        say(f"graph: {graph}")
+        graph = settings.output_dir / "logs" / "graph.dot"
+        with contextlib.suppress(OSError):  # without graphviz the .dot file is written and no picture
+            workflow.write_graph(graph2use="colored", dotfilename=str(graph), format="svg")
+        say(f"graph: {graph} (and .svg where graphviz is installed)")
     arguments["status_callback"] = _Progress(settings)
     try:
         if isinstance(plugin, str):

@@ -51,3 +51,25 @@ def finish(
             output_dir, name, inputs=plan["inputs"], settings=plan["settings"], outputs=written, notes=told
         )
     )
+
+
+def rewrite_report(output_dir: Path, folder: Path, name: str, record: dict[str, Any]) -> None:
+    """Write a finished visit's report again from its derivatives, and its done record with it.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Root of the derivatives.
+    folder : Path
+        The visit's folder below it.
+    name : str
+        The visit's prefix.
+    record : dict
+        The visit's done record.
+    """
+    anat, settings = anat_folder(output_dir, folder), record["settings"]
+    pages = write_visit_report(output_dir, anat, name, settings=settings, notes=record["notes"])
+    outputs = {output_dir / path for path in record["outputs"]} | set(pages)
+    mark_done(
+        output_dir, name, inputs=record["inputs"], settings=settings, outputs=outputs, notes=record["notes"]
+    )
