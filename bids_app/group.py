@@ -57,7 +57,12 @@ def _diagnosis(cohort: Cohort, settings: Settings, folder: Path) -> None:
     from bids_app.learn.diagnosis_figures import draw
     from bids_app.reports.cohort import write_cohort_report
 
-    options = Options(permutations=settings.permutations, n_jobs=max(settings.nprocs, 1))
+    options = Options(
+        cv=settings.folds,
+        outer=settings.outer_folds,
+        permutations=settings.permutations,
+        n_jobs=max(settings.nprocs, 1),
+    )
     result = run(
         cohort,
         protocol=settings.protocol,

@@ -116,6 +116,12 @@ class Settings:
         room="Group level",
         metavar="FILE",
     )
+    folds: int = option(
+        10, "Folds of the cross-validation that tunes models inside training data.", room="Group level", metavar="N"
+    )
+    outer_folds: int = option(
+        5, "Outer folds of the leak-free protocol, patients kept whole.", room="Group level", metavar="N"
+    )
     permutations: int = option(
         20,
         "How often diagnoses are dealt anew for the null distribution; 0 for none.",

@@ -1,0 +1,103 @@
+"""The group level through the command line, on simulated derivatives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_diagnosis import make_cohort
+
+from bids_app.cli import main
+from bids_app.cohort import read_cohort
+from bids_app.derivatives import write_json, write_table
+from bids_app.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> tuple[Path, Path]:
+    """A raw dataset of tables alone and the derivatives of 24 scans."""
+    root = tmp_path_factory.mktemp("group")
+    bids, out = root / "bids", root / "out"
+    cohort = make_cohort(out, {"RRMS": 6, "NMOSD": 6})
+    people = cohort.visits.drop_duplicates("participant_id").drop(columns="session_id")
+    write_table(people, bids / "participants.tsv")
+    write_json({"Name": "x", "BIDSVersion": "1.10.0"}, bids / "dataset_description.json")
+    write_json(
+        {"Name": "x", "BIDSVersion": "1.10.0", "GeneratedBy": [{"Name": "Demyelin"}]},
+        out / "dataset_description.json",
+    )
+    return bids, out
+
+
+def test_group_writes_tables_maps_and_an_offline_page(dataset, capsys):
+    bids, out = dataset
+    assert (
+        main([str(bids), str(out), "group", "--permutations", "1", "--folds", "3", "--outer-folds", "3"]) == 0
+    )
+    assert "24 visits of 12 participants" in capsys.readouterr().out
+    performance = pd.read_csv(out / "group" / "diagnosis_performance.tsv", sep="\t")
+    assert {"paper", "nested"} <= set(performance["protocol"])
+    assert json.loads((out / "group" / "diagnosis.json").read_text())["Settings"]["seed"] == 1
+    page = (out / "group.html").read_text()
+    assert "http://" not in page
+    assert "https://" not in page
+    assert page.count("data:image/png") >= 4
+
+
+def test_group_honours_the_participant_filter(dataset, capsys):
+    bids, out = dataset
+    assert main([str(bids), str(out), "group", "--participant-label", "01", "02"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("demyelin: ")
+    assert told.count("\n") == 1
+
+
+def edit(tmp_path, dataset, change) -> Path:
+    table = change(pd.read_csv(dataset[0] / "participants.tsv", sep="\t"))
+    return write_table(table, tmp_path / "participants.tsv")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: pd.concat([t, t.head(1)]), "is there twice"),
+        (lambda t: t.assign(age="old"), "column age holds 'old', not a number"),
+        (lambda t: t.rename(columns={"participant_id": "subject"}), "column participant_id is missing"),
+    ],
+)
+def test_bad_participants_tables_are_one_clear_line(tmp_path, dataset, change, words):
+    with pytest.raises(InputError, match=words):
+        read_cohort(dataset[1], edit(tmp_path, dataset, change))
+
+
+def test_missing_table_or_derivatives_are_told(tmp_path, dataset):
+    with pytest.raises(InputError, match="missing; the group level needs it"):
+        read_cohort(dataset[1], tmp_path / "participants.tsv")
+    with pytest.raises(InputError, match="no finished visits"):
+        read_cohort(tmp_path, dataset[0] / "participants.tsv")
+
+
+def test_own_column_names_are_mapped(tmp_path, dataset):
+    path = edit(tmp_path, dataset, lambda t: t.rename(columns={"age": "age_at_scan"}))
+    assert read_cohort(dataset[1], path, columns={"age": "age_at_scan"}).visits["age"].notna().all()
+    with pytest.raises(InputError, match="column years"):
+        read_cohort(dataset[1], path, columns={"age": "years"})
+
+
+def test_participants_on_one_side_only_are_noted(tmp_path, dataset):
+    path = edit(tmp_path, dataset, lambda t: t.replace({"participant_id": {"sub-01": "sub-99"}}))
+    cohort = read_cohort(dataset[1], path)
+    assert len(cohort.visits) == 22
+    assert any("sub-01" in note for note in cohort.notes)
+    assert any("sub-99" in note for note in cohort.notes)
+
+
+def test_sessions_tables_win_over_participants(tmp_path, dataset):
+    path = edit(tmp_path, dataset, lambda t: t)
+    sessions = pd.DataFrame({"session_id": ["ses-1", "ses-2"], "age": [70.0, None]})
+    write_table(sessions, tmp_path / "sub-01" / "sub-01_sessions.tsv")
+    visits = read_cohort(dataset[1], path).visits.set_index(["participant_id", "session_id"])
+    assert visits.loc[("sub-01", "ses-1"), "age"] == 70
+    assert visits.loc[("sub-01", "ses-2"), "age"] < 70
