@@ -6,6 +6,7 @@ import ctypes
 import json
 import logging
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
 import tomllib
@@ -30,6 +31,18 @@ def _start_worker(folder: str, log_level: int) -> None:
     os.chdir(folder)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _let_fork_server_end()
+
+
+def _let_fork_server_end() -> None:
+    """Close this worker's copy of the pipe that tells the fork server that the run is alive.
+
+    multiprocessing gives one to every worker; with it, server and workers would outlive a killed run and
+    go on writing.
+    """
+    server: Any = multiprocessing.forkserver._forkserver
+    os.close(server._forkserver_alive_fd)
+    server._forkserver_alive_fd = None
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
