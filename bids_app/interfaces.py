@@ -46,6 +46,9 @@ def masked(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> nib.Nifti1Image:
     return nib.Nifti1Image(data, image.affine)
 
 
+NAWM_INDEX = 117  # after AAL's 116 regions
+
+
 class Head(NamedTuple):
     """A head image on the working grid, its brain mask and what was noticed."""
 
@@ -414,3 +417,42 @@ def assess(
     numbers["flags"] = ",".join(flags(numbers)) or None
     table = pd.DataFrame([numbers])[list(COLUMNS)].round(4)
     return Table(keep_table(table, "qc", COLUMNS))
+
+
+def measure_radiomics(
+    t1w: Path, parcels: Path, nawm: Path, brain: Path, regions: Path, settings_file: Path | None = None
+) -> Table:
+    """Extract radiomic features of every atlas region and of normal-appearing white matter.
+
+    The two overlap at the inner edge of the cortex, so they are two label images. Features come from the
+    unfilled T1w, as in study A.
+    """
+    import nibabel as nib
+    import numpy as np
+    import pandas as pd
+
+    from bids_app.features.radiomics import PAPER_SETTINGS, RadiomicsSettings, extract
+
+    settings = RadiomicsSettings.from_file(settings_file) if settings_file else PAPER_SETTINGS
+    inside = np.asanyarray(load(brain).dataobj) > 0
+    image, atlas = load(t1w), load(parcels)
+    cut = nib.Nifti1Image(np.asanyarray(atlas.dataobj) * inside, atlas.affine)
+    rows = pd.read_csv(regions, sep="\t")
+    names: dict[int, str] = dict(zip(rows["index"], rows["name"], strict=True))
+    white = nib.Nifti1Image(
+        (np.asanyarray(load(nawm).dataobj) > 0).astype(np.int32) * NAWM_INDEX, atlas.affine
+    )
+    wanted = {NAWM_INDEX: "NAWM"}
+    tables = [
+        extract(image, labels, label_names=some, settings=settings, mask=load(brain))
+        for labels, some in ((cut, names), (white, wanted))
+    ]
+    table = pd.concat(tables).rename_axis("name").reset_index()
+    table.insert(0, "index", [*names, NAWM_INDEX])
+    meta = {
+        "index": {"Description": f"Value in the label image; {NAWM_INDEX} is normal-appearing white matter."},
+        "name": {"Description": "Region."},
+        "RadiomicsSettings": settings.to_dict(),
+        "Columns": "The other columns are pyradiomics' feature names: image type, class, feature.",
+    }
+    return Table(keep_table(table, "radiomics", meta))

@@ -90,6 +90,13 @@ class Settings:
         choices=("demyelin", "lesion-growth", "belief-threshold"),
         results=True,
     )
+    radiomics_settings: Path | None = option(
+        None,
+        "pyradiomics parameter file (YAML or JSON) in place of study A's settings.",
+        room="How to process",
+        metavar="FILE",
+        results=True,
+    )
     fast: bool = option(
         False,
         "Work at 2 mm instead of 1 mm: about six times quicker, for trying out.",
@@ -117,7 +124,10 @@ class Settings:
         metavar="FILE",
     )
     folds: int = option(
-        10, "Folds of the cross-validation that tunes models inside training data.", room="Group level", metavar="N"
+        10,
+        "Folds of the cross-validation that tunes models inside training data.",
+        room="Group level",
+        metavar="N",
     )
     outer_folds: int = option(
         5, "Outer folds of the leak-free protocol, patients kept whole.", room="Group level", metavar="N"

@@ -117,6 +117,10 @@ def _check_resources(settings: Settings) -> None:
     from bids_app.image.atlas import load_atlas
     from bids_app.image.template import load_template
 
+    if settings.radiomics_settings:
+        from bids_app.features.radiomics import RadiomicsSettings
+
+        RadiomicsSettings.from_file(settings.radiomics_settings)
     load_atlas(settings.atlas)
     load_template(settings.template, settings.resolution)
 

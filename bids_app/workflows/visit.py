@@ -306,7 +306,17 @@ def _add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatom
     volumes = add_step(
         graph, steps.measure_volumes, gm=tissues.gm, wm=tissues.wm, csf=tissues.csf, **brain, **regions
     )
+    radiomics = add_step(
+        graph,
+        steps.measure_radiomics,
+        mem_gb=MEM_GB["large"],
+        t1w=t1w,
+        brain=anatomy.brain,
+        settings_file=settings.radiomics_settings,
+        **regions,
+    )
     return files | {
+        "radiomics": radiomics.table,
         "nawm": parcels.nawm,
         "parcels": parcels.parcels,
         "parcel_table": parcels.regions,
