@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import multiprocessing.resource_tracker
 import os
 import shutil
 import sys
@@ -19,7 +20,7 @@ from nipype import config
 
 from bids_app.errors import InputError
 from bids_app.settings import Settings
-from bids_app.workflows.plugin import choose_plugin
+from bids_app.workflows.plugin import SafeMultiProcPlugin, choose_plugin
 
 
 def say(line: str) -> None:
@@ -65,12 +66,12 @@ def execute(workflow: Any, settings: Settings) -> None:
             workflow.write_graph(graph2use="colored", dotfilename=str(graph), format="svg")
         say(f"graph: {graph} (and .svg where graphviz is installed)")
     arguments["status_callback"] = _Progress(settings)
+    runner = plugin if isinstance(plugin, str) else plugin(plugin_args=arguments)
     try:
-        if isinstance(plugin, str):
-            workflow.run(plugin=plugin, plugin_args=arguments)
-        else:
-            workflow.run(plugin=plugin(plugin_args=arguments))
+        workflow.run(plugin=runner, plugin_args=arguments)
     except KeyboardInterrupt:
+        if isinstance(runner, SafeMultiProcPlugin):
+            runner.stopped = True  # the steps ended below are not run again
         _end_children()
         raise
     except RuntimeError as error:
@@ -79,8 +80,11 @@ def execute(workflow: Any, settings: Settings) -> None:
 
 
 def _end_children() -> None:
+    """End all processes of this run but multiprocessing's tracker, which then tidies up after them."""
+    tracker = multiprocessing.resource_tracker._resource_tracker._pid  # type: ignore[attr-defined]
     for child in psutil.Process().children(recursive=True):
-        child.kill()
+        if child.pid != tracker:
+            child.kill()
 
 
 class _Progress:

@@ -61,6 +61,7 @@ class SafeMultiProcPlugin(MultiProcPlugin):
     def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
         super().__init__(plugin_args=plugin_args)
         self.pool = _pool(self.processors)
+        self.stopped = False
 
     def _submit_job(self, node: Any, updatehash: bool = False) -> int:
         self._taskid += 1
@@ -76,6 +77,8 @@ class SafeMultiProcPlugin(MultiProcPlugin):
         """Keep a step's result; run it again, alone, where its process died."""
         if future.exception() is None:
             self._taskresult[taskid] = future.result()
+            return
+        if self.stopped:
             return
         alone = _pool(1)
         again = alone.submit(run_node, node, updatehash, taskid)
