@@ -25,7 +25,7 @@ demo: env
 	@echo "Open these in a browser:"; ls $(DEMO)/derivatives/*.html
 
 test: env lint
-	$(BIN)/python -m pytest -q -n $(NPROCS) --dist loadgroup --durations 15
+	$(BIN)/python -m pytest -q -n $(NPROCS) --dist loadfile --durations 15
 
 test-slow: env
 	$(BIN)/python -m pytest -q -m slow --durations 15

@@ -155,7 +155,21 @@ def prepare_environment(settings: Settings) -> None:
 
         home = os.environ["HOME"] = tempfile.mkdtemp(prefix="demyelin-home-")
         os.environ["MPLCONFIGDIR"] = home
+    _use_baked_numba_cache()
     os.environ.setdefault("LOGNAME", "demyelin")  # nipype's cluster plugins and getpass need a name
+
+
+def _use_baked_numba_cache() -> None:
+    """Start from the compiled kernels of a container image: numba insists on a cache that it can write to."""
+    baked = Path(sys.prefix) / "numba"
+    if "NUMBA_CACHE_DIR" in os.environ or not baked.is_dir():
+        return
+    import shutil
+    import tempfile
+
+    own = tempfile.mkdtemp(prefix="demyelin-numba-")
+    shutil.copytree(baked, own, dirs_exist_ok=True)
+    os.environ["NUMBA_CACHE_DIR"] = own
 
 
 def run(settings: Settings) -> int:
