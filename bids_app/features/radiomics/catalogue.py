@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 FIRST_ORDER = [
     "10Percentile",
     "90Percentile",
@@ -132,6 +134,26 @@ def image_words(image_type: str) -> str:
         sigma = image_type.removeprefix("log-sigma-").removesuffix("-mm-3D").replace("-", ".")
         return f"Laplacian of Gaussian with sigma {sigma} mm"
     return f"{image_type} image"
+
+
+def column_descriptions(columns: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the columns of a visit's radiomics table for its JSON sidecar.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        Names of the features (`feature_names`, or the columns of `extract`'s table).
+
+    Returns
+    -------
+    dict
+        `index`, `name` and every feature, each with a `Description`.
+    """
+    about = {
+        "index": {"Description": "Value of the region in the label image."},
+        "name": {"Description": "Region."},
+    }
+    return about | {name: {"Description": describe_feature(name)} for name in columns}
 
 
 def describe_feature(name: str) -> str:

@@ -22,24 +22,54 @@ def _periodic(length: int, start: int, stop: int) -> npt.NDArray[np.int64]:
     return np.where(index == length, 0, index)
 
 
+def _kernels(wavelet: str, dtype: type) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+    """Return the low- and high-pass kernels as PyWavelets uses them: its single-precision table is its own."""
+    import pywt
+
+    taps = len(pywt.Wavelet(wavelet).dec_lo)
+    impulse = np.zeros(4 * taps, dtype)
+    impulse[2 * taps] = 1
+    start = 2 * taps - taps // 2
+    low, high = (part[start : start + taps] for part in pywt.swt(impulse, wavelet, level=1)[0])
+    return low, high
+
+
+def _tap_order(length: int, start: int, stop: int, taps: int) -> npt.NDArray[np.int64]:
+    """Return for each output along an axis the order in which PyWavelets adds the taps, (stop - start, taps).
+
+    Ascending; but taps that reach beyond the end of the axis come first, in descending order. The order decides on the
+    last bit, and so on the sign of a coefficient that should be 0.
+    """
+    beyond = np.arange(start, stop)[:, None] + taps // 2 - (length + length % 2)
+    tap = np.broadcast_to(np.arange(taps), (stop - start, taps))
+    return np.where(tap <= beyond, beyond - tap, tap)
+
+
 @numba.njit(nogil=True, cache=True)
-def _along_x(data, low, high):
+def _along_x(data, low, high, order):
     """Filter along the last axis with both kernels; the axis gets shorter by a kernel less one."""
     taps = low.size
     shape = (data.shape[0], data.shape[1], data.shape[2] - taps + 1)
     a, d = np.zeros(shape, data.dtype), np.zeros(shape, data.dtype)
+    ascending = shape[2]
+    while ascending > 0 and order[ascending - 1, 0] > 0:
+        ascending -= 1
     for z in range(shape[0]):
         for y in range(shape[1]):
-            for j in range(taps):  # taps in ascending order, as PyWavelets adds: the same rounding
+            for j in range(taps):
                 f, g, first = low[j], high[j], taps - 1 - j
-                for x in range(shape[2]):
+                for x in range(ascending):
                     a[z, y, x] += f * data[z, y, first + x]
                     d[z, y, x] += g * data[z, y, first + x]
+            for x in range(ascending, shape[2]):
+                for j in order[x]:
+                    a[z, y, x] += low[j] * data[z, y, x + taps - 1 - j]
+                    d[z, y, x] += high[j] * data[z, y, x + taps - 1 - j]
     return a, d
 
 
 @numba.njit(nogil=True, cache=True)
-def _across_rows(data, low, high):
+def _across_rows(data, low, high, order):
     """Filter along the middle axis with both kernels, a stretch of columns at a time to stay in the cache."""
     taps = low.size
     shape = (data.shape[0], data.shape[1] - taps + 1, data.shape[2])
@@ -48,7 +78,7 @@ def _across_rows(data, low, high):
         for start in range(0, shape[2], COLUMNS):
             stop = min(start + COLUMNS, shape[2])
             for y in range(shape[1]):
-                for j in range(taps):
+                for j in order[y]:
                     f, g, row = low[j], high[j], y + taps - 1 - j
                     for x in range(start, stop):
                         a[z, y, x] += f * data[z, row, x]
@@ -57,11 +87,14 @@ def _across_rows(data, low, high):
 
 
 def _along_z(
-    data: npt.NDArray[np.floating], low: npt.NDArray[np.floating], high: npt.NDArray[np.floating]
+    data: npt.NDArray[np.floating],
+    low: npt.NDArray[np.floating],
+    high: npt.NDArray[np.floating],
+    order: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """Filter along the first axis with both kernels: rows of a volume seen as one slice."""
     slices, height, width = data.shape
-    a, d = _across_rows(data.reshape(1, slices, height * width), low, high)
+    a, d = _across_rows(data.reshape(1, slices, height * width), low, high, order)
     return a.reshape(-1, height, width), d.reshape(-1, height, width)
 
 
@@ -84,20 +117,18 @@ def stationary_wavelet(
         Subbands `LLH`, `LHL`, ..., `LLL` in pyradiomics' order; the letters stand for the axes x, y, z.
         Single precision for single-precision images, else double, as PyWavelets.
     """
-    from pywt import Wavelet
-
     dtype = np.float32 if image.dtype == np.float32 else np.float64
-    bank = Wavelet(wavelet)
-    low: npt.NDArray[np.floating] = np.array(bank.dec_lo, dtype)
-    high: npt.NDArray[np.floating] = np.array(bank.dec_hi, dtype)
+    low, high = _kernels(wavelet, dtype)
     after = low.size // 2
     before = low.size - 1 - after
-    around = [_periodic(n, s.start - before, s.stop + after) for n, s in zip(image.shape, box, strict=True)]
+    sides = list(zip(image.shape, box, strict=True))
+    around = [_periodic(n, s.start - before, s.stop + after) for n, s in sides]
+    orders = [_tap_order(n, s.start, s.stop, low.size) for n, s in sides]
     bands: dict[str, npt.NDArray[np.floating]] = {"": np.ascontiguousarray(image[np.ix_(*around)], dtype)}
-    for along in (_along_x, _across_rows, _along_z):
+    for along, order in zip((_along_x, _across_rows, _along_z), reversed(orders), strict=True):
         bands = {
             name + letter: band
             for name, parent in bands.items()
-            for letter, band in zip("LH", along(parent, low, high), strict=True)
+            for letter, band in zip("LH", along(parent, low, high, order), strict=True)
         }
     return {name: bands[name] for name in [*list(bands)[1:], "LLL"]}
