@@ -185,9 +185,17 @@ class Settings:
         return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
     def results(self) -> dict[str, Any]:
-        """Return only the settings that change what a visit's files hold."""
-        chosen = [f.name for f in dataclasses.fields(self) if f.metadata.get("results")]
-        return {name: _plain(getattr(self, name)) for name in chosen}
+        """Return only the settings that change what a visit's files hold, with the hash of each file named."""
+        chosen = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("results")
+        }
+        files = {name: Path(value) for name, value in chosen.items() if isinstance(value, str | Path)}
+        hashes = {
+            f"{name}_sha256": hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in files.items()
+            if path.is_file()
+        }
+        return {name: _plain(value) for name, value in chosen.items()} | hashes
 
 
 def _plain(value: Any) -> Any:

@@ -87,3 +87,12 @@ def test_wrong_usage_is_one_line_and_exit_2(bids, tmp_path, args, words):
     assert words in done.stderr
     assert done.stderr.startswith("demyelin: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_another_radiomics_file_under_the_same_name_is_another_setting(bids, tmp_path):
+    file = tmp_path / "radiomics.yaml"
+    args = [str(bids), str(tmp_path / "out"), "participant", "--radiomics-settings", str(file)]
+    file.write_text("setting: {binWidth: 5}")
+    first = cli.parse(args).results()
+    file.write_text("setting: {binWidth: 7}")
+    assert cli.parse(args).results() != first
