@@ -113,6 +113,8 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
             values[name] = value.expanduser().resolve()
         elif isinstance(value, list):
             values[name] = tuple(value)
+    if Path(atlas := values.get("atlas", "")).is_file():  # steps run in folders of their own
+        values["atlas"] = str(Path(atlas).resolve())
     settings = Settings(**values)
     check_paths(settings)
     return settings

@@ -96,3 +96,10 @@ def test_another_radiomics_file_under_the_same_name_is_another_setting(bids, tmp
     first = cli.parse(args).results()
     file.write_text("setting: {binWidth: 7}")
     assert cli.parse(args).results() != first
+
+
+def test_an_atlas_file_is_found_from_any_folder(bids, tmp_path, monkeypatch):
+    (tmp_path / "mine.nii.gz").touch()
+    monkeypatch.chdir(tmp_path)
+    settings = cli.parse([str(bids), "out", "participant", "--atlas", "mine.nii.gz"])
+    assert settings.atlas == str(tmp_path / "mine.nii.gz")
