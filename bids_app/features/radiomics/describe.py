@@ -74,10 +74,10 @@ def _levels(values, edges):
 
 @numba.njit(nogil=True, cache=True)
 def _number_levels(levels):
-    """Number the levels that occur; return the numbers, the levels (first entry unused) and voxels per level."""
+    """Number the levels that occur; return the numbers, the levels (first entry 0) and voxels per level."""
     counts = np.bincount(levels)
     present = np.flatnonzero(counts)
-    number = np.zeros(counts.size, np.int32)
+    number = np.zeros(counts.size, np.uint16)
     kept = np.zeros(present.size + 1, np.int64)
     for i in range(present.size):
         number[present[i]] = i + 1
@@ -136,7 +136,7 @@ def _mean_runs(glrlm, glcm, voxels, shape, levels, table):
     f = np.empty(N_SIZE)
     used = 0
     for a in range(glrlm.shape[0]):
-        if np.any(glcm[a]) or shares_line(voxels, shape, DIRECTIONS[a]):
+        if np.any(glcm[a, 1:, 1:]) or shares_line(voxels, shape, DIRECTIONS[a]):
             size_features(glrlm[a], levels, sizes, table, f)
             sums += f
             used += 1
@@ -146,7 +146,7 @@ def _mean_runs(glrlm, glcm, voxels, shape, levels, table):
 @numba.njit(nogil=True, cache=True)
 def _texture(numbers, voxels, shape, steps, levels, counts, alpha, table):
     """Return the 74 texture features: GLCM, GLRLM, GLSZM, GLDM, NGTDM, each in pyradiomics' order."""
-    grey = np.zeros(shape[0] * shape[1] * shape[2], np.int32)
+    grey = np.zeros(shape[0] * shape[1] * shape[2], np.uint16)
     grey[voxels] = numbers
     glcm, glrlm, gldm, difference, parent = scan(grey, voxels, steps, levels, shape.max() - 2, alpha)
     zone_table, zone_sizes = zones(grey, voxels, parent, counts.size)

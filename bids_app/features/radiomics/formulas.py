@@ -42,9 +42,11 @@ def entropy(counts, total, table):
 def _sweep(one_way, levels, marginal, sums, differences, table):
     """Fill the marginal, sum and difference histograms; return total, sum c^2, max c, sum c log2 c, cells."""
     total, squares, most, logs, cells = 0, 0.0, 0, 0.0, 0
-    for i in range(one_way.shape[0]):
-        for j in range(i, one_way.shape[0]):
-            c = one_way[i, j] + one_way[j, i]  # of the symmetric matrix; it has the cell (j, i) as well
+    for i in range(marginal.size):
+        for j in range(i, marginal.size):
+            c = (
+                one_way[i + 1, j + 1] + one_way[j + 1, i + 1]
+            )  # of the symmetric matrix; it has the cell (j, i) as well
             if c == 0:
                 continue
             times = 1 if i == j else 2
@@ -74,7 +76,7 @@ def _information(one_way, marginal, total, hx, hxy, cells):
             px = marginal[i] / total
             hx -= px * np.log2(px + EPS)
             for j in range(marginal.size):
-                p = (one_way[i, j] + one_way[j, i]) / total
+                p = (one_way[i + 1, j + 1] + one_way[j + 1, i + 1]) / total
                 independent = px * (marginal[j] / total)
                 hxy -= p * np.log2(p + EPS)
                 hxy1 -= p * np.log2(independent + EPS)
@@ -127,7 +129,7 @@ def _difference_features(differences, total, f):
 def _glcm_direction(one_way, levels, table, f):
     """Fill in the features of one direction's matrix; return False where it is empty."""
     ng = levels[-1]
-    marginal = np.zeros(one_way.shape[0], np.int64)
+    marginal = np.zeros(levels.size - 1, np.int64)
     sums = np.zeros(2 * ng + 1, np.int64)
     differences = np.zeros(ng, np.int64)
     total, squares, most, logs, cells = _sweep(one_way, levels, marginal, sums, differences, table)
@@ -161,8 +163,8 @@ def glcm_features(glcm, levels, table):
 
     Parameters
     ----------
-    glcm : ndarray, (13, K, K), int32
-        One-way counts.
+    glcm : ndarray, (13, K + 1, K + 1), int32
+        One-way counts (`matrices.scan`).
     levels : ndarray, (K + 1,), int64
         Grey levels from the second entry on.
     table : ndarray, float64

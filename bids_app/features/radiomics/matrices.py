@@ -22,7 +22,7 @@ N_DIRECTIONS = len(DIRECTIONS)
 NEIGHBOURS = 2 * N_DIRECTIONS
 
 
-def offsets(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+def offsets(shape: tuple[int, ...]) -> npt.NDArray[np.uint64]:
     """Return the step of each direction in the flat array of a padded box.
 
     Parameters
@@ -32,9 +32,9 @@ def offsets(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
 
     Returns
     -------
-    ndarray, (13,), int64
+    ndarray, (13,), uint64
     """
-    return DIRECTIONS @ np.array([shape[1] * shape[2], shape[2], 1], dtype=np.int64)
+    return (DIRECTIONS @ np.array([shape[1] * shape[2], shape[2], 1])).astype(np.uint64)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -52,14 +52,14 @@ def scan(grey, voxels, steps, levels, longest, alpha):
 
     Parameters
     ----------
-    grey : ndarray, (padded voxels,), int32
+    grey : ndarray, (padded voxels,), uint16
         Grey-level number of each voxel.
-    voxels : ndarray, (N,), int32
-        Flat indices of the region's voxels, ascending.
-    steps : ndarray, (13,), int64
+    voxels : ndarray, (N,), uint64
+        Flat indices of the region's voxels, ascending (unsigned: signed ones are checked for wrapping).
+    steps : ndarray, (13,), uint64
         Steps of the directions (`offsets`).
     levels : ndarray, (K + 1,), int64
-        Grey level of each number; the first entry is not used.
+        Grey level of each number; the first entry is 0.
     longest : int
         Longest side of the box: no run is longer.
     alpha : int
@@ -67,23 +67,22 @@ def scan(grey, voxels, steps, levels, longest, alpha):
 
     Returns
     -------
-    glcm : ndarray, (13, K, K), int32
-        One way only: add the transpose for the symmetric matrix.
+    glcm : ndarray, (13, K + 1, K + 1), int32
+        One way only: add the transpose for the symmetric matrix. Row and column 0 are to be ignored.
     glrlm : ndarray, (13, K, longest), int32
     gldm : ndarray, (K, 27), int32
     difference : ndarray, (K,), float64
         Sum over the level's voxels of |level - mean level of the neighbours| (the NGTDM's s).
-    parent : ndarray, (padded voxels,), int32
+    parent : ndarray, (padded voxels,), uint32
         Link of each voxel to another of its zone; the first one links to itself.
     """
-    k = levels.size - 1
+    k = levels.size
     glcm = np.zeros((steps.size, k, k), np.int32)
-    glrlm = np.zeros((steps.size, k, longest), np.int32)
-    gldm = np.zeros((k, 2 * steps.size + 1), np.int32)
-    difference = np.zeros(k)
-    parent = np.zeros(grey.size, np.int32)
-    for v in range(voxels.size):
-        here = voxels[v]
+    glrlm = np.zeros((steps.size, k - 1, longest), np.int32)
+    gldm = np.zeros((k - 1, 2 * steps.size + 1), np.int32)
+    difference = np.zeros(k - 1)
+    parent = np.zeros(grey.size, np.uint32)
+    for here in voxels:
         g = grey[here]
         level = levels[g]
         total, count, dependent = 0, 0, 0
@@ -92,15 +91,11 @@ def scan(grey, voxels, steps, levels, longest, alpha):
         for a in range(steps.size):
             later = grey[here + steps[a]]
             earlier = grey[here - steps[a]]
-            if later:
-                glcm[a, g - 1, later - 1] += 1
-                count += 1
-                total += levels[later]
-                dependent += abs(levels[later] - level) <= alpha
-            if earlier:
-                count += 1
-                total += levels[earlier]
-                dependent += abs(levels[earlier] - level) <= alpha
+            glcm[a, g, later] += 1  # without a branch: what is outside lands in row and column 0
+            total += levels[later] + levels[earlier]
+            count += (later != 0) + (earlier != 0)
+            dependent += (later != 0) & (abs(levels[later] - level) <= alpha)
+            dependent += (earlier != 0) & (abs(levels[earlier] - level) <= alpha)
             if earlier == g:
                 other = _root(parent, here - steps[a])
                 if other < root:
@@ -163,17 +158,17 @@ def shares_line(voxels, shape, direction):
 
     Parameters
     ----------
-    voxels : ndarray, (N,), int32
+    voxels : ndarray, (N,), uint64
         Flat indices in the padded box.
     shape : ndarray, (3,), int64
         Shape of the padded box.
     direction : ndarray, (3,), int64
     """
     met = set()
-    for v in range(voxels.size):
-        x = voxels[v] % shape[2]
-        y = voxels[v] // shape[2] % shape[1]
-        z = voxels[v] // (shape[1] * shape[2])
+    for voxel in voxels.astype(np.int64):
+        x = voxel % shape[2]
+        y = voxel // shape[2] % shape[1]
+        z = voxel // (shape[1] * shape[2])
         t = z if direction[0] else (y if direction[1] else x)  # the first step of a direction is +1
         line = (z - t * direction[0], y - t * direction[1], x - t * direction[2])
         if line in met:

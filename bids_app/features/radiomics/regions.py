@@ -22,11 +22,11 @@ class Region:
     ----------
     label : int
     name : str
-    voxels : ndarray, (N,), int32
+    voxels : ndarray, (N,), uint64
         Flat indices in the region's box, padded by one voxel on each side, ascending.
     shape : ndarray, (3,), int64
         Shape of the padded box, z y x.
-    steps : ndarray, (13,), int64
+    steps : ndarray, (13,), uint64
         Steps of the directions in the padded box.
     source : ndarray, (N,), int64
         Flat indices in the image that the region was cut from.
@@ -36,9 +36,9 @@ class Region:
 
     label: int
     name: str
-    voxels: npt.NDArray[np.int32]
+    voxels: npt.NDArray[np.uint64]
     shape: npt.NDArray[np.int64]
-    steps: npt.NDArray[np.int64]
+    steps: npt.NDArray[np.uint64]
     source: npt.NDArray[np.int64]
     at_edge: bool
 
@@ -96,7 +96,7 @@ def find_regions(
         regions[label] = Region(
             label=label,
             name=name,
-            voxels=np.asarray(np.ravel_multi_index(tuple((at + 1).T), tuple(shape)), dtype=np.int32),
+            voxels=np.asarray(np.ravel_multi_index(tuple((at + 1).T), tuple(shape)), dtype=np.uint64),
             shape=shape.astype(np.int64),
             steps=offsets(tuple(shape)),
             source=np.asarray(np.ravel_multi_index(tuple((at + low).T), inside.shape), dtype=np.int64),

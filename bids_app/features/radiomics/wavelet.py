@@ -7,6 +7,9 @@ by repeating its first plane at the end, as pyradiomics does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +30,7 @@ def _kernels(wavelet: str, dtype: type) -> tuple[npt.NDArray[np.floating], npt.N
     import pywt
 
     taps = len(pywt.Wavelet(wavelet).dec_lo)
-    impulse = np.zeros(4 * taps, dtype)
+    impulse: npt.NDArray[np.floating] = np.zeros(4 * taps, dtype)
     impulse[2 * taps] = 1
     start = 2 * taps - taps // 2
     low, high = (part[start : start + taps] for part in pywt.swt(impulse, wavelet, level=1)[0])
@@ -125,7 +128,8 @@ def stationary_wavelet(
     around = [_periodic(n, s.start - before, s.stop + after) for n, s in sides]
     orders = [_tap_order(n, s.start, s.stop, low.size) for n, s in sides]
     bands: dict[str, npt.NDArray[np.floating]] = {"": np.ascontiguousarray(image[np.ix_(*around)], dtype)}
-    for along, order in zip((_along_x, _across_rows, _along_z), reversed(orders), strict=True):
+    filters: tuple[Callable[..., Any], ...] = (_along_x, _across_rows, _along_z)
+    for along, order in zip(filters, reversed(orders), strict=True):
         bands = {
             name + letter: band
             for name, parent in bands.items()

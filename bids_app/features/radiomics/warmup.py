@@ -1,6 +1,6 @@
 """Compile the engine ahead of its first use, for container images.
 
-    python -m bids_app.features.radiomics.precompile
+    python -m bids_app.features.radiomics.warmup
 
 Compiled code is kept beside the source files (`__pycache__`), or where NUMBA_CACHE_DIR says.
 """
@@ -12,7 +12,7 @@ import warnings
 import nibabel as nib
 import numpy as np
 
-from bids_app.features.radiomics.extract import extract
+from bids_app.features.radiomics.engine import extract
 from bids_app.features.radiomics.settings import PAPER_SETTINGS, RadiomicsSettings
 
 SIDE = 12
