@@ -91,12 +91,16 @@ def sources() -> Sources:
     )
 
 
+def axes_mm(affine: npt.NDArray[np.float64], shape: tuple[int, ...]) -> tuple[npt.NDArray[np.float64], ...]:
+    """Return the mm along each axis of a grid without rotation, shaped to be broadcast against each other."""
+    along = (affine[axis, axis] * np.arange(side) + affine[axis, 3] for axis, side in enumerate(shape))
+    return tuple(np.meshgrid(*along, indexing="ij", sparse=True))
+
+
 def _shells(brain: npt.NDArray[np.bool_], affine: npt.NDArray[np.float64]) -> Array:
     """Draw bone and scalp around the brain, and the muscles of face and neck below it."""
     away = ndimage.distance_transform_edt(~brain)
-    x, y, z = nib.affines.apply_affine(affine, np.indices(brain.shape).reshape(3, -1).T).T.reshape(
-        3, *brain.shape
-    )
+    x, y, z = axes_mm(affine, brain.shape)
     face = (np.abs(x) < 62) & (z < -25) & (y > -85) & (y < 75) & (away < 40)
     shells = np.zeros(brain.shape, np.float32)
     shells[face] = SHELLS["muscle"]

@@ -37,6 +37,33 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--lesion-free", action="store_true", help="draw no lesions")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: 1")
+    study = parser.add_argument_group(
+        "derivatives in the shape of a study",
+        "What the group level reads, drawn from a known model; no scans.",
+    )
+    study.add_argument("--derivatives-only", action="store_true", help="write such derivatives")
+    study.add_argument(
+        "--study",
+        choices=("A", "B"),
+        default="A",
+        help="A: EDSS from radiomics, volumes, disconnection; B: RRMS or NMOSD from lesion maps (default: A)",
+    )
+    study.add_argument(
+        "--visits",
+        metavar="N,N",
+        help="A: of both sites (default: 500,104); B: scans of RRMS and NMOSD (default: 746,292)",
+    )
+    study.add_argument("--patients", metavar="N,N", help="B: of RRMS and NMOSD (default: 172,97)")
+    study.add_argument(
+        "--regions",
+        type=int,
+        metavar="N",
+        help="A: with radiomics, 7 to 117 (default: all, 127,764 numbers a visit)",
+    )
+    study.add_argument(
+        "--null-outcome", action="store_true", help="EDSS or diagnosis independent of all else"
+    )
+    study.add_argument("--nprocs", type=int, default=2, metavar="N", help="processes (default: 2)")
     parser.add_argument("--version", action="version", version=f"demyelin-phantom {__version__}")
     return parser
 
@@ -65,6 +92,15 @@ def _write(given: argparse.Namespace) -> Iterator[str]:
     InputError
         If an option is out of range or the folder already holds something.
     """
+    if given.seed < 0:
+        raise InputError(f"--seed {given.seed}: 0 or more")
+    if given.out.exists() and (not given.out.is_dir() or any(given.out.iterdir())):
+        raise InputError(f"{given.out}: already there; give a new folder")
+    return _study(given) if given.derivatives_only else _scans(given)
+
+
+def _scans(given: argparse.Namespace) -> Iterator[str]:
+    """Check the options of a cohort with scans and write it."""
     diagnoses = tuple(name.strip().upper() for name in given.diagnosis.split(","))
     if unknown := set(diagnoses) - {"MS", "NMOSD"}:
         raise InputError(f"--diagnosis {', '.join(sorted(unknown))}: choose from MS, NMOSD")
@@ -73,10 +109,8 @@ def _write(given: argparse.Namespace) -> Iterator[str]:
             raise InputError(f"--{name} {getattr(given, name)}: must be at least 1")
     if not 1 <= given.resolution <= 4:
         raise InputError(f"--resolution {given.resolution:g}: from 1 to 4 mm")
-    if not 0 <= given.noise <= 1 or given.slice_thickness <= 0 or given.seed < 0:
-        raise InputError("--noise must be from 0 to 1, --slice-thickness above 0, --seed 0 or more")
-    if given.out.exists() and (not given.out.is_dir() or any(given.out.iterdir())):
-        raise InputError(f"{given.out}: already there; give a new folder")
+    if not 0 <= given.noise <= 1 or given.slice_thickness <= 0:
+        raise InputError("--noise must be from 0 to 1, --slice-thickness above 0")
     from bids_app.phantom.dataset import Plan, write_phantom
 
     return write_phantom(
@@ -93,6 +127,46 @@ def _write(given: argparse.Namespace) -> Iterator[str]:
             seed=given.seed,
         ),
     )
+
+
+def _study(given: argparse.Namespace) -> Iterator[str]:
+    """Check the options of study-shaped derivatives and write them."""
+    if given.nprocs < 1:
+        raise InputError(f"--nprocs {given.nprocs}: must be at least 1")
+    common = {"null_outcome": given.null_outcome, "seed": given.seed, "nprocs": given.nprocs}
+    if given.study == "A":
+        from bids_app.phantom.edss_study import EDSSPlan, write_edss_study
+
+        if given.patients:
+            raise InputError("--patients: study A has one visit of each patient; use --visits")
+        if given.regions is not None and not 7 <= given.regions <= 117:
+            raise InputError(f"--regions {given.regions}: from 7 (those with planted features) to 117")
+        visits = _pair("--visits", given.visits, (500, 104), least=0)
+        return write_edss_study(given.out, EDSSPlan(visits=visits, regions=given.regions, **common))
+    from bids_app.phantom.diagnosis_study import DiagnosisPlan, write_diagnosis_study
+
+    if given.regions is not None:
+        raise InputError("--regions: study B has no regions; leave it out")
+    scans = _pair("--visits", given.visits, (746, 292))
+    patients = _pair("--patients", given.patients, (172, 97))
+    if any(n > m for n, m in zip(patients, scans, strict=True)):
+        raise InputError(
+            f"--patients {patients}, --visits {scans}: each patient needs a scan; give more visits"
+        )
+    return write_diagnosis_study(given.out, DiagnosisPlan(scans=scans, patients=patients, **common))
+
+
+def _pair(option: str, text: str | None, default: tuple[int, int], least: int = 1) -> tuple[int, int]:
+    """Read two whole numbers."""
+    try:
+        first, second = default if text is None else (int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"{option} {text}: give two whole numbers, such as {default[0]},{default[1]}"
+        ) from None
+    if min(first, second) < least or first + second < 1:
+        raise InputError(f"{option} {text}: must be at least {least} each")
+    return first, second
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bids_app.image.places import Place, place_image
-from bids_app.phantom.anatomy import Anatomy, sources
+from bids_app.phantom.anatomy import Anatomy, axes_mm, sources
 
 Mask = npt.NDArray[np.bool_]
 DIAGNOSES = ("MS", "NMOSD")
@@ -35,8 +35,7 @@ def prior(diagnosis: str) -> npt.NDArray[np.float64]:
     """
     source = sources()
     white = source.tissues[1] > 0.7
-    voxels = np.indices(white.shape).reshape(3, -1).T
-    x, y, z = nib.affines.apply_affine(source.affine, voxels).T.reshape(3, *white.shape)
+    x, y, z = axes_mm(source.affine, white.shape)
     if diagnosis == "NMOSD":
         parts = [(0.22, _boxes(name, x, y, z) & (source.tissues[1] > 0.4)) for name in NMOSD_SITES]
         parts.append((0.12, white))
