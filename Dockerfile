@@ -15,7 +15,7 @@ RUN /opt/uv/bin/uv build --wheel --out-dir /dist \
  && wheel=$(echo /dist/*.whl) \
  && /opt/uv/bin/uv pip install --no-cache --python /opt/demyelin/bin/python -c constraints.txt "${wheel}[pyradiomics]" \
  && find /opt/demyelin -name tests -type d -path '*site-packages*' -prune -exec rm -rf {} + \
- && NUMBA_CACHE_DIR=/opt/demyelin/numba /opt/demyelin/bin/python -m bids_app.features.radiomics.precompile
+ && NUMBA_CACHE_DIR=/opt/demyelin/numba /opt/demyelin/bin/python -m bids_app.features.radiomics.warmup
 
 FROM debian:bookworm-slim
 ARG VERSION=0.1.0

@@ -32,6 +32,7 @@ test-slow: env
 
 bench: env
 	$(BIN)/python bench/bench_overhead.py
+	$(BIN)/python bench/bench_radiomics.py
 	$(BIN)/python bench/bench_diagnosis.py
 
 lint: env
