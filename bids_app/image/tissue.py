@@ -71,6 +71,7 @@ def segment_tissues(
             m=SMOOTHING,
             c=ITERATIONS,
             priorweight=PRIOR_WEIGHT,
+            r=0,  # a constant seed: the same images give the same tissues
         )
     except Exception as error:  # Atropos ends so where a class has no voxels left
         raise VisitError(

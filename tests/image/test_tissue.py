@@ -68,3 +68,16 @@ def test_a_missing_tissue_is_a_clear_line():
     flat = nib.Nifti1Image(np.asarray(white.dataobj) * np.float32(100), template.brain.affine)
     with pytest.raises(VisitError, match="tissue segmentation"):
         segment_tissues(flat, white, template.gm, template.wm, template.csf)
+
+
+def test_the_same_images_give_the_same_tissues():
+    template = load_template(resolution=3.0)
+    noise = np.random.default_rng(0).normal(0, 0.05, template.brain.shape)
+    image = nib.Nifti1Image(
+        (np.asarray(template.t1w.dataobj) + noise).astype(np.float32), template.brain.affine
+    )
+    one, other = (
+        segment_tissues(image, template.brain, template.gm, template.wm, template.csf) for _ in range(2)
+    )
+    for first, second in zip(one, other, strict=True):
+        assert np.array_equal(np.asarray(first.dataobj), np.asarray(second.dataobj))
