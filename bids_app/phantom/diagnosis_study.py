@@ -21,7 +21,7 @@ from bids_app.image.lesion_table import COLUMNS as LESION_COLUMNS
 from bids_app.image.lesion_table import number_lesions
 from bids_app.image.template import BELIEF_MM, BUILT_IN
 from bids_app.phantom import study
-from bids_app.phantom.lesions import NMOSD_SITES, RADIUS_MM
+from bids_app.phantom.lesions import RADIUS_MM
 from bids_app.phantom.raters import draw_ratings
 from bids_app.phantom.sites import ARTEFACT_CENTRES, Sites, lay_out, lesion_rows
 
@@ -43,12 +43,34 @@ DEMOGRAPHICS: dict[str, Demographics] = {  # study B, table 1
     "RRMS": Demographics((32.7, 12.4), 0.256, (10.6, 6.5)),
     "NMOSD": Demographics((39.3, 12.9), 0.124, (9.7, 6.0)),
 }
-LESION_FREE = {"RRMS": 0.08, "NMOSD": 0.40}  # share of patients who never have a lesion
-LESIONS = {"RRMS": (1.6, 6.0), "NMOSD": (1.2, 3.0)}  # gamma: shape and scale of a patient's number of lesions
-COMMON = 0.35  # share of lesions at the sites that both diseases have
+LESION_FREE = {"RRMS": 0.06, "NMOSD": 0.40}  # share of patients who never have a lesion
+
+
+class Hot(NamedTuple):
+    """A site where many patients have a lesion: centre and radii (template mm), share of RRMS and NMOSD."""
+
+    centre: tuple[float, float, float]
+    radii: tuple[float, float, float]
+    chance: dict[str, float]
+
+
+# where the study's chi-square map is highest; a centre with x > 0 stands for both sides, each by itself
+HOT_SITES = {
+    "frontal horn of the lateral ventricle": Hot((19, 32, 8), (6, 7, 7), {"RRMS": 0.50, "NMOSD": 0.16}),
+    "body of the lateral ventricle": Hot((24, -16, 27), (6, 10, 6), {"RRMS": 0.60, "NMOSD": 0.16}),
+    "occipital horn of the lateral ventricle": Hot((30, -56, 14), (7, 8, 7), {"RRMS": 0.55, "NMOSD": 0.18}),
+    "inferior temporal lobe": Hot((45, -32, -14), (6, 8, 5), {"RRMS": 0.40, "NMOSD": 0.06}),
+    "dorsal medulla": Hot((0, -42, -52), (6, 5, 8), {"RRMS": 0.05, "NMOSD": 0.30}),
+    "cerebral peduncle": Hot((13, -18, -14), (6, 6, 7), {"RRMS": 0.06, "NMOSD": 0.20}),
+    "internal capsule": Hot((20, -8, 8), (5, 9, 9), {"RRMS": 0.07, "NMOSD": 0.20}),
+    "corpus callosum": Hot((0, -28, 20), (9, 10, 6), {"RRMS": 0.08, "NMOSD": 0.22}),
+}
+LESIONS = {"RRMS": (1.6, 4.0), "NMOSD": (1.2, 2.0)}  # elsewhere; gamma: shape and scale of their number
+COMMON = 0.35  # share of these at the sites that both diseases have
+EVENNESS = 3.0  # Dirichlet: how evenly scans are spread over patients
 SEEN = 0.85  # chance that a lesion of a patient shows in a scan
 RADIUS_FACTOR = 1.5  # a segmentation at 3 mm sees lesions with their rims
-ARTEFACT_CHANCE = 0.18  # of each artefact in each scan
+ARTEFACT_CHANCE = 0.15  # of each artefact in each scan
 ARTEFACT_RADII_MM = (3.0, 6.0)
 # belief: mean of each tissue, SD of texture between and within scans, lesions' range
 TISSUE_BELIEF = np.array([0.0, 0.04, 0.08])
@@ -93,7 +115,7 @@ def draw_patients(plan: DiagnosisPlan) -> list[Patient]:
     rng = np.random.default_rng([plan.seed, 51])
     patients: list[Patient] = []
     for diagnosis, n_scans, n in zip(CLASSES, plan.scans, plan.patients, strict=True):
-        counts = 1 + rng.multinomial(n_scans - n, rng.dirichlet(np.ones(n)))
+        counts = 1 + rng.multinomial(n_scans - n, rng.dirichlet(np.full(n, EVENNESS)))
         patients += [
             _draw_patient(len(patients) + k, diagnosis, int(count), plan)
             for k, count in enumerate(counts, start=1)
@@ -124,17 +146,30 @@ def _draw_patient(number: int, diagnosis: str, scans: int, plan: DiagnosisPlan) 
 def patient_lesions(patient: Patient, at: Sites, seed: int) -> list[tuple[float, Mask]]:
     """Draw a patient's lesions: years from onset to each, and its voxels."""
     rng = np.random.default_rng([seed, 53, patient.number])
-    free = rng.random() < LESION_FREE[patient.drawn_as]
-    count = 0 if free else int(rng.poisson(rng.gamma(*LESIONS[patient.drawn_as])))
-    shared = np.mean(list(at.chance.values()), axis=0)
+    if rng.random() < LESION_FREE[patient.drawn_as]:
+        return []
     found = []
-    for _ in range(count):
-        chance = shared if rng.random() < COMMON else at.chance[PRIOR[patient.drawn_as]]
+    for site in HOT_SITES.values():
+        x, y, z = site.centre
+        for side in (1, -1) if x else (1,):
+            if rng.random() < site.chance[patient.drawn_as]:
+                centre = np.array([side * x, y, z]) + rng.normal(0, 1, 3)
+                radii = np.array(site.radii) * rng.uniform(0.8, 1.25, 3)
+                found.append((_start(patient, rng), at.near(centre, radii)))
+    own = PRIOR[patient.drawn_as]
+    shared = np.mean(list(at.chance.values()), axis=0)
+    for _ in range(int(rng.poisson(rng.gamma(*LESIONS[patient.drawn_as])))):
+        chance = shared if rng.random() < COMMON else at.chance[own]
+        median, spread = RADIUS_MM[own]
         centre = at.points[rng.choice(chance.size, p=chance)]
-        median, spread = RADIUS_MM[PRIOR[patient.drawn_as]]
         radii = RADIUS_FACTOR * median * np.exp(rng.normal(0, spread)) * rng.uniform(0.75, 1.35, 3)
-        found.append((float(rng.uniform(-2, patient.duration)), at.near(centre, radii)))
+        found.append((_start(patient, rng), at.near(centre, radii)))
     return found
+
+
+def _start(patient: Patient, rng: np.random.Generator) -> float:
+    """Draw years from onset to a lesion; most are there when the first scan is made."""
+    return float(rng.uniform(-patient.duration, patient.duration))
 
 
 def artefacts(at: Sites, rng: np.random.Generator) -> Mask:
@@ -288,11 +323,9 @@ def _truth(plan: DiagnosisPlan) -> dict[str, object]:
         "Seed": plan.seed,
         "NullOutcome": plan.null_outcome,
         "LesionFreePatients": LESION_FREE,
-        "CommonLesions": COMMON,
-        "NMOSDSites": {
-            name: {"Centre": centre, "HalfWidths": half} for name, (centre, half) in NMOSD_SITES.items()
-        },
-        "RRMSSites": "Beside the lateral ventricles, near the cortex, inferior temporal lobe: desc-MS_chance.nii.gz.",
+        "Sites": {name: site._asdict() for name, site in HOT_SITES.items()},
+        "OtherLesions": "desc-MS_chance.nii.gz, desc-NMOSD_chance.nii.gz",
+        "CommonShareOfOtherLesions": COMMON,
         "ArtefactCentres": ARTEFACT_CENTRES,
         "ArtefactChance": ARTEFACT_CHANCE,
     }
