@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class Atlas:
     space: str
 
 
+@lru_cache(maxsize=2)
 def load_atlas(atlas: str = AAL) -> Atlas:
     """Load the built-in atlas, a label image with a table beside it, or a TemplateFlow atlas.
 

@@ -115,14 +115,15 @@ def _given_lesions(settings: Settings) -> Path | None:
 def _check_resources(settings: Settings) -> None:
     """Refuse a template or atlas that cannot be had, before hours of work."""
     from bids_app.image.atlas import load_atlas
-    from bids_app.image.template import load_template
+    from bids_app.image.template import BUILT_IN, load_template
 
     if settings.radiomics_settings:
         from bids_app.features.radiomics import RadiomicsSettings
 
         RadiomicsSettings.from_file(settings.radiomics_settings)
     load_atlas(settings.atlas)
-    load_template(settings.template, settings.resolution)
+    if settings.template != BUILT_IN:
+        load_template(settings.template, settings.resolution)
 
 
 def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome: Outcome) -> Iterator[Visit]:
