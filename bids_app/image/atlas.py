@@ -48,7 +48,6 @@ class Atlas:
     space: str
 
 
-@lru_cache(maxsize=2)
 def load_atlas(atlas: str = AAL) -> Atlas:
     """Load the built-in atlas, a label image with a table beside it, or a TemplateFlow atlas.
 
@@ -69,15 +68,20 @@ def load_atlas(atlas: str = AAL) -> Atlas:
         If a file is missing or unreadable, or the table does not name the labels.
     """
     if atlas == AAL:
-        folder = files("bids_app") / "data" / "aal"
-        image = Path(str(folder / f"space-{AAL_SPACE}_res-1_atlas-AAL_dseg.nii.gz"))
-        return _read(image, Path(str(folder / "atlas-AAL_dseg.tsv")), AAL, AAL_SPACE, AAL_NAMES)
+        return _built_in()
     if atlas.count(":") in {1, 2} and not Path(atlas).exists():
         return _from_templateflow(atlas)
     path = Path(atlas)
     stem = path.name.removesuffix(".gz").removesuffix(".nii")
     name = "".join(letter for letter in stem if letter.isalnum()) or "custom"
     return _read(path, path.with_name(f"{stem}.tsv"), name, "template")
+
+
+@lru_cache(maxsize=1)
+def _built_in() -> Atlas:
+    folder = files("bids_app") / "data" / "aal"
+    image = Path(str(folder / f"space-{AAL_SPACE}_res-1_atlas-AAL_dseg.nii.gz"))
+    return _read(image, Path(str(folder / "atlas-AAL_dseg.tsv")), AAL, AAL_SPACE, AAL_NAMES)
 
 
 def _read(image: Path, table: Path, name: str, space: str, renamed: dict[int, str] | None = None) -> Atlas:
