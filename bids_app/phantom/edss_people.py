@@ -11,15 +11,15 @@ from scipy import stats
 Array = npt.NDArray[np.float64]
 
 PLANTED = {  # study A, table 2: region and feature; weight of the feature's latent variable in the score
-    ("Frontal_Sup_Orb_R", "original_firstorder_Median"): -0.28,
-    ("Amygdala_L", "original_glcm_Correlation"): 0.28,
-    ("Caudate_L", "original_glcm_Imc1"): 0.30,
-    ("Thalamus_R", "original_firstorder_Energy"): -0.30,
-    ("Cerebelum_8_L", "original_gldm_SmallDependenceLowGrayLevelEmphasis"): 0.26,
-    ("Vermis_4_5", "original_glszm_SizeZoneNonUniformity"): -0.26,
-    ("Cerebelum_Crus1_L", "original_firstorder_Median"): -0.28,
+    ("Frontal_Sup_Orb_R", "original_firstorder_Median"): -0.24,
+    ("Amygdala_L", "original_glcm_Correlation"): 0.24,
+    ("Caudate_L", "original_glcm_Imc1"): 0.25,
+    ("Thalamus_R", "original_firstorder_Energy"): -0.25,
+    ("Cerebelum_8_L", "original_gldm_SmallDependenceLowGrayLevelEmphasis"): 0.22,
+    ("Vermis_4_5", "original_glszm_SizeZoneNonUniformity"): -0.22,
+    ("Cerebelum_Crus1_L", "original_firstorder_Median"): -0.24,
 }
-AGE_WEIGHT = 0.32
+AGE_WEIGHT = 0.28
 NOISE = float(np.sqrt(1 - AGE_WEIGHT**2 - sum(weight**2 for weight in PLANTED.values())))
 LEVELS = np.array([0, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8])
 # share of patients at or below each level, so that median and quartiles are the published ones
@@ -30,7 +30,7 @@ SHARES = {
 }
 SHARES[("SP", 2)] = SHARES[("SP", 1)]
 EDSS_MODEL = (
-    "Score = 0.32 z(age within course) + the planted features' latent variables by their weights + noise, variance 1; "
+    "Score = 0.28 z(age within course) + the planted features' latent variables by their weights + noise, variance 1; "
     "EDSS is the level whose published share of the patient's course and site the score's normal quantile reaches."
 )
 NULL_MODEL = "Drawn from the published distribution of the site, independent of everything else."

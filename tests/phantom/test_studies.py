@@ -164,7 +164,7 @@ def oracle_r(people: pd.DataFrame) -> float:
 
 
 def test_planted_signals_explain_edss_and_do_not_without_outcome(people):
-    assert 0.8 < oracle_r(people) < 0.95
+    assert 0.75 < oracle_r(people) < 0.9  # the noise that is left is as large as the study leaves unexplained
     null = pd.DataFrame([vars(draw_patient(1, k, 1, True)) for k in range(1, 501)])
     assert oracle_r(null) < 0.25  # nine columns and 500 patients give about 0.13 by chance
     assert list(null["latent"]) == list(people.loc[people["site"] == 1, "latent"])
