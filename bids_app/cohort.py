@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
+from bids_app.cohort_features import FeatureTable, read_features
 from bids_app.errors import InputError
 
-NUMBERS = ("age", "disease_duration", "onset_age", "edss")
+NUMBERS = (
+    "age",
+    "disease_duration",
+    "onset_age",
+    "edss",
+    "days_to_edss",
+    "days_since_relapse",
+    "days_since_steroids",
+)
+KEYS = ("participant_id", "session_id")
+OLDEST = "89+"  # how BIDS writes ages above 89
 
 
 @dataclass(frozen=True)
@@ -23,14 +35,31 @@ class Cohort:
         Root of the derivatives.
     visits : DataFrame
         One row per visit: participant_id, session_id (missing where there are no sessions), then the columns
-        of participants.tsv, those of sessions.tsv in their place where it has them.
+        of participants.tsv and phenotype/, those of sessions.tsv in their place where it has them.
     notes : list of str
         Who was left out, and why.
+    table : FeatureTable
+        Volumes, disconnection and radiomics of the visits, read from the derivatives when first asked for.
     """
 
     derivatives: Path
     visits: pd.DataFrame
     notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def table(self) -> FeatureTable:
+        """Measures of the visits, what their columns are, and notes on what was missing."""
+        return read_features(self.derivatives, self.visits)
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """Measures, (visits, columns), float32, rows as in `visits`."""
+        return self.table.values
+
+    @property
+    def columns(self) -> pd.DataFrame:
+        """What each column of `features` is: column, family, region, image_type, feature, icc."""
+        return self.table.columns
 
 
 def read_cohort(derivatives: Path, participants: Path, *, columns: Mapping[str, str] | None = None) -> Cohort:
@@ -41,7 +70,8 @@ def read_cohort(derivatives: Path, participants: Path, *, columns: Mapping[str, 
     derivatives : Path
         Root of Demyelin's derivatives.
     participants : Path
-        `participants.tsv` of the raw dataset; `sub-*/sub-*_sessions.tsv` beside it are read too.
+        `participants.tsv` of the raw dataset; `phenotype/*.tsv` and `sub-*/sub-*_sessions.tsv` beside it are read
+        too.
     columns : mapping of str to str, optional
         Own column names by Demyelin's, e.g. `{"age": "age_at_scan"}`.
 
@@ -55,8 +85,9 @@ def read_cohort(derivatives: Path, participants: Path, *, columns: Mapping[str, 
         If there are no finished visits, the table cannot be read or lacks a mapped column, a participant is
         in it twice, or a number is text.
     """
+    names = columns or {}
     found = _find_visits(derivatives)
-    table = _read_table(participants, "participant_id", columns or {})
+    table = _read_table(participants, KEYS[:1], names)
     visits = found.merge(table, on="participant_id", how="left", validate="many_to_one")
     notes = []
     unknown = sorted(set(found["participant_id"]) - set(table["participant_id"]))
@@ -68,7 +99,14 @@ def read_cohort(derivatives: Path, participants: Path, *, columns: Mapping[str, 
     if missing:
         notes.append(f"{len(missing)} participants have no derivatives yet ({missing[0]} ...)")
     visits = visits[~visits["participant_id"].isin(unknown)].reset_index(drop=True)
-    return Cohort(derivatives, _with_sessions(visits, participants.parent, columns or {}), notes)
+    visits = _with_phenotype(visits, participants.parent, names, notes)
+    visits = _with_sessions(visits, participants.parent, names)
+    for name, own in names.items():
+        if name not in visits:
+            raise InputError(
+                f"{participants}: column {own} (for {name}) is missing; it has {', '.join(table.columns)}"
+            )
+    return Cohort(derivatives, visits, notes)
 
 
 def _find_visits(derivatives: Path) -> pd.DataFrame:
@@ -83,27 +121,24 @@ def _find_visits(derivatives: Path) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"session_id": object})
 
 
-def _read_table(path: Path, key: str, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Read a participants or sessions table with Demyelin's column names."""
+def _read_table(path: Path, keys: Sequence[str], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Read a table of participants, sessions or phenotypes with Demyelin's column names, one row per key."""
     try:
-        table = pd.read_csv(path, sep="\t", dtype={key: str}, na_values=["n/a"])
+        table = pd.read_csv(path, sep="\t", dtype=dict.fromkeys(KEYS, str), na_values=["n/a"])
     except FileNotFoundError as error:
         raise InputError(
             f"{path}: missing; the group level needs it for age, sex, diagnosis and edss"
         ) from error
     except (OSError, ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable table with tabs ({type(error).__name__})") from error
-    if key not in table:
-        raise InputError(f"{path}: column {key} is missing")
-    for name, own in columns.items():
-        if own not in table:
-            raise InputError(
-                f"{path}: column {own} (for {name}) is missing; it has {', '.join(table.columns)}"
-            )
-    table = table.rename(columns={own: name for name, own in columns.items()})
-    doubled = table[key][table[key].duplicated()]
+    mapped = {own: name for name, own in columns.items() if own in table and own != name}
+    table = table.drop(columns=[name for name in mapped.values() if name in table]).rename(columns=mapped)
+    for key in keys:
+        if key not in table:
+            raise InputError(f"{path}: column {key} is missing")
+    doubled = table[table.duplicated(list(keys))]
     if not doubled.empty:
-        raise InputError(f"{path}: {doubled.iloc[0]} is there twice; keep one row each")
+        raise InputError(f"{path}: {' '.join(doubled[list(keys)].iloc[0])} is there twice; keep one row each")
     for name in NUMBERS:
         if name in table:
             table[name] = _as_numbers(path, name, table[name])
@@ -111,7 +146,7 @@ def _read_table(path: Path, key: str, columns: Mapping[str, str]) -> pd.DataFram
 
 
 def _as_numbers(path: Path, name: str, values: pd.Series) -> pd.Series:
-    numbers = pd.to_numeric(values, errors="coerce")
+    numbers = pd.to_numeric(values.replace(OLDEST, OLDEST.rstrip("+")), errors="coerce")
     text = values[numbers.isna() & values.notna()]
     if not text.empty:
         raise InputError(
@@ -120,22 +155,44 @@ def _as_numbers(path: Path, name: str, values: pd.Series) -> pd.Series:
     return numbers
 
 
+def _with_phenotype(
+    visits: pd.DataFrame, root: Path, columns: Mapping[str, str], notes: list[str]
+) -> pd.DataFrame:
+    """Add the columns of phenotype/*.tsv; where a column is known already, fill its gaps."""
+    for path in sorted((root / "phenotype").glob("*.tsv")):
+        has_sessions = "session_id" in path.open(encoding="utf-8").readline().split()
+        keys = KEYS if has_sessions else KEYS[:1]
+        try:
+            table = _read_table(path, keys, columns)
+        except InputError as error:
+            notes.append(f"{error}; the table was left out")
+            continue
+        visits = _overlay(visits, table, keys, over=False)
+    return visits
+
+
 def _with_sessions(visits: pd.DataFrame, root: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     """Put the values of sessions tables, which belong to the visit itself, over those of participants.tsv."""
     tables = []
     for participant in visits.loc[visits["session_id"].notna(), "participant_id"].unique():
         path = root / participant / f"{participant}_sessions.tsv"
         if path.exists():
-            table = _read_table(
-                path, "session_id", {n: own for n, own in columns.items() if n != "participant_id"}
+            own = {name: column for name, column in columns.items() if name != "participant_id"}
+            tables.append(_read_table(path, KEYS[1:], own).assign(participant_id=participant))
+    return _overlay(visits, pd.concat(tables, ignore_index=True), KEYS, over=True) if tables else visits
+
+
+def _overlay(visits: pd.DataFrame, table: pd.DataFrame, keys: Sequence[str], *, over: bool) -> pd.DataFrame:
+    """Join a table's columns to the visits; values known on both sides are the table's if `over`."""
+    known = visits[list(keys)].merge(table, on=list(keys), how="left", validate="many_to_one")
+    joined = visits.copy()
+    for name in known.columns.difference(list(KEYS), sort=False):
+        new = known[name].set_axis(visits.index)
+        if name in visits:
+            new = (
+                new.where(new.notna(), visits[name])
+                if over
+                else visits[name].where(visits[name].notna(), new)
             )
-            tables.append(table.assign(participant_id=participant))
-    if not tables:
-        return visits
-    keys = ["participant_id", "session_id"]
-    known = pd.concat(tables, ignore_index=True).set_index(keys)
-    joined = visits.set_index(keys)
-    for name in known:
-        own = known[name].reindex(joined.index)
-        joined[name] = own.where(own.notna(), joined[name]) if name in joined else own
-    return joined.reset_index()
+        joined[name] = new
+    return joined

@@ -1,0 +1,146 @@
+"""Which of many columns to keep so that no two correlate too much: greedy, keep-first, in bounded memory.
+
+The columns are taken in an order of priority; each is kept unless it correlates with one kept before it. Blocks of
+columns are compared with all later ones that still stand, in single precision; a pair so near the threshold that
+rounding could decide is compared again in double precision, so that the outcome is that of double precision throughout.
+The full correlation matrix (63 GB at study A's width) never exists.
+"""
+
+from __future__ import annotations
+
+import tempfile
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
+Doubles = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Index = npt.NDArray[np.intp]
+
+BLOCK = 256  # columns compared at once with all that stand
+STRIP = 8192  # columns whose correlations with a block are held at once
+IN_MEMORY = 600_000_000  # bytes of standardised columns; more are kept in a temporary file
+MOSTLY = 0.8  # share of columns still standing below which they are moved together
+
+
+def greedy_keep_first(X: Floats, order: Index, threshold: float) -> Index:
+    """Return for each column the column that stands for it: itself if kept.
+
+    Parameters
+    ----------
+    X : ndarray, (n, p), float32 or float64
+        No missing values. Constant columns correlate with nothing.
+    order : ndarray, (p,)
+        Column numbers, the first to keep first.
+    threshold : float
+        A column goes if its absolute Pearson correlation with a kept one is strictly above.
+
+    Returns
+    -------
+    ndarray, (p,)
+        Column number of the representative: the first kept column, in `order`, that made it go.
+    """
+    columns = np.array(order, dtype=np.intp)
+    representative = np.arange(X.shape[1], dtype=np.intp)
+    rows, standing = _rows(X, columns), np.ones(len(columns), bool)
+    while standing.any():
+        block = np.flatnonzero(standing)[:BLOCK]
+        exact = standardised(X, columns[block])
+        stands_for = _thin(exact, threshold)
+        representative[columns[block]] = columns[block[stands_for]]
+        kept = np.flatnonzero(stands_for == np.arange(len(block)))
+        standing[: block[-1] + 1] = False
+        for start in range(block[-1] + 1, len(columns), STRIP):
+            part = slice(start, min(start + STRIP, len(columns)))
+            again = _Strip(X, columns[part], rows[part], standing[part])
+            hit, by = again.dropped_by(rows[block[kept]], exact[kept], threshold)
+            representative[columns[part][hit]] = columns[block[kept]][by]
+            standing[part][hit] = False
+        if np.count_nonzero(standing) < MOSTLY * (len(columns) - block[-1] - 1):
+            rows, columns = _move_together(rows, standing), columns[standing]
+            standing = np.ones(len(columns), bool)
+    return representative
+
+
+def standardised(X: Floats, columns: Index) -> Doubles:
+    """Return columns as rows of mean 0 and length 1 (0 throughout where constant)."""
+    part = X[:, columns]
+    rows = np.ascontiguousarray(part.T, dtype=np.float64)
+    rows -= rows.mean(axis=1, keepdims=True)
+    length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    varies = part.max(axis=0, initial=-np.inf) > part.min(axis=0, initial=np.inf)
+    rows *= np.divide(1, length, out=np.zeros_like(length), where=varies & (length > 0))[:, None]
+    return rows
+
+
+def _rows(X: Floats, columns: Index) -> Singles:
+    """Return all columns standardised, one per row in the order given, in memory or in a temporary file."""
+    shape = (len(columns), X.shape[0])
+    if 4 * shape[0] * shape[1] <= IN_MEMORY:
+        rows: Singles = np.empty(shape, np.float32)
+    else:
+        with tempfile.TemporaryFile(prefix="demyelin-") as file:
+            rows = np.memmap(file, np.float32, "w+", shape=shape)
+    for start in range(0, len(columns), STRIP):
+        rows[start : start + STRIP] = standardised(X, columns[start : start + STRIP])
+    return rows
+
+
+def _move_together(rows: Singles, standing: npt.NDArray[np.bool_]) -> Singles:
+    """Move the standing rows to the front, in place."""
+    left = np.flatnonzero(standing)
+    for start in range(0, len(left), STRIP):
+        part = left[start : start + STRIP]
+        rows[start : start + len(part)] = rows[part]
+    return rows[: len(left)]
+
+
+def _thin(exact: Doubles, threshold: float) -> Index:
+    """Return for each row of a block the row of the block that stands for it."""
+    above = np.abs(exact @ exact.T) > threshold
+    stands_for = np.arange(len(exact), dtype=np.intp)
+    for row in range(len(exact)):
+        if stands_for[row] == row:
+            later = np.flatnonzero(above[row, row + 1 :]) + row + 1
+            stands_for[later[stands_for[later] == later]] = row
+    return stands_for
+
+
+class _Strip:
+    """Some of the later columns, to be compared with a block."""
+
+    def __init__(self, X: Floats, columns: Index, rows: Singles, standing: npt.NDArray[np.bool_]) -> None:
+        self.X, self.columns, self.rows, self.standing = X, columns, rows, standing
+
+    def dropped_by(self, kept: Singles, exact: Doubles, threshold: float) -> tuple[Index, Index]:
+        """Return which columns of the strip go, and which kept row is the first to make each go.
+
+        `kept` and `exact` are the same rows in single and in double precision.
+        """
+        margin = (self.X.shape[0] + 16) * float(np.finfo(np.float32).eps)  # bounds single precision's error
+        r = kept @ self.rows.T
+        np.abs(r, out=r)
+        near = np.flatnonzero((r.max(axis=0, initial=0) > threshold - margin) & self.standing)
+        r = r[:, near]
+        above = r > threshold
+        self._settle(above, np.abs(r - np.float32(threshold)) <= margin, near, exact, threshold)
+        hit = above.any(axis=0)
+        return near[hit], above.argmax(axis=0)[hit]
+
+    def _settle(
+        self,
+        above: npt.NDArray[np.bool_],
+        doubtful: npt.NDArray[np.bool_],
+        near: Index,
+        exact: Doubles,
+        threshold: float,
+    ) -> None:
+        """Decide doubtful pairs in double precision, in place."""
+        which = np.flatnonzero(doubtful.any(axis=0))
+        if not len(which):
+            return
+        precise = standardised(self.X, self.columns[near[which]])
+        for row in np.flatnonzero(doubtful.any(axis=1)):
+            pairs = np.flatnonzero(doubtful[row, which])
+            above[row, which[pairs]] = np.abs(precise[pairs] @ exact[row]) > threshold
