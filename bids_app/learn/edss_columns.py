@@ -1,0 +1,115 @@
+"""The candidate variables of study A, and the order in which collinear ones yield."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from bids_app.errors import InputError
+
+CLINICAL = ("age", "sex", "disease_duration", "disease_course_SP")
+TOO_SMALL = ("Vermis_1_2", "Vermis_10")  # the two of AAL's regions that study A's 114 are taken to lack
+GLOBAL = ("volume.TLV", "volume.WBV")
+ADJUSTED = ("volume.WBV",)
+TIV = "volume.TIV"
+SEXES = {"m": 1.0, "male": 1.0, "1": 1.0, "1.0": 1.0, "f": 0.0, "female": 0.0, "0": 0.0, "0.0": 0.0}
+FIRST_ORDER, TEXTURE, LOG, WAVELET, OTHER = 2, 3, 4, 5, 6  # ranks after clinical (0), volumes and ChaCo (1)
+
+
+def clinical_columns(visits: pd.DataFrame) -> pd.DataFrame:
+    """Return the clinical candidates as numbers.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        age (years), sex (M/F), disease_duration (years), disease_course (RR/SP); each where known.
+
+    Returns
+    -------
+    DataFrame, (visits, <= 4), float32
+        sex is 1 for male, disease_course_SP 1 for secondary progressive; columns without any value are left out.
+
+    Raises
+    ------
+    InputError
+        If a sex is neither M nor F.
+    """
+    columns = {}
+    for name in ("age", "disease_duration"):
+        if name in visits:
+            columns[name] = visits[name]
+    if "sex" in visits:
+        text = visits["sex"].astype("string").str.strip().str.lower()
+        unknown = text[text.notna() & ~text.isin(list(SEXES))]
+        if not unknown.empty:
+            raise InputError(f"participants.tsv: column sex holds {unknown.iloc[0]!r}; use M, F or n/a")
+        columns["sex"] = text.map(SEXES)
+    if "disease_course" in visits:
+        course = visits["disease_course"]
+        columns["disease_course_SP"] = (course == "SP").where(course.notna())
+    table = pd.DataFrame(columns, index=visits.index).astype(np.float32)
+    return table[[name for name in CLINICAL if name in table and table[name].notna().any()]]
+
+
+def candidates(
+    visits: pd.DataFrame, features: pd.DataFrame, columns: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Join the clinical columns with study A's imaging measures.
+
+    Parameters
+    ----------
+    visits : DataFrame, (n, ...)
+    features : DataFrame, (n, p), float32
+        Rows as in `visits`.
+    columns : DataFrame, (p, ...)
+        column, family, region, image_type, feature, icc.
+
+    Returns
+    -------
+    table : DataFrame, (n, q), float32
+        Clinical columns, lesion and brain volume, intracranial volume (a covariate only), disconnection and
+        radiomics of 114 regions and normal-appearing white matter.
+    about : DataFrame, (q, ...)
+        `columns` of these, with their rank of priority.
+    """
+    clinical = clinical_columns(visits)
+    family, name = columns["family"], columns["column"]
+    wanted = (
+        name.isin([*GLOBAL, TIV])
+        | (family == "chaco")
+        | ((family == "radiomics") & ~columns["region"].isin(TOO_SMALL))
+    )
+    imaging = columns[wanted.to_numpy()].reset_index(drop=True)
+    values = np.empty((len(visits), clinical.shape[1] + len(imaging)), np.float32)
+    values[:, : clinical.shape[1]] = clinical
+    values[:, clinical.shape[1] :] = features.to_numpy()[:, np.flatnonzero(wanted)]
+    head = pd.DataFrame({"column": clinical.columns, "family": "clinical", "icc": np.nan})
+    about = pd.concat([head, imaging], ignore_index=True) if len(imaging) else head
+    about = about.reindex(columns=["column", "family", "region", "image_type", "feature", "icc"])
+    about["rank"] = _ranks(about)
+    return pd.DataFrame(values, visits.index, list(about["column"]), copy=False), about
+
+
+def _ranks(about: pd.DataFrame) -> np.ndarray:
+    """Return the rank of each column: clinical, volumes and ChaCo, first order, texture, LoG, wavelet."""
+    image = about["image_type"].fillna("").astype(str)
+    first = about["feature"].fillna("").astype(str).str.startswith("firstorder")
+    conditions: list[Iterable[bool]] = [
+        about["family"] == "clinical",
+        about["family"].isin(["volume", "chaco"]),
+        (image == "original") & first,
+        image == "original",
+        image.str.startswith("log"),
+        image.str.startswith("wavelet"),
+    ]
+    return np.select([np.asarray(c) for c in conditions], [0, 1, FIRST_ORDER, TEXTURE, LOG, WAVELET], OTHER)
+
+
+def priority(about: pd.DataFrame) -> list[str]:
+    """Return the columns from the first to keep on: by rank, then the more stable, then by name."""
+    ranked = about.assign(icc=about["icc"].fillna(-1)).sort_values(
+        ["rank", "icc", "column"], ascending=[True, False, True], kind="stable"
+    )
+    return ranked["column"].tolist()
