@@ -45,7 +45,9 @@ def regressor(name: str, seed: int) -> tuple[BaseEstimator, dict[str, list[Any]]
     if name == "ridge":
         return make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": np.logspace(-2, 4, 13).tolist()}
     if name == "gp":
-        kernels = [RBF(length) + WhiteKernel(noise) for length in (3.0, 10.0, 30.0) for noise in (0.1, 0.3, 1.0)]
+        kernels = [
+            RBF(length) + WhiteKernel(noise) for length in (3.0, 10.0, 30.0) for noise in (0.1, 0.3, 1.0)
+        ]
         process = GaussianProcessRegressor(optimizer=None, normalize_y=True)
         return make_pipeline(StandardScaler(), process), {"gaussianprocessregressor__kernel": kernels}
     if name == "svr":

@@ -91,8 +91,10 @@ def _rules() -> list[tuple[str, str, str, Rule]]:
             "multiple sclerosis",
             "another diagnosis",
             "diagnosis",
-            lambda v: v["diagnosis"].isna()
-            | v["diagnosis"].astype(str).str.strip().str.upper().isin({"MS", "RRMS", "SPMS", "RR", "SP"}),
+            lambda v: (
+                v["diagnosis"].isna()
+                | v["diagnosis"].astype(str).str.strip().str.upper().isin({"MS", "RRMS", "SPMS", "RR", "SP"})
+            ),
         ),
         ("age 18 to 70", "younger or older", "age", lambda v: v["age"].isna() | v["age"].between(*AGES)),
         (

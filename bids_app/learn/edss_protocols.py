@@ -193,6 +193,7 @@ class Outer:
     """One outer fold of the leak-free protocol: predictions of visits that nothing was fitted to."""
 
     test: Index
+    seed: int
     predicted: dict[tuple[str, str], Array]
     null: list[Array]
     counts: dict[str, int]
@@ -203,25 +204,22 @@ class Outer:
 def leak_free(data: Table, rows: Index, design: Design) -> list[Outer]:
     """Run every step inside every outer fold, patients whole; results do not depend on the number of processes."""
     splits = folds(data.groups[rows], design.outer, design.seed + 1)
-    dealt = [deal(data.y[rows], data.groups[rows], design.seed, k + 1) for k in range(design.permutations)]
+    dealt = deal_all(data, rows, design.permutations, design.seed)
     jobs = (delayed(_outer)(data, rows, train, test, dealt, design) for train, test in splits)
     return list(Parallel(design.n_jobs)(jobs))
 
 
-def _outer(
-    data: Table, rows: Index, train: Index, test: Index, dealt: list[Array], design: Design
-) -> Outer:
+def _outer(data: Table, rows: Index, train: Index, test: Index, dealt: list[Array], design: Design) -> Outer:
     with threadpool_limits(1):
         fitted = fit(data, rows[train], design)
         null = []
         for y in dealt:
             shuffled = Table(data.X, _put(data.y, rows, y), data.groups, data.about, data.order)
-            again = fit(
-                shuffled, rows[train], design, blind=fitted.blind, models=["ridge"], ancillary=False
-            )
+            again = fit(shuffled, rows[train], design, blind=fitted.blind, models=["ridge"], ancillary=False)
             null.append(again.predict(data.X.iloc[rows[test]])["all", "ridge"])
         return Outer(
             test,
+            design.seed,
             fitted.predict(data.X.iloc[rows[test]]),
             null,
             fitted.selected.counts,
@@ -255,6 +253,11 @@ def deal(y: Array, groups: npt.NDArray, seed: int, k: int) -> Array:
         order = own[np.argsort(groups[own], kind="stable")].reshape(-1, count)
         out[order] = y[order[rng.permutation(len(order))]]
     return out
+
+
+def deal_all(data: Table, rows: Index, n: int, seed: int) -> list[Array]:
+    """Return the outcomes of training rows dealt anew n times."""
+    return [deal(data.y[rows], data.groups[rows], seed, k) for k in range(1, n + 1)]
 
 
 def learning_curve(data: Table, rows: Index, tests: dict[str, Index], design: Design) -> pd.DataFrame:

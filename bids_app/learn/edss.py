@@ -1,0 +1,310 @@
+"""Prediction of EDSS (study A): as published, leak-free, and the gap between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bids_app.errors import InputError
+from bids_app.learn import edss_tables as tables
+from bids_app.learn.edss_apply import make_models
+from bids_app.learn.edss_columns import CLINICAL, candidates, priority
+from bids_app.learn.edss_models import MODELS
+from bids_app.learn.edss_patients import include
+from bids_app.learn.edss_protocols import (
+    Design,
+    Fitted,
+    Outer,
+    Table,
+    as_published,
+    conformal,
+    leak_free,
+    learning_curve,
+)
+from bids_app.learn.edss_result import EDSSResult
+from bids_app.learn.edss_scores import compare_models, pearson, performance
+from bids_app.learn.edss_selection import Rules
+
+if TYPE_CHECKING:
+    from bids_app.cohort import Cohort
+
+__all__ = ["EDSSResult", "Options", "Rules", "run"]
+
+Protocol = Literal["both", "paper", "nested"]
+Predicted = dict[tuple[str, str], npt.NDArray[np.float64]]
+FEWEST = 10  # training patients
+SMALL = 100
+
+
+@dataclass(frozen=True)
+class Options:
+    """How EDSS is learned beyond the study's own choices.
+
+    Attributes
+    ----------
+    outer : int
+        Outer folds of the leak-free protocol.
+    permutations : int
+        How often outcomes are dealt anew for the null; 0 for none.
+    several : bool
+        Use all visits of a patient, kept together, instead of one.
+    rules : Rules
+        Thresholds of the selection.
+    n_jobs : int
+        Processes; results do not depend on it.
+    """
+
+    outer: int = 10
+    permutations: int = 20
+    several: bool = False
+    rules: Rules = Rules()
+    n_jobs: int = 1
+
+
+def run(
+    cohort: Cohort,
+    *,
+    protocol: Protocol = "both",
+    external_site: str | None = None,
+    test_size: float = 0.2,
+    models: Sequence[str] = MODELS,
+    cv: int = 10,
+    seed: int,
+    options: Options | None = None,
+) -> EDSSResult:
+    """Learn EDSS from clinical columns, volumes, disconnection and radiomics, and say honestly how well.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Visits with edss, clinical columns and measures.
+    protocol : {"both", "paper", "nested"}
+        `paper` selects columns once before cross-validation, as study A; `nested` inside every fold. Tests on
+        the held-out patients are leak-free either way.
+    external_site : str, optional
+        Site that is kept for an external test.
+    test_size : float
+        Share of the other patients kept for the internal test.
+    models : sequence of {"ridge", "gp", "svr", "rf"}
+    cv : int
+        Folds of tuning, and of the published cross-validation.
+    seed : int
+    options : Options, optional
+
+    Returns
+    -------
+    EDSSResult
+
+    Raises
+    ------
+    InputError
+        If there are too few patients, EDSS does not vary, a site is unknown or a column unusable.
+    """
+    options = options or Options()
+    visits, flow = include(cohort.visits.assign(_row=np.arange(len(cohort.visits))), several=options.several)
+    features = cohort.features.iloc[visits.pop("_row").to_numpy()].set_axis(visits.index)
+    X, about = candidates(visits, features, cohort.columns)
+    y, groups = visits["edss"].to_numpy(np.float64), visits["participant_id"].to_numpy()
+    data = Table(X, y, groups, about, priority(about))
+    sets = _split(visits, external_site, test_size, seed)
+    notes = [*cohort.table.notes, *_check(data, sets, cv)]
+    rows = sets.pop("training")
+    design = Design(models, cv, options.outer, options.permutations, seed, options.rules, options.n_jobs)
+
+    fitted, published, null = as_published(data, rows, design)
+    nested = leak_free(data, rows, design) if protocol != "paper" else []
+    calibrated, widths = conformal(data, rows, design)
+    told = [_told(visits, data, rows, "cv", published, "paper")] if protocol != "nested" else []
+    told += [
+        _told(visits, data, rows[f.test], "cv", f.predicted, "nested", k) for k, f in enumerate(nested, 1)
+    ]
+    for where, test in sets.items():
+        told.append(_told(visits, data, test, where, fitted.predict(X.iloc[test]), "held out"))
+    predictions = pd.concat(told, ignore_index=True)
+    scores = performance(predictions, seed)
+    anova, pairs = compare_models(predictions)
+    where = pd.Series("training", visits.index)
+    for name, test in sets.items():
+        where.iloc[test] = name
+    out = {
+        "cohort": visits.assign(set=where),
+        "flow": flow,
+        "demographics": tables.demographics(visits, X),
+        "selection": tables.selection_counts(fitted, nested),
+        "columns": tables.selected_columns(data, rows, fitted, nested),
+        "representatives": _representatives(fitted),
+        "performance": scores,
+        "predictions": predictions,
+        "anova": anova,
+        "pairs": pairs,
+        "hyperparameters": tables.hyperparameters(fitted, nested),
+        "learning_curve": learning_curve(data, rows, sets, design),
+        "intervals": _coverage(data, calibrated, widths, sets),
+        **_gap_and_null(scores, data, rows, null, nested, protocol),
+    }
+    settings = {
+        "seed": seed,
+        "protocol": protocol,
+        "external_site": external_site,
+        "test_size": test_size,
+        "cv": cv,
+        **{name: value for name, value in asdict(options).items() if name != "n_jobs"},
+    }
+    card = {
+        "Sites": sorted(set(visits["site"].iloc[rows].dropna().astype(str))) if "site" in visits else [],
+        "Metrics": scores[scores["features"] != "none"].round(4).to_dict("records"),
+        "Settings": settings,
+        "TrainingVisits": len(rows),
+    }
+    saved = make_models(data, rows, fitted, widths, card)
+    kept = {name: table for name, table in out.items() if len(table)}
+    return EDSSResult(kept, notes, settings, saved)
+
+
+def _split(
+    visits: pd.DataFrame, external_site: str | None, test_size: float, seed: int
+) -> dict[str, npt.NDArray[np.intp]]:
+    """Return the rows of the training, internal and external set, patients whole.
+
+    The internal test is drawn within three bands of EDSS, so that it covers the scale.
+    """
+    external = np.zeros(len(visits), bool)
+    if external_site is not None:
+        sites = visits["site"].astype(str) if "site" in visits else pd.Series(dtype=str)
+        if external_site not in set(sites):
+            known = ", ".join(sorted(set(sites))) or "no column site"
+            raise InputError(f"--external-site {external_site}: participants.tsv has {known}")
+        external = (sites == external_site).to_numpy()
+    own = visits[~external].groupby("participant_id")["edss"].mean().sort_index()
+    if own.empty:
+        raise InputError(f"--external-site {external_site}: no patient is left to train on")
+    bands = own.rank(pct=True).mul(3).clip(upper=2.999).astype(int)
+    rng = np.random.default_rng([seed, 70])
+    held: list[str] = []
+    for _, band in bands.groupby(bands):
+        held += list(rng.permutation(band.index.to_numpy())[: round(test_size * len(band))])
+    internal = visits["participant_id"].isin(held).to_numpy() & ~external
+    sets = {"training": ~external & ~internal, "internal": internal, "external": external}
+    return {name: np.flatnonzero(mask) for name, mask in sets.items() if mask.any() or name == "training"}
+
+
+def _check(data: Table, sets: dict[str, npt.NDArray[np.intp]], cv: int) -> list[str]:
+    """Refuse what cannot be learned from; return what a reader must know."""
+    rows = sets["training"]
+    n = len(np.unique(data.groups[rows]))
+    if n < FEWEST:
+        raise InputError(
+            f"participants.tsv: {n} patients to train on; study A's protocol needs at least {FEWEST}"
+        )
+    if np.ptp(data.y[rows]) == 0:
+        raise InputError(
+            f"participants.tsv: column edss is {data.y[rows][0]:g} for everybody; nothing to learn"
+        )
+    notes = [
+        "`paper` cross-validates after selecting columns on the same patients, so its cv row is optimistic; "
+        "`nested` repeats the selection inside the folds. The held-out tests are leak-free in both."
+    ]
+    if n < SMALL:
+        notes.append(f"{n} training patients: estimates are rough; read the intervals, not the point values")
+    if n < 2 * cv:
+        notes.append(
+            f"fewer than {2 * cv} training patients for {cv} folds: folds hold one or two patients each"
+        )
+    absent = [name for name in CLINICAL if name not in data.X]
+    if absent:
+        notes.append(f"without the candidate {', '.join(absent)}: participants.tsv has no such values")
+    for family in ("chaco", "radiomics", "volume"):
+        if not (data.about["family"] == family).any():
+            notes.append(f"without {family} columns: no visit has such a table")
+    return notes
+
+
+def _told(
+    visits: pd.DataFrame,
+    data: Table,
+    rows: Any,
+    where: str,
+    predicted: Predicted,
+    protocol: str,
+    fold: int = 0,
+) -> pd.DataFrame:
+    """Return predictions as tidy rows."""
+    who = visits.iloc[rows]
+    session = who["session_id"].fillna("").astype(str)
+    base = pd.DataFrame(
+        {
+            "visit": who["participant_id"] + session.where(session == "", "_" + session),
+            "participant_id": who["participant_id"],
+            "site": who["site"] if "site" in who else None,
+            "set": where,
+            "protocol": protocol,
+            "fold": fold,
+            "observed": data.y[rows],
+        }
+    )
+    parts = [base.assign(features=f, model=m, predicted=values) for (f, m), values in predicted.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _representatives(fitted: Fitted) -> pd.DataFrame:
+    pairs = fitted.blind.steps[-1].representatives_
+    wanted = set(fitted.selected.lasso_columns)
+    rows = [(dropped, kept) for dropped, kept in pairs.items() if kept in wanted]
+    return pd.DataFrame(rows, columns=["dropped", "stands_for_it"])
+
+
+def _coverage(
+    data: Table, fitted: Fitted, widths: dict[tuple[str, str], float], sets: dict[str, Any]
+) -> pd.DataFrame:
+    rows = []
+    for where, test in sets.items():
+        for (features, model), predicted in fitted.predict(data.X.iloc[test]).items():
+            inside = np.abs(data.y[test] - predicted) <= widths[features, model]
+            row = {"set": where, "model": model, "half_width": widths[features, model], "nominal": 0.9}
+            rows.append(row | {"coverage": float(inside.mean()), "n_visits": len(test)})
+    return pd.DataFrame(rows)
+
+
+def _gap_and_null(
+    scores: pd.DataFrame, data: Table, rows: Any, null: list[float], nested: list[Outer], protocol: str
+) -> dict[str, pd.DataFrame]:
+    """Return published minus leak-free estimates, and what both protocols give with outcomes dealt anew."""
+    own = scores[(scores["set"] == "cv") & (scores["features"] == "all")].set_index(["protocol", "model"])
+    out: dict[str, pd.DataFrame] = {}
+    if protocol == "both":
+        gap = own.loc["paper", ["r", "R2", "mae"]] - own.loc["nested", ["r", "R2", "mae"]]
+        out["gap"] = gap.reset_index()
+    drawn = {"paper": null if protocol != "nested" else [], "nested": _nested_null(data, rows, nested)}
+    table = [(p, k, r) for p, values in drawn.items() for k, r in enumerate(values, start=1)]
+    summary = []
+    for name, values in drawn.items():
+        if values and (name, "ridge") in own.index:
+            observed = own.loc[(name, "ridge"), "r"]
+            table.insert(0, (name, 0, observed))
+            known = np.nan_to_num(np.array(values), nan=0.0)
+            p = (1 + int(np.sum(known >= observed))) / (1 + len(known))
+            summary.append((name, observed, known.mean(), p, len(known)))
+    if summary:
+        out["null"] = pd.DataFrame(table, columns=["protocol", "permutation", "r"])
+        out["null_summary"] = pd.DataFrame(
+            summary, columns=["protocol", "r", "null_mean_r", "p", "permutations"]
+        )
+    return out
+
+
+def _nested_null(data: Table, rows: Any, nested: list[Outer]) -> list[float]:
+    from bids_app.learn.edss_protocols import deal_all
+
+    n = len(nested[0].null) if nested else 0
+    out = []
+    for k, dealt in enumerate(deal_all(data, rows, n, nested[0].seed) if n else []):
+        predicted = np.empty(len(rows))
+        for fold in nested:
+            predicted[fold.test] = fold.null[k]
+        out.append(pearson(dealt, predicted))
+    return out
