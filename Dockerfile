@@ -33,6 +33,6 @@ ENV PATH="/opt/demyelin/bin:${PATH}" \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONNOUSERSITE=1 \
     DEMYELIN_CONTAINER="demyelin:${VERSION}"
-USER demyelin
+USER 1000:1000
 WORKDIR /tmp
 ENTRYPOINT ["demyelin"]
