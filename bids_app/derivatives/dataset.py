@@ -33,6 +33,7 @@ def start_dataset(output_dir: Path, bids_dir: Path) -> None:
     """
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
+        refuse_links_out(output_dir, Path("logs"), Path("logs", "done"), Path("group"))
         if (output_dir / "dataset_description.json").exists():
             read_description(output_dir)
         for name, text in {
@@ -52,6 +53,23 @@ def start_dataset(output_dir: Path, bids_dir: Path) -> None:
         raise InputError(
             f"{where}: cannot be written ({error.strerror}); choose another output folder"
         ) from error
+
+
+def refuse_links_out(output_dir: Path, *folders: Path) -> None:
+    """Refuse folders (relative to the output folder) that lead out of it: results stay where they were asked for.
+
+    Raises
+    ------
+    InputError
+        If a folder is, or lies below, a symbolic link to a place outside.
+    """
+    root = output_dir.resolve()
+    for folder in folders:
+        target = (output_dir / folder).resolve()
+        if not target.is_relative_to(root):
+            raise InputError(
+                f"{output_dir / folder}: a link that leads out of the output folder, to {target}; remove it"
+            )
 
 
 def read_description(output_dir: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import logging
 import multiprocessing.resource_tracker
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -32,6 +33,8 @@ def say(line: str) -> None:
 def work_folder(settings: Settings) -> Iterator[Path]:
     """Yield the folder for intermediate files; a temporary one is removed at the end.
 
+    Where everybody may make files (a sticky folder such as `/scratch`), it is `demyelin-UID` in there.
+
     Raises
     ------
     InputError
@@ -48,11 +51,14 @@ def work_folder(settings: Settings) -> Iterator[Path]:
     folder = settings.work_dir
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if folder.stat().st_mode & (stat.S_ISVTX | stat.S_IWOTH) == stat.S_ISVTX | stat.S_IWOTH:
+            folder /= f"demyelin-{os.geteuid()}"  # such as /tmp or /scratch: a folder of one's own in it
+            folder.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
         raise InputError(f"--work-dir {folder}: cannot be made ({error.strerror})") from error
-    stat = folder.stat()
-    foreign = stat.st_uid != os.geteuid() != 0
-    if foreign or stat.st_mode & 0o002 or not os.access(folder, os.W_OK):
+    found = folder.lstat()
+    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    if not own or found.st_mode & stat.S_IWOTH or not os.access(folder, os.W_OK):
         raise InputError(f"--work-dir {folder}: must be yours and writable by you alone (chmod 700)")
     yield folder
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bids_app import __version__
-from bids_app.derivatives.dataset import start_dataset
+from bids_app.derivatives.dataset import refuse_links_out, start_dataset
 from bids_app.derivatives.files import remove_partials, write_text
 from bids_app.derivatives.records import VisitLocks, forget, is_done, read_record
-from bids_app.errors import InputError, VisitError
+from bids_app.errors import DemyelinError, InputError, VisitError
 from bids_app.layout import Visit, find_visits
 from bids_app.settings import Settings, digest
 from bids_app.workflows.engine import configure, execute, say, work_folder
@@ -133,13 +133,15 @@ def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome
             if visit.flair is None:
                 raise VisitError("no FLAIR image; lesions cannot be found without it")
             _check_readable(visit)
+            figures = Path(f"sub-{visit.participant}", "figures")
+            refuse_links_out(settings.output_dir, visit.folder / "anat", figures)
             if not settings.force and is_done(
                 settings.output_dir, visit.name, visit.images, settings.results()
             ):
                 outcome.kept.append(visit.name)
                 continue
             locks.hold(visit.name)
-        except VisitError as error:
+        except DemyelinError as error:
             outcome.failed[visit.name] = str(error)
             continue
         remove_partials(settings.output_dir / visit.folder, visit.name)
