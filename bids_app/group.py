@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
 
 from bids_app.cohort import Cohort, read_cohort
+from bids_app.derivatives import write_table
 from bids_app.derivatives.dataset import read_description
 from bids_app.errors import InputError
 from bids_app.layout import bare
 from bids_app.settings import Settings
+
+FOLDS = {"edss": 10, "diagnosis": 5}  # outer ones, where not asked for
+
+
+class Analysed(NamedTuple):
+    """What an analysis gives the report."""
+
+    tables: dict[str, pd.DataFrame]
+    figures: list[Path]
+    notes: list[str]
+    settings: dict[str, Any]
 
 
 def run_group(settings: Settings) -> int:
@@ -20,14 +37,30 @@ def run_group(settings: Settings) -> int:
         If the derivatives or participants.tsv cannot be used, or the cohort allows no analysis.
     """
     read_description(settings.output_dir)
-    cohort = _chosen(read_cohort(settings.output_dir, settings.bids_dir / "participants.tsv"), settings)
+    participants = settings.bids_dir / "participants.tsv"
+    names = _column_names(settings.columns)
+    cohort = _chosen(read_cohort(settings.output_dir, participants, columns=names), settings)
     for note in cohort.notes:
         print(f"note: {note}", flush=True)
     print(
         f"{len(cohort.visits)} visits of {cohort.visits['participant_id'].nunique()} participants", flush=True
     )
-    _diagnosis(cohort, settings, settings.output_dir / "group")
+    folder = settings.output_dir / "group"
+    if settings.apply_model:
+        _apply(cohort, settings.apply_model, folder)
+        return 0
+    with _backend(settings.dask):
+        found = _analyse(cohort, settings, folder)
+    _report(cohort, found, settings)
     return 0
+
+
+def _column_names(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Return own column names by Demyelin's from NAME=COLUMN."""
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        raise InputError(f"--columns {wrong[0]}: write NAME=COLUMN, e.g. age=age_at_scan")
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def _chosen(cohort: Cohort, settings: Settings) -> Cohort:
@@ -50,35 +83,134 @@ def _chosen(cohort: Cohort, settings: Settings) -> Cohort:
     return Cohort(cohort.derivatives, visits.reset_index(drop=True), cohort.notes)
 
 
-def _diagnosis(cohort: Cohort, settings: Settings, folder: Path) -> None:
-    """Run study B and write its tables, maps, figures, model and report."""
+@contextmanager
+def _backend(dask: str | None) -> Iterator[None]:
+    """Let joblib work on a dask cluster while inside.
+
+    Raises
+    ------
+    InputError
+        If dask is not installed or its scheduler does not answer.
+    """
+    if dask is None:
+        yield
+        return
+    from joblib import parallel_config
+
+    try:
+        from distributed import Client
+
+        cluster: Any = dask
+        if dask == "slurm":
+            from dask_jobqueue import SLURMCluster
+
+            cluster = SLURMCluster(cores=1, memory="4GB", processes=1, walltime="24:00:00")
+            cluster.adapt(minimum=1, maximum=64)
+        client = Client(cluster, timeout="60s")
+    except ImportError as error:
+        raise InputError(f"--dask: {error.name} is not installed; pip install 'demyelin[dask]'") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"--dask {dask}: no scheduler answers there ({type(error).__name__})") from error
+    with client, parallel_config(backend="dask"):
+        yield
+    if dask == "slurm":
+        cluster.close()
+
+
+def _analyse(cohort: Cohort, settings: Settings, folder: Path) -> dict[str, Analysed]:
+    """Run the analyses asked for; with `auto`, those that the cohort allows.
+
+    Raises
+    ------
+    InputError
+        If an analysis asked for, or every one, is impossible.
+    """
+    analyses = {"edss": _edss, "diagnosis": _diagnosis}
+    if settings.analysis != "auto":
+        return {settings.analysis: analyses[settings.analysis](cohort, settings, folder)}
+    found, refused = {}, []
+    for name, analyse in analyses.items():
+        try:
+            found[name] = analyse(cohort, settings, folder)
+        except InputError as error:
+            refused.append(f"{name}: {error}")
+            print(f"note: no analysis of {name}: {error}", flush=True)
+    if not found:
+        raise InputError("no analysis is possible; " + "; ".join(refused))
+    return found
+
+
+def _jobs(settings: Settings) -> int:
+    return -1 if settings.dask else max(settings.nprocs, 1)
+
+
+def _edss(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
+    """Run study A and write its tables, figures and models."""
+    from bids_app.learn.edss import Options, run
+    from bids_app.learn.edss_figures import draw
+
+    result = run(
+        cohort,
+        protocol=settings.protocol,
+        external_site=settings.external_site,
+        test_size=settings.test_size,
+        cv=settings.folds,
+        seed=settings.random_seed,
+        options=Options(
+            outer=settings.outer_folds or FOLDS["edss"],
+            permutations=settings.permutations,
+            several=settings.all_visits,
+            n_jobs=_jobs(settings),
+        ),
+    )
+    result.write(folder)
+    print(f"study A: tables and models in {folder}", flush=True)
+    return Analysed(result.tables, draw(result, folder), result.notes, result.settings)
+
+
+def _apply(cohort: Cohort, models: Path, folder: Path) -> None:
+    """Predict EDSS with models of another run."""
+    from bids_app.learn.edss_apply import apply_models
+
+    table, notes = apply_models(cohort, models)
+    path = write_table(table, folder / "edss_applied.tsv")
+    for note in notes:
+        print(f"note: {note}", flush=True)
+    print(f"predictions of {table['model'].nunique()} models: {path}", flush=True)
+
+
+def _diagnosis(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
+    """Run study B and write its tables, maps and figures."""
     from bids_app.image.template import BELIEF_MM, load_template
     from bids_app.learn.diagnosis import Options, run
     from bids_app.learn.diagnosis_figures import draw
-    from bids_app.reports.cohort import write_cohort_report
 
-    options = Options(
-        cv=settings.folds,
-        outer=settings.outer_folds,
-        permutations=settings.permutations,
-        n_jobs=max(settings.nprocs, 1),
-    )
     result = run(
         cohort,
         protocol=settings.protocol,
         raters=settings.raters,
         seed=settings.random_seed,
-        options=options,
+        options=Options(
+            cv=settings.folds,
+            outer=settings.outer_folds or FOLDS["diagnosis"],
+            permutations=settings.permutations,
+            n_jobs=_jobs(settings),
+        ),
         template=settings.template,
     )
     result.write(folder)
     figures = draw(result, folder, load_template(settings.template, BELIEF_MM).t1w)
+    print(f"study B: tables and maps in {folder}", flush=True)
+    return Analysed(result.tables, figures, result.notes, result.settings)
+
+
+def _report(cohort: Cohort, found: dict[str, Analysed], settings: Settings) -> None:
+    from bids_app.reports.cohort import write_cohort_report
+
     page = write_cohort_report(
         settings.output_dir,
         cohort.visits,
-        result.tables,
-        figures,
-        [*cohort.notes, *result.notes],
-        result.settings,
+        {name: analysed._asdict() for name, analysed in found.items()},
+        cohort.notes,
     )
-    print(f"study B: tables and maps in {folder}; report: {page}", flush=True)
+    print(f"report: {page}", flush=True)

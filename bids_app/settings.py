@@ -14,6 +14,7 @@ from bids_app.errors import InputError
 
 Level = Literal["participant", "group"]
 Protocol = Literal["both", "paper", "nested"]
+Analysis = Literal["auto", "edss", "diagnosis"]
 
 
 def option(default: Any, help: str, *, room: str, **more: Any) -> Any:
@@ -111,6 +112,41 @@ class Settings:
         results=True,
     )
 
+    analysis: Analysis = option(
+        "auto",
+        "Study A (edss), study B (diagnosis), or both where the columns and derivatives allow (auto).",
+        room="Group level",
+        choices=("auto", "edss", "diagnosis"),
+    )
+    columns: tuple[str, ...] = option(
+        (),
+        "Your names of columns: e.g. age=age_at_scan edss=EDSS_baseline.",
+        room="Group level",
+        metavar="NAME=COLUMN",
+    )
+    external_site: str | None = option(
+        None, "Site kept whole for study A's external test.", room="Group level", metavar="SITE"
+    )
+    test_size: float = option(
+        0.2, "Share of patients kept for study A's internal test.", room="Group level", metavar="SHARE"
+    )
+    all_visits: bool = option(
+        False,
+        "Study A: use all visits of a participant, kept together, instead of the one nearest its EDSS.",
+        room="Group level",
+    )
+    apply_model: Path | None = option(
+        None,
+        "Do not train: predict EDSS with the models of this folder (group/models of another run).",
+        room="Group level",
+        metavar="DIR",
+    )
+    dask: str | None = option(
+        None,
+        "Spread the group level over a dask cluster: its scheduler's address, or slurm to start workers by Slurm.",
+        room="How to run",
+        metavar="ADDRESS|slurm",
+    )
     protocol: Protocol = option(
         "both",
         "As published (paper), without leakage (nested), or both with the gap between them.",
@@ -130,11 +166,14 @@ class Settings:
         metavar="N",
     )
     outer_folds: int = option(
-        5, "Outer folds of the leak-free protocol, patients kept whole.", room="Group level", metavar="N"
+        0,
+        "Outer folds of the leak-free protocol, patients kept whole (default: 10 for edss, 5 for diagnosis).",
+        room="Group level",
+        metavar="N",
     )
     permutations: int = option(
         20,
-        "How often diagnoses are dealt anew for the null distribution; 0 for none.",
+        "How often outcomes are dealt anew for the null distribution; 0 for none.",
         room="Group level",
         metavar="N",
     )

@@ -26,6 +26,7 @@ ALLOWED = {
     "sklearn.gaussian_process.kernels.RBF",
     "sklearn.gaussian_process.kernels.Sum",
     "sklearn.gaussian_process.kernels.WhiteKernel",
+    "sklearn.tree._tree.Tree",
 }
 FORMAT = 1
 LOW_APPLICABILITY = 0.8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -62,7 +62,7 @@ class Options:
     outer: int = 10
     permutations: int = 20
     several: bool = False
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     n_jobs: int = 1
 
 
@@ -128,11 +128,11 @@ def run(
     predictions = pd.concat(told, ignore_index=True)
     scores = performance(predictions, seed)
     anova, pairs = compare_models(predictions)
-    where = pd.Series("training", visits.index)
+    kinds = np.full(len(visits), "training", dtype=object)
     for name, test in sets.items():
-        where.iloc[test] = name
+        kinds[test] = name
     out = {
-        "cohort": visits.assign(set=where),
+        "cohort": visits.assign(set=kinds),
         "flow": flow,
         "demographics": tables.demographics(visits, X),
         "selection": tables.selection_counts(fitted, nested),
@@ -240,7 +240,7 @@ def _told(
         {
             "visit": who["participant_id"] + session.where(session == "", "_" + session),
             "participant_id": who["participant_id"],
-            "site": who["site"] if "site" in who else None,
+            "site": who.get("site"),
             "set": where,
             "protocol": protocol,
             "fold": fold,
@@ -284,7 +284,7 @@ def _gap_and_null(
     summary = []
     for name, values in drawn.items():
         if values and (name, "ridge") in own.index:
-            observed = own.loc[(name, "ridge"), "r"]
+            observed = float(own["r"][name, "ridge"])
             table.insert(0, (name, 0, observed))
             known = np.nan_to_num(np.array(values), nan=0.0)
             p = (1 + int(np.sum(known >= observed))) / (1 + len(known))

@@ -65,11 +65,11 @@ def include(visits: pd.DataFrame, *, several: bool = False) -> tuple[pd.DataFram
         left["disease_course"] = standard_course(left["disease_course"])
     flow = [_step("visits with derivatives", left, len(left), "")]
     for name, reason, needs, rule in _rules():
-        if needs in left and left[needs].notna().any():
+        if needs == "edss" or (needs in left and left[needs].notna().any()):
             kept = left[rule(left)]
             flow.append(_step(name, kept, len(left), reason))
             left = kept
-    if not several:
+    if not several and not left.empty:
         nearest = left.get("days_to_edss", pd.Series(0, left.index)).abs().fillna(np.inf)
         first = left.assign(_far=nearest).sort_values(["participant_id", "_far"], kind="stable")
         kept = left.loc[first.drop_duplicates("participant_id").index].sort_values(

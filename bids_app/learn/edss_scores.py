@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -65,9 +67,8 @@ def score(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
     patients = rows["participant_id"].to_numpy()
     out: dict[str, Any] = {"n_visits": len(rows), "n_patients": len(np.unique(patients))}
     for name, measure in (("r", pearson), ("R2", determination), ("mae", mae)):
-        low, high = cluster_bootstrap(
-            lambda k, of=measure: of(observed[k], predicted[k]), patients, seed=seed, n=RESAMPLES
-        )
+        drawn = partial(_drawn, measure, observed, predicted)
+        low, high = cluster_bootstrap(drawn, patients, seed=seed, n=RESAMPLES)
         out |= {name: measure(observed, predicted), f"{name}_low": low, f"{name}_high": high}
     out["r2"] = out["r"] ** 2
     steps = np.abs(quantise(predicted) - observed)
@@ -78,6 +79,10 @@ def score(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
         "weighted_kappa": weighted_kappa(observed, predicted),
     }
     return out
+
+
+def _drawn(measure: Callable[[Array, Array], float], observed: Array, predicted: Array, rows: Any) -> float:
+    return measure(observed[rows], predicted[rows])
 
 
 def performance(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -112,7 +112,7 @@ def fit_blind(X: pd.DataFrame, about: pd.DataFrame, order: list[str], rules: Rul
     known = dict(zip(about["column"], about["icc"], strict=True))
     icc = {name: value for name, value in known.items() if np.isfinite(value)}
     counts = {"candidates": X.shape[1] - (TIV in X)}
-    steps: list = [_Without([name for name in X if X[name].isna().all()])]
+    steps: list = [_Without(list(X.columns[X.isna().all().to_numpy()]))]
     present = [name for name in X.columns if name not in steps[0].names]
     covariates = [name for name in ("age", "sex", TIV) if name in present]
     adjusted = [name for name in ADJUSTED if name in present]

@@ -1,0 +1,244 @@
+"""Study A: planted signals found, noise not; whole patients; models on disk; clear refusals."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bids_app.cohort_features import FeatureTable, column_table
+from bids_app.errors import InputError
+from bids_app.learn.artifact import load_model
+from bids_app.learn.edss import Options, run
+from bids_app.learn.edss_apply import apply_models
+from bids_app.learn.edss_patients import include
+from bids_app.learn.edss_scores import conformal_width, pearson, quantise, weighted_kappa
+
+SMALL = Options(outer=4, permutations=0)
+REGIONS = ("Precentral_L", "Thalamus_R", "Caudate_L", "NAWM")
+FEATURES = [
+    f"{image}_{feature}"
+    for image in ("original", "log-sigma-1-0-mm-3D", "wavelet-LLH")
+    for feature in (
+        "firstorder_Mean",
+        "firstorder_Energy",
+        "glcm_Contrast",
+        "glrlm_RunVariance",
+        "gldm_SmallDependence",
+    )
+]
+
+
+def make_cohort(n=90, *, seed=0, signal=True, sessions=1, more=0):
+    """A cohort in memory whose EDSS follows age, course and one feature, or nothing."""
+    rng = np.random.default_rng(seed)
+    people = np.repeat([f"sub-{i:03d}" for i in range(n)], sessions)
+    rows = len(people)
+    names = [f"radiomics.{r}.{f}" for r in REGIONS for f in FEATURES]
+    names += [f"radiomics.Region{i}.original_glcm_Contrast" for i in range(more)]
+    names += ["volume.TIV", "volume.WBV", "volume.TLV", *(f"chaco.{r}" for r in REGIONS[:3])]
+    values = pd.DataFrame(rng.standard_normal((rows, len(names))), columns=names)
+    values[[c for c in names if c.startswith("volume")]] += [1500, 1100, 10]
+    age, course = rng.uniform(20, 65, rows), np.where(rng.random(rows) < 0.2, "SPMS", "RRMS")
+    planted = "radiomics.Thalamus_R.original_firstorder_Energy"
+    latent = 0.04 * (age - 40) + 1.2 * values[planted] + 1.5 * (course == "SPMS")
+    edss = 3 + (latent if signal else 0) + (0.5 if signal else 1.5) * rng.standard_normal(rows)
+    visits = pd.DataFrame(
+        {
+            "participant_id": people,
+            "session_id": [f"ses-{k % sessions + 1}" for k in range(rows)] if sessions > 1 else None,
+            "age": age,
+            "sex": np.where(rng.random(rows) < 0.7, "F", "M"),
+            "disease_duration": rng.uniform(0, 20, rows),
+            "disease_course": course,
+            "site": np.where(np.arange(rows) < 0.8 * rows, "a", "b"),
+            "edss": quantise(np.clip(edss, 0, 10)),
+        }
+    )
+    table = FeatureTable(values.astype(np.float32), column_table(names), [])
+    return SimpleNamespace(visits=visits, features=table.values, columns=table.columns, table=table)
+
+
+def scores(result, **where):
+    table = result.tables["performance"]
+    for name, value in where.items():
+        table = table[table[name] == value]
+    return table.set_index("model")
+
+
+@pytest.fixture(scope="module")
+def learned():
+    return run(make_cohort(), seed=1, cv=4, external_site="b", options=SMALL)
+
+
+def test_planted_columns_are_selected_and_predict(learned):
+    chosen = learned.tables["columns"].set_index("column")
+    assert {"disease_course_SP", "radiomics.Thalamus_R.original_firstorder_Energy"} <= set(chosen.index)
+    assert chosen.loc["disease_course_SP", "outer_folds"] >= 1
+    for protocol in ("paper", "nested"):
+        assert (scores(learned, protocol=protocol, features="all")["r"] > 0.6).all()
+    assert (scores(learned, set="external", features="all")["r"] > 0.6).all()
+
+
+def test_models_beat_the_median_and_sets_do_not_share_patients(learned):
+    held = scores(learned, set="internal")
+    assert held.loc["ridge"].query("features == 'all'")["mae"].iloc[0] < held.loc["median", "mae"]
+    sets = learned.tables["cohort"].groupby("participant_id")["set"].nunique()
+    assert (sets == 1).all()
+    assert set(learned.tables["cohort"]["set"]) == {"training", "internal", "external"}
+
+
+def test_tables_of_the_study_are_all_there(learned):
+    assert {"demographics", "anova", "pairs", "hyperparameters", "intervals", "selection", "gap"} <= set(
+        learned.tables
+    )
+    assert len(learned.tables["pairs"].query("protocol == 'paper'")) == 6
+    counts = learned.tables["selection"].query("protocol == 'paper'").set_index("step")
+    assert counts["left"].is_monotonic_decreasing
+    assert counts.loc["cfs", "left"] == len(learned.tables["columns"])
+    assert learned.tables["intervals"]["coverage"].min() > 0.6
+
+
+def test_results_depend_neither_on_the_rows_order_nor_on_processes(learned):
+    cohort = make_cohort()
+    order = np.random.default_rng(5).permutation(len(cohort.visits))
+    mixed = FeatureTable(cohort.features.iloc[order].reset_index(drop=True), cohort.columns, [])
+    visits = cohort.visits.iloc[order].reset_index(drop=True)
+    other = SimpleNamespace(visits=visits, features=mixed.values, columns=mixed.columns, table=mixed)
+    again = run(other, seed=1, cv=5, external_site="b", options=Options(outer=4, permutations=0, n_jobs=2))
+    for name in ("predictions", "performance", "columns"):
+        pd.testing.assert_frame_equal(again.tables[name], learned.tables[name])
+
+
+def test_selection_outside_the_folds_inflates_noise_and_inside_does_not():
+    paper, nested = [], []
+    for seed in range(4):
+        cohort = make_cohort(60, seed=seed, signal=False, more=1000)
+        result = run(cohort, seed=seed, cv=5, models=["ridge"], test_size=0.0, options=SMALL)
+        paper.append(scores(result, protocol="paper", features="all").loc["ridge", "r"])
+        nested.append(scores(result, protocol="nested", features="all").loc["ridge", "r"])
+    assert np.mean(paper) > 0.3
+    assert abs(np.mean(nested)) < 0.2
+
+
+def test_several_visits_of_a_patient_stay_together():
+    cohort = make_cohort(40, sessions=2)
+    result = run(
+        cohort, seed=1, cv=4, models=["ridge"], options=Options(outer=4, permutations=1, several=True)
+    )
+    nested = result.tables["predictions"].query("protocol == 'nested' and features == 'all'")
+    assert (nested.groupby("participant_id")["fold"].nunique() == 1).all()
+    assert len(result.tables["cohort"]) == 80
+    assert len(run(cohort, seed=1, cv=4, models=["ridge"], options=SMALL).tables["cohort"]) == 40
+
+
+def test_criteria_leave_out_whom_the_study_does():
+    visits = pd.DataFrame(
+        {
+            "participant_id": ["sub-1", "sub-2", "sub-3", "sub-4", "sub-5", "sub-6", "sub-6"],
+            "session_id": [None] * 5 + ["ses-1", "ses-2"],
+            "edss": [2, np.nan, 2, 2, 3, 4, 4.5],
+            "age": [30, 30, 80, 40, 40, 40, 41],
+            "disease_course": ["RRMS", "RR", "RR", "PPMS", "SP", "rr", "rr"],
+            "days_to_edss": [0, 0, 0, 0, 60, 20, 3],
+        }
+    )
+    left, flow = include(visits)
+    assert left["participant_id"].tolist() == ["sub-1", "sub-6"]
+    assert left["session_id"].tolist()[1] == "ses-2"
+    assert flow["n_visits"].tolist() == [7, 6, 5, 4, 3, 2]
+
+
+def test_saved_models_predict_the_same(learned, tmp_path):
+    learned.write(tmp_path)
+    cohort = make_cohort()
+    table, notes = apply_models(cohort, tmp_path / "models")
+    mine = table[table["model"] == "edss-ridge"].set_index("participant_id")["predicted"]
+    told = learned.tables["predictions"].query("set == 'external' and model == 'ridge' and features == 'all'")
+    np.testing.assert_allclose(mine[told["participant_id"]], told["predicted"], rtol=1e-6)
+    assert any("site b was not in training" in note for note in notes)
+    far = make_cohort()
+    far.visits["age"] += 100
+    assert apply_models(far, tmp_path / "models")[0]["applicability"].max() < 1
+
+
+def test_damaged_foreign_or_unfit_models_are_refused(learned, tmp_path):
+    learned.write(tmp_path)
+    folder = tmp_path / "models"
+    cohort = make_cohort()
+    path = folder / "edss-ridge.skops"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.raises(InputError, match="does not match its card"):
+        apply_models(cohort, folder)
+    _put_foreign_type(path, whole)
+    with pytest.raises(InputError, match="no model of Demyelin"):
+        load_model(path)
+    path.write_bytes(whole)
+    path.with_suffix(".json").write_text("{")
+    with pytest.raises(InputError, match="card is missing or damaged"):
+        load_model(path)
+    for other in folder.glob("edss-ridge*"):
+        other.unlink()
+    cohort.visits["disease_course"] = "PPMS"
+    with pytest.raises(InputError, match="unseen in training"):
+        apply_models(cohort, folder)
+    with pytest.raises(InputError, match="no edss-"):
+        apply_models(cohort, tmp_path)
+
+
+def _put_foreign_type(path, whole):
+    """Let the file ask for a function that no model needs, with a card that vouches for it."""
+    import hashlib
+
+    path.write_bytes(whole)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    schema = members["schema.json"].decode().replace("bids_app.learn.selection", "os.path", 1)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (members | {"schema.json": schema.encode()}).items():
+            archive.writestr(name, content)
+    card = json.loads(path.with_suffix(".json").read_text())
+    card["Sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_suffix(".json").write_text(json.dumps(card))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda v: v.drop(columns="edss"), "column edss is missing"),
+        (lambda v: v.assign(edss=np.nan), "no visit is left"),
+        (lambda v: v.assign(edss=3.0), "3 for everybody"),
+        (lambda v: v.assign(edss=12.0), "EDSS goes from 0 to 10"),
+        (lambda v: v.head(8), "needs at least 10"),
+        (lambda v: v.assign(sex="x"), "column sex holds 'x'"),
+        (lambda v: v.drop(columns="site"), "no column site"),
+    ],
+)
+def test_unusable_cohorts_are_one_clear_line(change, words):
+    cohort = make_cohort(40)
+    cohort.visits = change(cohort.visits)
+    cohort.features = cohort.features.iloc[: len(cohort.visits)]
+    site = "b" if "no column site" in words else None
+    with pytest.raises(InputError, match=words):
+        run(cohort, seed=1, cv=4, external_site=site, options=SMALL)
+
+
+def test_empty_columns_and_gaps_do_not_stop_the_rest():
+    cohort = make_cohort(40)
+    cohort.features.iloc[:, 3] = np.nan
+    cohort.features.iloc[::3, 5] = np.nan
+    result = run(cohort, seed=1, cv=4, models=["ridge"], test_size=0, options=SMALL)
+    assert result.tables["performance"]["mae"].notna().all()
+
+
+def test_scores_on_the_scales_own_steps():
+    assert quantise(np.array([0.4, 0.6, 2.3, 11])).tolist() == [0, 1, 2.5, 10]
+    assert weighted_kappa(np.array([1, 2, 3.0]), np.array([1, 2, 3.0])) == 1
+    assert np.isnan(pearson(np.array([1.0, 2]), np.array([3.0, 3])))
+    assert conformal_width(np.arange(1, 20.0)) == 18
+    assert conformal_width(np.arange(5.0)) == np.inf
