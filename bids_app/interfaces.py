@@ -419,6 +419,37 @@ def assess(
     return Table(keep_table(table, "qc", COLUMNS))
 
 
+class Disconnected(NamedTuple):
+    """Disconnection by region and by pair, and as a map."""
+
+    regions: Path
+    pairs: Path
+    map: Path
+
+
+def measure_disconnection(
+    lesions_template: Path, connectome: Path, atlas: str, end_radius: float
+) -> Disconnected:
+    """Score the disconnection of every region by lesions in template space."""
+    from bids_app.features.chaco import COLUMNS, PAIR_COLUMNS, chaco, disconnectome_map
+    from bids_app.features.connectome import Connectome
+    from bids_app.image.atlas import load_atlas
+
+    normative, source = Connectome.open(connectome), load_atlas(atlas)
+    found = chaco(load(lesions_template), normative, source, end_radius=end_radius)
+    meta = {
+        "Connectome": normative.describe(),
+        "Definition": "NeMo 2: share hit of the streamlines that end in the region and in another one.",
+        "EndRadius": end_radius,
+        "AtlasSpace": source.space,
+    }
+    return Disconnected(
+        keep_table(found.regions, "chaco", COLUMNS | meta),
+        keep_table(found.pairs, "chaco_pairs", PAIR_COLUMNS | meta),
+        keep(disconnectome_map(normative, found.damaged), "disconnection", meta),
+    )
+
+
 def measure_radiomics(
     t1w: Path, parcels: Path, nawm: Path, brain: Path, regions: Path, settings_file: Path | None = None
 ) -> Table:

@@ -98,6 +98,20 @@ class Settings:
         metavar="FILE",
         results=True,
     )
+    connectome: Path | None = option(
+        None,
+        "Connectome folder (demyelin-connectome build) for the disconnection of regions; without it there is none.",
+        room="How to process",
+        metavar="DIR",
+        results=True,
+    )
+    end_radius: float = option(
+        4.0,
+        "How far from a streamline's end a region is looked for, in mm.",
+        room="How to process",
+        metavar="MM",
+        results=True,
+    )
     fast: bool = option(
         False,
         "Work at 2 mm instead of 1 mm: about six times quicker, for trying out.",
@@ -229,6 +243,8 @@ class Settings:
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("results")
         }
         files = {name: Path(value) for name, value in chosen.items() if isinstance(value, str | Path)}
+        if self.connectome:
+            files["connectome"] = self.connectome / "connectome.json"
         hashes = {
             f"{name}_sha256": hashlib.sha256(path.read_bytes()).hexdigest()
             for name, path in files.items()

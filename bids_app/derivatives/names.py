@@ -90,6 +90,13 @@ OUTPUTS: dict[str, Output] = {
     "chaco": Output(
         "atlas-{atlas}_desc-chaco_dseg.tsv", "Change in connectivity (disconnection) per region."
     ),
+    "chaco_pairs": Output(
+        "atlas-{atlas}_desc-chacopairs_dseg.tsv", "Change in connectivity per pair of connected regions."
+    ),
+    "disconnectome": Output(
+        "space-{template}_desc-disconnection_probseg.nii.gz",
+        "Share of the streamlines through each voxel that pass through lesions, in template space, 1 mm.",
+    ),
     "t1w_template": Output(
         "space-{template}_res-1_desc-preproc_T1w.nii.gz",
         "The preprocessed T1w in template space, 1 mm (2 mm with --fast).",

@@ -113,7 +113,7 @@ def _given_lesions(settings: Settings) -> Path | None:
 
 
 def _check_resources(settings: Settings) -> None:
-    """Refuse a template or atlas that cannot be had, before hours of work."""
+    """Refuse a template, atlas or connectome that cannot be had, before hours of work."""
     from bids_app.image.atlas import load_atlas
     from bids_app.image.template import BUILT_IN, load_template
 
@@ -121,6 +121,10 @@ def _check_resources(settings: Settings) -> None:
         from bids_app.features.radiomics import RadiomicsSettings
 
         RadiomicsSettings.from_file(settings.radiomics_settings)
+    if settings.connectome:
+        from bids_app.features.connectome import Connectome
+
+        Connectome.open(settings.connectome)
     load_atlas(settings.atlas)
     if settings.template != BUILT_IN:
         load_template(settings.template, settings.resolution)

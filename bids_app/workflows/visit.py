@@ -315,6 +315,21 @@ def _add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatom
         settings_file=settings.radiomics_settings,
         **regions,
     )
+    if settings.connectome:
+        disconnected = add_step(
+            graph,
+            steps.measure_disconnection,
+            mem_gb=MEM_GB["image"],
+            lesions_template=spread.lesions_template,
+            connectome=settings.connectome,
+            atlas=settings.atlas,
+            end_radius=settings.end_radius,
+        )
+        files |= {
+            "chaco": disconnected.regions,
+            "chaco_pairs": disconnected.pairs,
+            "disconnectome": disconnected.map,
+        }
     return files | {
         "radiomics": radiomics.table,
         "nawm": parcels.nawm,

@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from nibabel.processing import resample_from_to
 
+from bids_app.features.connectome import Connectome
+from bids_app.image.atlas import load_atlas
 from bids_app.phantom.cli import main as phantom
 
 EXPECTED = Path(__file__).parents[1] / "expected"
@@ -31,6 +33,17 @@ def dice(one: np.ndarray, other: np.ndarray) -> float:
     return 2 * (one & other).sum() / (one.sum() + other.sum())
 
 
+def make_connectome(folder: Path) -> Path:
+    """Straight lines between random voxels of the atlas."""
+    grid = load_atlas().image
+    rng = np.random.default_rng(1)
+    labelled = np.argwhere(np.asanyarray(grid.dataobj) > 0)
+    ends = nib.affines.apply_affine(grid.affine, labelled[rng.integers(len(labelled), size=(3000, 2))])
+    return Connectome.from_streamlines(
+        list(ends), affine=grid.affine, shape=grid.shape, about={"Synthetic": True}
+    ).save(folder)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> tuple[Path, Path]:
     """One MS phantom with T1w and FLAIR, and one NMOSD with FLAIR alone, processed at 2 mm."""
@@ -39,7 +52,8 @@ def run(tmp_path_factory) -> tuple[Path, Path]:
     assert phantom([str(bids), "--participants", "2", "--resolution", "2", "--seed", "1"]) == 0
     for path in (bids / "sub-002" / "anat").glob("*_T1w.*"):
         path.unlink()
-    done = demyelin(bids, out, "participant", "--fast", "-v")
+    connectome = make_connectome(root / "connectome")
+    done = demyelin(bids, out, "participant", "--fast", "-v", "--connectome", connectome)
     assert done.returncode == 0, done.stdout + done.stderr
     return bids, out
 
@@ -57,6 +71,19 @@ def found(out: Path, ending: str) -> nib.Nifti1Image:
 def test_exactly_the_expected_files(run):
     _, out = run
     assert listing(out) == (EXPECTED / "phantom.txt").read_text().splitlines()
+
+
+@pytest.mark.slow
+def test_disconnection_says_which_connectome_it_is_from(run):
+    _, out = run
+    stem = out / "sub-001" / "anat" / "sub-001_atlas-AAL_desc-chaco_dseg"
+    table = pd.read_csv(stem.with_suffix(".tsv"), sep="\t")
+    assert len(table) == 116
+    assert table["chaco"].dropna().between(0, 1).all()
+    assert table["chaco"].max() > 0
+    meta = json.loads(stem.with_suffix(".json").read_text())
+    assert meta["Connectome"]["Synthetic"] is True
+    assert meta["Connectome"]["NStreamlines"] == 3000
 
 
 @pytest.mark.slow
