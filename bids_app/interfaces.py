@@ -428,14 +428,14 @@ class Disconnected(NamedTuple):
 
 
 def measure_disconnection(
-    lesions_template: Path, connectome: Path, atlas: str, end_radius: float
+    lesions_template: Path, connectome: str, atlas: str, end_radius: float
 ) -> Disconnected:
     """Score the disconnection of every region by lesions in template space."""
     from bids_app.features.chaco import COLUMNS, PAIR_COLUMNS, chaco, disconnectome_map
     from bids_app.features.connectome import Connectome
     from bids_app.image.atlas import load_atlas
 
-    normative, source = Connectome.open(connectome), load_atlas(atlas)
+    normative, source = Connectome.open(Path(connectome)), load_atlas(atlas)
     found = chaco(load(lesions_template), normative, source, end_radius=end_radius)
     meta = {
         "Connectome": normative.describe(),

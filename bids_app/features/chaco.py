@@ -112,7 +112,7 @@ def chaco(
         size = n_subjects * len(index)
         first = np.bincount(who * len(index) + a, weights, size)
         second = np.bincount((who * len(index) + b)[other], weights[other], size)
-        return (first + second).reshape(n_subjects, len(index))
+        return (first + second).reshape(n_subjects, len(index)).astype(np.float64)
 
     total, hit = per_region(np.ones(len(a))), per_region(weight.astype(np.float64))
     regions = _summary(total, hit, connectome.card["GroupAverage"])

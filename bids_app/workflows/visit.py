@@ -321,7 +321,7 @@ def _add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatom
             steps.measure_disconnection,
             mem_gb=MEM_GB["image"],
             lesions_template=spread.lesions_template,
-            connectome=settings.connectome,
+            connectome=str(settings.connectome),
             atlas=settings.atlas,
             end_radius=settings.end_radius,
         )
