@@ -23,7 +23,7 @@ from bids_app.workflows.plugin import KILLED
 from bids_app.workflows.step import FAILURE
 from bids_app.workflows.validate import validate
 
-NEARLY_FULL = 2**20  # bytes: less than one image
+NEARLY_FULL = 2**25  # bytes: less than one image at 1 mm
 BATCH = 100  # visits in one graph: nipype's bookkeeping grows with the square of it
 
 

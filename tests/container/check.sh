@@ -22,7 +22,8 @@ inside() {
   local mounts=(-v "$1:/data:ro" -v "$2:/out") program=$3
   shift 3
   if [ "$ENGINE" = apptainer ]; then
-    apptainer -q exec --containall --no-home --net --network none -B "${mounts[1]}" -B "${mounts[3]}" "$IMAGE" "$program" "$@"
+    apptainer -q exec --contain --cleanenv --net --network none -B "${mounts[1]}" \
+      -B "${mounts[3]}" -B "$WORK/tmp:/tmp" "$IMAGE" "$program" "$@"  # its own /tmp is 64 MB
   else
     "$ENGINE" run --rm --network=none --read-only --tmpfs /tmp:rw,exec,mode=1777 --user "$RUN_AS:$RUN_AS" \
       "${mounts[@]}" --entrypoint "$program" "$IMAGE" "$@"
@@ -35,7 +36,7 @@ must_exist() {
   done
 }
 
-mkdir -p "$WORK/none" "$WORK/made"
+mkdir -p "$WORK/none" "$WORK/made" "$WORK/tmp"
 [ "$ENGINE" = apptainer ] || chmod 777 "$WORK/made"
 inside "$WORK/none" "$WORK/made" demyelin-phantom /out/visit --participants 1 --resolution 2 > /dev/null
 inside "$WORK/none" "$WORK/made" demyelin-phantom /out/study --derivatives-only --study B --visits 40,24 \
