@@ -28,23 +28,27 @@ def _put(out, n, voxel, shape):
 
 @numba.njit(cache=True)
 def _walk(a, b, shape, out, n):
-    """Append the voxels from point a to point b."""
+    """Append the voxels between points a and b, the same ones from b to a."""
+    for k in range(3):  # through an edge or corner the two ways would differ: always start at the lower end
+        if a[k] != b[k]:
+            if a[k] > b[k]:
+                a, b = b, a
+            break
     voxel = np.floor(a + 0.5).astype(np.int64)
     last = np.floor(b + 0.5).astype(np.int64)
     n = _put(out, n, voxel, shape)
     step = np.zeros(3, np.int64)
     at, gap = np.full(3, np.inf), np.full(3, np.inf)
     for k in range(3):
-        length = b[k] - a[k]
-        if length > 0:
-            step[k], at[k], gap[k] = 1, (voxel[k] + 0.5 - a[k]) / length, 1 / length
-        elif length < 0:
-            step[k], at[k], gap[k] = -1, (voxel[k] - 0.5 - a[k]) / length, -1 / length
+        if voxel[k] != last[k]:
+            step[k] = 1 if last[k] > voxel[k] else -1
+            length = b[k] - a[k]
+            at[k], gap[k] = (voxel[k] + 0.5 * step[k] - a[k]) / length, step[k] / length
     left = np.abs(last - voxel).sum()
     while left > 0:
         k = int(np.argmin(at))
         voxel[k] += step[k]
-        at[k] += gap[k]
+        at[k] = at[k] + gap[k] if voxel[k] != last[k] else np.inf  # rounding must not lead past the end
         n = _put(out, n, voxel, shape)
         left -= 1
     return n
@@ -129,12 +133,19 @@ def by_voxel(starts, voxels, n_voxels):
 
 @numba.njit(cache=True)
 def strongest(indptr, streamlines, voxels, values, n):
-    """Return for each of n streamlines the largest value among the given voxels that it crosses, 0 for none."""
+    """Return for each of n streamlines the largest value among the given voxels that it crosses, 0 for none.
+
+    Raises ValueError where the arrays point outside themselves, as those of a damaged file would.
+    """
     out = np.zeros(n, np.float32)
     for k in range(len(voxels)):
         v = voxels[k]
+        if indptr[v] < 0 or indptr[v + 1] > len(streamlines):
+            raise ValueError("voxel")
         for j in range(indptr[v], indptr[v + 1]):
             s = streamlines[j]
+            if s < 0 or s >= n:
+                raise ValueError("streamline")
             out[s] = max(out[s], values[k])
     return out
 
