@@ -22,7 +22,11 @@ demo: env
 	rm -rf $(DEMO)
 	$(BIN)/demyelin-phantom $(DEMO)/bids --participants 4 --diagnosis MS,NMOSD --seed 1
 	$(BIN)/demyelin $(DEMO)/bids $(DEMO)/derivatives participant --participant-label 001 002 --fast -v
-	@echo "Open these in a browser:"; ls $(DEMO)/derivatives/*.html
+	$(BIN)/demyelin-phantom $(DEMO)/study-a --derivatives-only --study A --visits 80,30 --regions 9 --seed 1
+	$(BIN)/demyelin $(DEMO)/study-a $(DEMO)/study-a/derivatives/demyelin group --analysis edss --external-site site2 --folds 5 --outer-folds 5 --permutations 3
+	$(BIN)/demyelin-phantom $(DEMO)/study-b --derivatives-only --study B --visits 40,24 --patients 20,12 --seed 1
+	$(BIN)/demyelin $(DEMO)/study-b $(DEMO)/study-b/derivatives/demyelin group --analysis diagnosis --folds 5 --outer-folds 4 --permutations 2
+	@echo "Open these in a browser:"; ls $(DEMO)/derivatives/*.html $(DEMO)/study-*/derivatives/demyelin/group.html
 
 test: env lint
 	$(BIN)/python -m pytest -q -n $(NPROCS) --dist loadfile --durations 15
@@ -33,6 +37,8 @@ test-slow: env
 bench: env
 	$(BIN)/python bench/bench_overhead.py
 	$(BIN)/python bench/bench_radiomics.py
+	$(BIN)/python bench/bench_chaco.py
+	$(BIN)/python bench/bench_edss.py
 	$(BIN)/python bench/bench_diagnosis.py
 
 lint: env

@@ -21,6 +21,7 @@ RADIUS = 4.0
 
 
 def timed(what: str, call):
+    """Call, print the time it took, return what it gave."""
     start = time.perf_counter()
     out = call()
     print(f"{what}: {time.perf_counter() - start:.3f} s", flush=True)

@@ -50,6 +50,8 @@ def run_group(settings: Settings) -> int:
         _apply(cohort, settings.apply_model, folder)
         return 0
     with _backend(settings.dask):
+        if settings.stability:
+            _measure_stability(cohort, settings)
         found = _analyse(cohort, settings, folder)
     _report(cohort, found, settings)
     return 0
@@ -115,6 +117,20 @@ def _backend(dask: str | None) -> Iterator[None]:
         yield
     if dask == "slurm":
         cluster.close()
+
+
+def _measure_stability(cohort: Cohort, settings: Settings) -> None:
+    from bids_app.cohort_stability import measure_stability
+
+    path = measure_stability(
+        cohort.derivatives,
+        cohort.visits,
+        settings.stability,
+        seed=settings.random_seed,
+        settings_file=settings.radiomics_settings,
+        n_jobs=_jobs(settings),
+    )
+    print(f"stability of features: {path}", flush=True)
 
 
 def _analyse(cohort: Cohort, settings: Settings, folder: Path) -> dict[str, Analysed]:

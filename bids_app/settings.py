@@ -149,6 +149,13 @@ class Settings:
         "Study A: use all visits of a participant, kept together, instead of the one nearest its EDSS.",
         room="Group level",
     )
+    stability: int = option(
+        0,
+        "First repeat the radiomics of N random visits under small perturbations (study A: 30); study A then keeps "
+        "features with ICC of at least 0.90.",
+        room="Group level",
+        metavar="N",
+    )
     apply_model: Path | None = option(
         None,
         "Do not train: predict EDSS with the models of this folder (group/models of another run).",

@@ -101,3 +101,36 @@ def test_sessions_tables_win_over_participants(tmp_path, dataset):
     visits = read_cohort(dataset[1], path).visits.set_index(["participant_id", "session_id"])
     assert visits.loc[("sub-01", "ses-1"), "age"] == 70
     assert visits.loc[("sub-01", "ses-2"), "age"] < 70
+
+
+def test_edss_then_its_models_on_the_same_visits(tmp_path, capsys):
+    from bids_app.phantom.cli import main as phantom
+
+    root = tmp_path / "a"
+    assert (
+        phantom([str(root), "--derivatives-only", "--visits", "40,10", "--regions", "7", "--nprocs", "1"])
+        == 0
+    )
+    out = root / "derivatives" / "demyelin"
+    command = [str(root), str(out), "group", "--folds", "3", "--outer-folds", "3", "--nprocs", "1"]
+    assert main([*command, "--permutations", "1", "--external-site", "site2"]) == 0
+    told = capsys.readouterr().out
+    assert "note: no analysis of diagnosis" in told
+    performance = pd.read_csv(out / "group" / "edss_performance.tsv", sep="\t")
+    assert set(performance["protocol"]) == {"paper", "nested", "held out"}
+    assert (out / "group" / "cohort.tsv").exists()
+    page = (out / "group.html").read_text()
+    assert page.count("data:image/png") >= 5
+    assert "https://" not in page.replace("https://json", "")
+    assert main([*command, "--apply-model", str(out / "group" / "models")]) == 0
+    applied = pd.read_csv(out / "group" / "edss_applied.tsv", sep="\t")
+    assert applied["predicted"].notna().all()
+    assert len(applied) == 50 * applied["model"].nunique()
+
+
+def test_an_impossible_analysis_asked_for_is_one_clear_line(dataset, capsys):
+    bids, out = dataset
+    assert main([str(bids), str(out), "group", "--analysis", "edss"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert main([str(bids), str(out), "group", "--columns", "age"]) == 2
+    assert "write NAME=COLUMN" in capsys.readouterr().err
