@@ -56,11 +56,14 @@ class Disconnection(NamedTuple):
         A row per pair of regions with streamlines between them: region_a, region_b, chaco, n_streamlines.
     damaged : ndarray, (n,), bool
         Streamlines hit.
+    notes : tuple of str
+        What was done to the lesion image, one sentence each.
     """
 
     regions: pd.DataFrame
     pairs: pd.DataFrame
     damaged: npt.NDArray[np.bool_]
+    notes: tuple[str, ...] = ()
 
 
 def chaco(
@@ -77,7 +80,8 @@ def chaco(
     Parameters
     ----------
     lesion : Nifti1Image, (x, y, z)
-        Lesion mask (or probability) in template space; brought to the connectome's grid where it differs.
+        Lesion mask, or probability (then lesion where 0.5 or more), in template space; brought to the
+        connectome's grid where it differs.
     connectome : Connectome
     atlas : Atlas
         Regions in template space.
@@ -95,9 +99,12 @@ def chaco(
     Raises
     ------
     InputError
-        If the lesion image is not 3D, or no part of a lesion lies on the connectome's grid.
+        If the lesion image is not 3D, or no part of the lesions lies in the brain.
     """
-    damage = streamline_damage(lesion, connectome, weighted=weighted)
+    if definition not in ("nemo2", "nemo1"):
+        raise ValueError(f"definition is 'nemo2' or 'nemo1', not {definition!r}")
+    values, notes = lesion_on_grid(lesion, connectome, weighted=weighted)
+    damage = _damage(values, connectome)
     ends = end_labels(connectome, atlas, end_radius)
     subject, n_subjects = connectome.subject, int(connectome.subject.max()) + 1
     index = atlas.regions["index"].to_numpy()
@@ -118,7 +125,7 @@ def chaco(
     regions = _summary(total, hit, connectome.card["GroupAverage"])
     pairs = _pairs(np.minimum(a, b), np.maximum(a, b), weight, atlas.regions["name"].to_numpy())
     return Disconnection(
-        pd.concat([atlas.regions.reset_index(drop=True), regions], axis=1), pairs, damage >= 0.5
+        pd.concat([atlas.regions.reset_index(drop=True), regions], axis=1), pairs, damage >= 0.5, notes
     )
 
 
@@ -126,28 +133,73 @@ def streamline_damage(
     lesion: nib.Nifti1Image, connectome: Connectome, *, weighted: bool = False
 ) -> npt.NDArray[np.float32]:
     """Return for each streamline whether lesions hit it (0, 1), or their largest probability on its way, (n,)."""
+    return _damage(lesion_on_grid(lesion, connectome, weighted=weighted)[0], connectome)
+
+
+def _damage(values: npt.NDArray[np.float32], connectome: Connectome) -> npt.NDArray[np.float32]:
+    voxels = np.flatnonzero(values)
+    try:
+        return strongest(
+            connectome.indptr, connectome.streamlines, voxels, values.ravel()[voxels], len(connectome)
+        )
+    except ValueError as error:
+        raise InputError("connectome: its arrays are damaged; build it again") from error
+
+
+def lesion_on_grid(
+    lesion: nib.Nifti1Image, connectome: Connectome, *, weighted: bool = False
+) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
+    """Return the lesions on the connectome's grid, 0 and 1 (or probabilities), and notes of what was done.
+
+    Raises
+    ------
+    InputError
+        If the image is not 3D, is to be a probability and goes beyond 1, or has lesions of which none lies in the
+        box around the streamlines, which is the brain's.
+    """
     if len(lesion.shape) != 3:
         raise InputError(f"lesion image: {len(lesion.shape)} dimensions; disconnection needs a 3D image")
-    data = np.asarray(lesion.dataobj, dtype=np.float32)
-    some = bool((data > 0).any())
-    if lesion.shape != connectome.shape or not np.allclose(lesion.affine, connectome.affine, atol=1e-3):
+    data, notes = np.asarray(lesion.dataobj), []
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
+        notes.append(
+            f"lesion image: {np.count_nonzero(~np.isfinite(data))} voxels that are no number set to 0"
+        )
+        data = np.where(np.isfinite(data), data, 0)
+    if weighted and data.max(initial=0) > 1:
+        raise InputError(f"lesion image: holds {data.max():g}; weights need probabilities from 0 to 1")
+    data = (np.maximum(data, 0) if weighted else data >= 0.5).astype(np.float32)
+    same = lesion.shape == connectome.shape and np.allclose(lesion.affine, connectome.affine, atol=1e-3)
+    if data.any() and not (data[_brain_box(connectome)].any() if same else _in_box(data, lesion, connectome)):
+        raise InputError("lesion image: no lesion lies in the brain; bring it to template space")
+    if not same:
         grid = nib.Nifti1Image(np.zeros(connectome.shape, np.uint8), connectome.affine)
         moved = resample(nib.Nifti1Image(data, lesion.affine), grid, order=1 if weighted else 0)
         data = np.asarray(moved.dataobj, dtype=np.float32)
-        if some and not (data > 0).any():
-            raise InputError(
-                "lesion image: no lesion lies on the connectome's grid; bring it to template space"
-            )
-    values = data.ravel()
-    voxels = np.flatnonzero(values > 0)
-    values = np.clip(values[voxels], 0, 1) if weighted else np.ones(len(voxels), np.float32)
-    return strongest(connectome.indptr, connectome.streamlines, voxels, values, len(connectome))
+        notes.append(f"lesion image: resampled from {lesion.shape} to the connectome's grid {data.shape}")
+    return data, tuple(notes)
+
+
+def _in_box(data: npt.NDArray[np.float32], lesion: nib.Nifti1Image, connectome: Connectome) -> bool:
+    """Return whether any lesion voxel of another grid lies in the brain's box."""
+    to_grid = np.linalg.inv(connectome.affine) @ lesion.affine
+    at = np.floor(nib.affines.apply_affine(to_grid, np.argwhere(data)) + 0.5)
+    box = _brain_box(connectome)
+    low, high = [side.start for side in box], [side.stop for side in box]
+    return bool(((at >= low) & (at < high)).all(axis=1).any())
+
+
+def _brain_box(connectome: Connectome) -> tuple[slice, ...]:
+    """Return the box around all voxels that streamlines cross."""
+    if "box" not in connectome.cache:
+        crossed = (np.diff(connectome.indptr) > 0).reshape(connectome.shape)
+        connectome.cache["box"] = ndimage.find_objects(crossed.view(np.int8))[0]
+    return connectome.cache["box"]
 
 
 def end_labels(connectome: Connectome, atlas: Atlas, radius: float = 0.0) -> npt.NDArray[np.int32]:
     """Return the atlas' label at both ends of every streamline, (n, 2); 0 where there is none within the radius."""
     key = (id(atlas.image), float(radius))
-    if key not in connectome.labels:
+    if key not in connectome.cache:
         labels = np.asanyarray(atlas.image.dataobj)
         if radius > 0:
             spacing = nib.affines.voxel_sizes(atlas.image.affine)
@@ -158,8 +210,11 @@ def end_labels(connectome: Connectome, atlas: Atlas, radius: float = 0.0) -> npt
         inside = ((at >= 0) & (at < labels.shape)).all(axis=1)
         found = np.zeros(len(at), np.int32)
         found[inside] = labels[tuple(at[inside].T)]
-        connectome.labels[key] = found.reshape(-1, 2)
-    return connectome.labels[key]
+        connectome.cache[key] = (
+            atlas.image,
+            found.reshape(-1, 2),
+        )  # the image is kept, so that its id stays its own
+    return connectome.cache[key][1]
 
 
 def _summary(

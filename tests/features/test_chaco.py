@@ -194,7 +194,7 @@ def test_lesions_of_another_grid_or_place():
     fine = nib.Nifti1Image(np.ones((20, 6, 2), np.uint8), np.diag([0.5, 0.5, 0.5, 1]))
     assert chaco(fine, toy(), toy_atlas()).damaged.all()
     far = nib.Nifti1Image(np.ones((2, 2, 2), np.uint8), nib.affines.from_matvec(np.eye(3), [500, 0, 0]))
-    with pytest.raises(InputError, match="no lesion lies on"):
+    with pytest.raises(InputError, match="no lesion lies in the brain"):
         chaco(far, toy(), toy_atlas())
     with pytest.raises(InputError, match="needs a 3D image"):
         chaco(nib.Nifti1Image(np.ones((2, 2, 2, 2), np.uint8), np.eye(4)), toy(), toy_atlas())
