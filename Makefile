@@ -6,7 +6,9 @@ NPROCS ?= 2
 
 DEMO := demo
 
-.PHONY: env demo test test-slow bench lint clean
+ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
+
+.PHONY: env demo test test-slow bench lint clean container-check slurm-check
 env: .venv/.ready
 
 .uv/bin/uv:
@@ -46,6 +48,19 @@ lint: env
 	$(BIN)/ruff format --check bids_app tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# builds the image and runs it in docker or podman, and in Apptainer where that is installed
+container-check:
+	$(ENGINE) build -t localhost/demyelin:check .
+	tests/container/check.sh localhost/demyelin:check $(ENGINE)
+	if command -v apptainer >/dev/null; then mkdir -p build && rm -f build/demyelin.tar \
+	  && $(ENGINE) save -o build/demyelin.tar localhost/demyelin:check \
+	  && apptainer build --force build/demyelin.sif docker-archive:build/demyelin.tar \
+	  && tests/container/check.sh build/demyelin.sif; fi
+
+# needs a running Slurm
+slurm-check: env
+	$(BIN)/python -m pytest -q -m slow tests/cluster
 
 clean:
 	rm -rf .venv .uv build dist $(DEMO)

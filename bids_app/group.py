@@ -11,7 +11,7 @@ import pandas as pd
 
 from bids_app.cohort import Cohort, read_cohort
 from bids_app.derivatives import write_table
-from bids_app.derivatives.dataset import read_description
+from bids_app.derivatives.dataset import read_description, refuse_links_out
 from bids_app.errors import InputError
 from bids_app.layout import bare
 from bids_app.settings import Settings
@@ -37,6 +37,7 @@ def run_group(settings: Settings) -> int:
         If the derivatives or participants.tsv cannot be used, or the cohort allows no analysis.
     """
     read_description(settings.output_dir)
+    refuse_links_out(settings.output_dir, Path("group"))
     participants = settings.bids_dir / "participants.tsv"
     names = _column_names(settings.columns)
     cohort = _chosen(read_cohort(settings.output_dir, participants, columns=names), settings)

@@ -62,7 +62,9 @@ def make_models(
             "Units": {c: UNITS.get(c.split(".")[0], "1") for c in inputs},
             "Columns": columns,
             "Ranges": {c: [float(ready[c].min()), float(ready[c].max())] for c in inputs},
-            "IntervalHalfWidth90": widths.get((features, name)),
+            "IntervalHalfWidth90": width
+            if np.isfinite(width := widths.get((features, name), np.inf))
+            else None,
             "Versions": {"python": platform.python_version(), "scikit-learn": sklearn.__version__},
             "Licence": "The trained model belongs to whoever trained it; state the data it came from.",
         }

@@ -134,3 +134,34 @@ def test_an_impossible_analysis_asked_for_is_one_clear_line(dataset, capsys):
     assert capsys.readouterr().err.count("\n") == 1
     assert main([str(bids), str(out), "group", "--columns", "age"]) == 2
     assert "write NAME=COLUMN" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_dask_gives_the_serial_numbers(tmp_path):
+    distributed = pytest.importorskip("distributed", reason="needs demyelin[dask]")
+    from bids_app.phantom.cli import main as phantom
+
+    root = tmp_path / "a"
+    assert (
+        phantom([str(root), "--derivatives-only", "--visits", "40,10", "--regions", "7", "--nprocs", "1"])
+        == 0
+    )
+    out = root / "derivatives" / "demyelin"
+    command = [
+        str(root),
+        str(out),
+        "group",
+        "--folds",
+        "3",
+        "--outer-folds",
+        "3",
+        "--permutations",
+        "1",
+        "--nprocs",
+        "1",
+    ]
+    assert main(command) == 0
+    serial = (out / "group" / "edss_predictions.tsv").read_bytes()
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        assert main([*command, "--dask", cluster.scheduler_address]) == 0
+    assert (out / "group" / "edss_predictions.tsv").read_bytes() == serial
