@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from bids_app.errors import InputError
 
 TINY = 32.0  # TinyTrack's units in a voxel
-MOST_POINTS = 2**31
+TRK_HEADER = 1000  # bytes
 
 
 class Tractogram(NamedTuple):
@@ -78,7 +79,7 @@ def checked(tractogram: Tractogram, name: str) -> Tractogram:
     """
     if len(tractogram.offsets) < 2 or len(tractogram.points) == 0:
         raise InputError(f"{name}: holds no streamlines; check how it was made")
-    if (np.diff(tractogram.offsets) < 1).any():
+    if tractogram.offsets[0] != 0 or (np.diff(tractogram.offsets) < 1).any():
         raise InputError(f"{name}: holds streamlines without points; remove them")
     if not np.isfinite(tractogram.points).all():
         bad = int(np.flatnonzero(~np.isfinite(tractogram.points).all(axis=1))[0])
@@ -98,10 +99,27 @@ def _read_nibabel(path: Path) -> Tractogram:
     import nibabel as nib
 
     lines = nib.streamlines.load(path, lazy_load=False).streamlines
-    offsets = np.append(lines._offsets, len(lines._data)).astype(np.int64)
-    if len(lines) and not np.array_equal(np.diff(offsets), lines._lengths):
-        return from_list(lines)
-    return Tractogram(np.asarray(lines._data, dtype=np.float32), offsets)
+    said = _said_count(path)
+    if path.name.endswith(".trk") and len(lines) < said:
+        raise InputError(f"{path}: holds {len(lines)} of {said} streamlines, it is truncated; fetch it again")
+    if path.name.endswith(".tck") and len(lines) > said > 0:
+        raise InputError(f"{path}: a point that is not a finite number splits a streamline; remove it")
+    whole = np.asarray(lines.get_data(), dtype=np.float32)  # in order and without gaps, as the file is
+    offsets = np.concatenate([[0], np.cumsum([len(line) for line in lines])]).astype(np.int64)
+    return Tractogram(whole, offsets)
+
+
+def _said_count(path: Path) -> int:
+    """Return the number of streamlines that a file's header promises; 0 where it says nothing."""
+    with path.open("rb") as stream:
+        head = stream.read(TRK_HEADER)
+    if path.name.endswith(".trk"):
+        order: Literal["little", "big"] = (
+            "little" if head[996:] == TRK_HEADER.to_bytes(4, "little") else "big"
+        )
+        return int.from_bytes(head[988:992], order, signed=True)
+    found = re.search(rb"^count:\s*(\d+)\s*$", head.split(b"\nEND")[0], re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def _read_trx(path: Path) -> Tractogram:
@@ -139,5 +157,7 @@ def _read_tiny(path: Path) -> Tractogram:
     points = voxels.points @ to_mni[:3, :3].T + to_mni[:3, 3]
     text = path.with_name(path.name + ".txt")
     bundle = content["cluster"].ravel().astype(np.int16) if "cluster" in content else None
+    if bundle is not None and len(bundle) != len(lines):
+        raise InputError(f"{path}: {len(lines)} streamlines, bundles of {len(bundle)}; fetch it again")
     names = text.read_text(encoding="utf-8").splitlines() if text.exists() else []
     return Tractogram(points.astype(np.float32), voxels.offsets, bundle, names)

@@ -84,9 +84,9 @@ def read_field(path: Path) -> Field:
             [vertices.T[content[f"index{k}"].reshape(shape, order="F")] for k in peaks], axis=-2
         )
         affine = content["trans"].reshape(4, 4).T.astype(np.float64)
-    except (OSError, EOFError, KeyError, ValueError, TypeError) as error:
+    except Exception as error:  # readers of foreign formats raise whatever damage leads to
         raise InputError(
-            f"{path}: not a readable fibre field in MNI space ({type(error).__name__})"
+            f"{path}: not a readable fibre field in MNI space ({type(error).__name__}); fetch it again"
         ) from error
     return Field(strength.astype(np.float32), direction.astype(np.float32), affine)
 
@@ -103,14 +103,20 @@ def track(field: Field, settings: TrackingSettings | None = None) -> Tractogram:
     -------
     Tractogram
         `n_streamlines` of them, in RAS mm; the same for the same settings.
+
+    Raises
+    ------
+    InputError
+        If the field has no fibres, or too few that keep to the limits of length.
     """
     s = settings or TrackingSettings()
     size = float(np.abs(np.diag(field.affine)[:3]).mean())
-    limit = s.threshold * float(np.percentile(field.strength[..., 0][field.strength[..., 0] > 0], 99))
-    seeds = np.argwhere(field.strength[..., 0] > limit).astype(np.float64)
+    first = field.strength[..., 0]
+    limit = s.threshold * float(np.percentile(first[first > 0], 99)) if (first > 0).any() else np.inf
+    seeds = np.argwhere(first > limit).astype(np.float64)
     if len(seeds) == 0:
         raise InputError("fibre field: no voxel is anisotropic enough to start a streamline")
-    most = int(s.longest_mm / s.step_mm) + 2
+    longest = int(s.longest_mm / s.step_mm)
     points, lengths = _follow(
         field.strength,
         field.direction,
@@ -121,8 +127,13 @@ def track(field: Field, settings: TrackingSettings | None = None) -> Tractogram:
         s.step_mm / size,
         np.cos(np.deg2rad(s.angle_deg)),
         int(s.shortest_mm / s.step_mm),
-        most,
+        longest,
     )
+    if len(lengths) < s.n_streamlines:
+        raise InputError(
+            f"fibre field: {len(lengths)} streamlines of {s.shortest_mm:g} to {s.longest_mm:g} mm where "
+            f"{s.n_streamlines} were wanted; ask for fewer"
+        )
     mm = points @ field.affine[:3, :3].T + field.affine[:3, 3]
     return Tractogram(mm.astype(np.float32), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
@@ -179,7 +190,7 @@ def _follow(strength, direction, seeds, wanted, seed, limit, step, cosine, short
     np.random.seed(seed)
     points = np.empty((wanted * 90, 3), np.float32)
     lengths = np.empty(wanted, np.int64)
-    forth, back = np.empty((longest, 3)), np.empty((longest, 3))
+    forth, back = np.empty((longest + 1, 3)), np.empty((longest + 1, 3))
     found = total = 0
     for _ in range(wanted * 50):
         if found == wanted:
@@ -190,7 +201,7 @@ def _follow(strength, direction, seeds, wanted, seed, limit, step, cosine, short
         n = _half(strength, direction, start, first.copy(), limit, step, cosine, forth)
         m = _half(strength, direction, start, -first, limit, step, cosine, back)
         count = n + m + 1
-        if count < shortest or count > longest:
+        if count - 1 < shortest or count - 1 > longest:
             continue
         if total + count > len(points):
             larger = np.empty((2 * len(points), 3), np.float32)
