@@ -58,7 +58,7 @@ def regressor(name: str, seed: int) -> tuple[BaseEstimator, dict[str, list[Any]]
         }
         return make_pipeline(StandardScaler(), SVR()), grid
     if name == "rf":
-        forest = RandomForestRegressor(TREES, random_state=seed)
+        forest = RandomForestRegressor(TREES, random_state=seed, n_jobs=1)
         return make_pipeline(StandardScaler(), forest), {
             "randomforestregressor__max_features": [0.33, 1.0],
             "randomforestregressor__min_samples_leaf": [2, 5],
@@ -75,7 +75,9 @@ def folds(groups: npt.NDArray, n: int, seed: int) -> Splits:
 def tune(name: str, X: pd.DataFrame, y: Array, splits: Splits, seed: int) -> GridSearchCV:
     """Tune a regressor by the squared error over folds and fit it to all rows."""
     model, grid = regressor(name, seed)
-    search = GridSearchCV(model, grid, scoring="neg_mean_squared_error", cv=splits, error_score="raise")
+    search = GridSearchCV(
+        model, grid, scoring="neg_mean_squared_error", cv=splits, n_jobs=1, error_score="raise"
+    )
     return search.fit(X.to_numpy(np.float64), y)
 
 
