@@ -249,7 +249,7 @@ def icc(ratings: npt.ArrayLike, confidence: float = 0.95) -> tuple[Array, Array,
     msc = n * ((repetitions - grand) ** 2).sum(axis=0) / (k - 1)
     residual = data - visits[:, None] - repetitions[None] + grand
     mse = (residual**2).sum(axis=(0, 1)) / ((n - 1) * (k - 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         value = (msr - mse) / (msr + (k - 1) * mse + k * (msc - mse) / n)
         a, b = k * value / (n * (1 - value)), 1 + k * value * (n - 1) / (n * (1 - value))
         df = (a * msc + b * mse) ** 2 / ((a * msc) ** 2 / (k - 1) + (b * mse) ** 2 / ((n - 1) * (k - 1)))
