@@ -38,7 +38,7 @@ class Connectome:
 
     Attributes
     ----------
-    indptr : ndarray, (voxels + 1,), int64
+    indptr : ndarray, (voxels + 1,), int32 (int64 beyond 2^31 entries)
         First entry of each voxel (C order) in `streamlines`.
     streamlines : ndarray, (m,), int32
         Streamlines through each voxel.
@@ -52,7 +52,7 @@ class Connectome:
         Affine, Shape, Voxelization, Source, Licence, Synthetic, GroupAverage, Bundles.
     """
 
-    indptr: npt.NDArray[np.int64]
+    indptr: npt.NDArray[np.int32] | npt.NDArray[np.int64]
     streamlines: npt.NDArray[np.int32]
     ends: npt.NDArray[np.float32]
     length: npt.NDArray[np.float32]
@@ -138,7 +138,7 @@ class Connectome:
             "Bundles": list(lines.bundles),
         }
         return cls(
-            indptr,
+            indptr.astype(np.int32) if indptr[-1] < 2**31 else indptr,
             members,
             np.stack([lines.points[lines.offsets[:-1]], lines.points[lines.offsets[1:] - 1]], axis=1),
             _lengths(lines),

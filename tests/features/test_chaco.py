@@ -12,9 +12,10 @@ import pytest
 from tracts import LINES, SHAPE, by_name, lesion_at, toy, toy_atlas
 
 from bids_app.errors import InputError
+from bids_app.features.bundles import damage_by_bundle
 from bids_app.features.chaco import bundle_damage, chaco, disconnectome_map, end_labels
 from bids_app.features.connectome import Connectome
-from bids_app.features.streamlines import Tractogram, from_list
+from bids_app.features.streamlines import Tractogram, from_list, read_streamlines
 from bids_app.features.tracking import TrackingSettings, read_field, track
 from bids_app.image.atlas import load_atlas
 
@@ -224,6 +225,26 @@ def test_every_atlas_gets_its_own_labels():
         del atlas
         gc.collect()
     assert len(seen) == 2
+
+
+def test_real_lesions_hit_the_bundles_beside_the_ventricles(shared):
+    """Multiple sclerosis lies around the ventricles and in the callosum, less in cerebellum and cranial nerves."""
+    lines = read_streamlines(shared / "data" / "hcp1065" / "ICBM152_adult.tt.gz")
+    grid = load_atlas().image
+    bundles = Connectome.from_streamlines(lines, affine=grid.affine, shape=grid.shape)
+    masks = sorted((shared / "data" / "openms-mni").glob("sub-*/anat/*consensus_mask.nii.gz"))
+    tables = [damage_by_bundle(nib.load(p), bundles).set_index("bundle")["chaco"] for p in masks]
+    mean = pd.concat(tables, axis=1).mean(axis=1)
+    top = " ".join(mean.nlargest(12).index)
+    for name in (
+        "CorpusCallosum_Tapetum",
+        "CorpusCallosum_ForcepsMajor",
+        "CorpusCallosum_Body",
+        "OpticRadiation",
+    ):
+        assert name in top
+    remote = mean[mean.index.str.contains("CranialNerve|Cerebellum")].mean()
+    assert remote < mean[mean.index.str.contains("CorpusCallosum")].mean() / 3
 
 
 @pytest.fixture(scope="module")
