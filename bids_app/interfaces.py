@@ -443,9 +443,13 @@ def measure_disconnection(
         "EndRadius": end_radius,
         "AtlasSpace": source.space,
     }
+    pairs = found.pairs.copy()  # BIDS wants index and name in a dseg table
+    pairs.insert(0, "index", range(1, len(pairs) + 1))
+    pairs.insert(1, "name", pairs["region_a"] + "-" + pairs["region_b"])
+    both = {"index": {"Description": "Row."}, "name": {"Description": "The two regions."}}
     return Disconnected(
         keep_table(found.regions, "chaco", COLUMNS | meta),
-        keep_table(found.pairs, "chaco_pairs", PAIR_COLUMNS | meta),
+        keep_table(pairs, "chaco_pairs", both | PAIR_COLUMNS | meta),
         keep(disconnectome_map(normative, found.damaged), "disconnection", meta),
     )
 
