@@ -1,9 +1,13 @@
-"""Disconnection: building and asking a connectome of 150,000 streamlines, on real lesion masks."""
+"""Disconnection: building and asking a connectome of 150,000 streamlines, on real lesion masks.
+
+`bench_chaco.py FIGURE.png` also draws what the lesions of all patients cut.
+"""
 
 from __future__ import annotations
 
 import os
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -11,8 +15,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from bids_app.features.chaco import chaco, end_labels, streamline_damage
+from bids_app.features.bundles import damage_by_bundle
+from bids_app.features.chaco import chaco, disconnectome_map, end_labels, streamline_damage
 from bids_app.features.connectome import Connectome
+from bids_app.features.streamlines import read_streamlines
 from bids_app.features.tracking import TrackingSettings, read_field, track
 from bids_app.image.atlas import load_atlas
 
@@ -63,7 +69,58 @@ def main() -> None:
     top = np.mean([f.regions["chaco"].fillna(0) for f in found], axis=0)
     for k in np.argsort(-top)[:8]:
         print(f"  {atlas.regions['name'].iloc[k]}: {top[k]:.2f} (mean over patients)")
+    bundles = _bundles(images, grid)
+    if len(sys.argv) > 1:
+        maps = [np.asarray(disconnectome_map(opened, f.damaged).dataobj) for f in found]
+        _draw(np.mean(maps, axis=0), grid.affine, bundles, Path(sys.argv[1]))
     print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+
+
+def _bundles(images, grid):
+    """Print and return the mean damage to the bundles of the tractography atlas."""
+    lines = read_streamlines(SHARED / "data/hcp1065/ICBM152_adult.tt.gz")
+    made = Connectome.from_streamlines(lines, affine=grid.affine, shape=grid.shape)
+    tables = [damage_by_bundle(image, made).set_index("bundle")["chaco"] for image in images]
+    mean = sum(tables).div(len(tables)).sort_values(ascending=False)
+    for name, share in mean.head(6).items():
+        print(f"  {name}: {share:.2f}")
+    return mean
+
+
+def _draw(mean, affine, bundles, path: Path) -> None:
+    """Draw the mean disconnectome over the template, and the bundles hit most and least."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from bids_app.image.template import load_template
+    from bids_app.image.volume import resample
+
+    template = load_template(resolution=1.0).t1w
+    back = np.asarray(template.dataobj)
+    over = np.asarray(resample(nib.Nifti1Image(mean.astype(np.float32), affine), template).dataobj)
+    figure, axes = plt.subplots(1, 5, figsize=(15, 3.6), width_ratios=[1, 1, 1, 1, 1.1], layout="constrained")
+    for ax, z in zip(axes, (-10, 8, 24, 42), strict=False):
+        k = round((z - template.affine[2, 3]) / template.affine[2, 2])
+        ax.imshow(np.rot90(back[14:184, 20:214, k]), cmap="gray")
+        shown = ax.imshow(
+            np.rot90(np.ma.masked_less(over[14:184, 20:214, k], 0.05)), cmap="inferno", vmin=0, vmax=0.6
+        )
+        ax.set(title=f"z = {z} mm", xticks=[], yticks=[])
+    figure.colorbar(
+        shown,
+        ax=axes[:4],
+        shrink=0.7,
+        location="bottom",
+        label="streamlines cut, share of all in the voxel (left is left)",
+    )
+    few = bundles.iloc[[*range(10), *range(-4, 0)]][::-1]
+    names = [name.split("_", 1)[1].replace("CorpusCallosum", "Callosum") for name in few.index]
+    axes[4].barh(names, few, color="#b5367a")
+    axes[4].tick_params(labelsize=7)
+    axes[4].set(xlabel="share of the bundle cut", title="bundles hit most and least", xlim=(0, 1))
+    figure.savefig(path, dpi=80)
 
 
 def _plausible(connectome: Connectome, atlas) -> None:
