@@ -128,6 +128,6 @@ def test_volumes_match_the_truth(run):
 def test_a_second_run_writes_nothing_and_force_writes_again(run):
     bids, out = run
     before = {name: (out / name).stat().st_mtime_ns for name in listing(out) if "logs/" not in name}
-    again = demyelin(bids, out, "participant", "--fast")
+    again = demyelin(bids, out, "participant", "--fast", "--connectome", out.parent / "connectome")
     assert "0 processed, 2 already finished" in again.stdout
     assert before == {name: (out / name).stat().st_mtime_ns for name in listing(out) if "logs/" not in name}
