@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--null-outcome", action="store_true")
     parser.add_argument("--permutations", type=int, default=0)
     parser.add_argument("--phantom", type=Path, help="a study-shaped phantom made before")
+    parser.add_argument("--protocols", nargs="+", default=["paper", "nested"])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = args.phantom or Path(folder) / "phantom"
@@ -47,7 +48,7 @@ def main() -> None:
             shape = cohort.features.shape
             print(f"read {shape[0]} x {shape[1]}, {what}: {time.perf_counter() - start:.1f} s", flush=True)
         _collinearity(cohort.features.to_numpy()[:400])
-        for protocol in ("paper", "nested"):
+        for protocol in args.protocols:
             _protocol(cohort, protocol, args.permutations)
     print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB", flush=True)
 
