@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-import numpy.typing as npt
-
-Doubles = npt.NDArray[np.float64]
 
 
 @numba.njit(cache=True)

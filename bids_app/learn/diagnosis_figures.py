@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.derivatives import atomic
 from bids_app.learn.diagnosis_result import DiagnosisResult
+from bids_app.learn.drawing import new_figure, save_figure
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -47,28 +47,14 @@ def draw(result: DiagnosisResult, folder: Path, background: nib.Nifti1Image) -> 
         drawings[f"roc-{positive}"] = partial(roc, table, str(positive))
     if "null" in result.tables:
         drawings["null"] = partial(null_histogram, result.tables["null"])
-    return [_save(make(), folder / f"diagnosis_{name}.png") for name, make in drawings.items()]
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    with atomic(path) as aside:
-        figure.savefig(aside, dpi=110, metadata={"Software": None})  # same picture, same bytes
-    return path
-
-
-def _figure(columns: int, width: float, height: float) -> tuple[Figure, npt.NDArray[Any]]:
-    """Return a figure of its own, outside any global state, with one row of axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, np.atleast_1d(figure.subplots(1, columns))
+    return [save_figure(make(), folder / f"diagnosis_{name}.png") for name, make in drawings.items()]
 
 
 def brain_slices(image: nib.Nifti1Image, background: nib.Nifti1Image, name: str) -> Figure:
     """Draw a map on axial slices of the template (Figs 1, 3, 5), the patient's left on the left."""
     values, anatomy = (np.asarray(i.dataobj, dtype=np.float64) for i in (image, background))
     style = _style(name, values)
-    figure, axes = _figure(len(SLICES_MM), 13, 2.3)
+    figure, axes = new_figure(len(SLICES_MM), 13, 2.3)
     origin, step = image.affine[2, 3], image.affine[2, 2]
     drawn = None
     for ax, z in zip(axes, SLICES_MM, strict=True):
@@ -106,7 +92,7 @@ def _style(name: str, values: npt.NDArray[np.float64]) -> dict[str, Any]:
 
 def metrics_by_size(table: pd.DataFrame) -> Figure:
     """Draw the four metrics against the number of voxels for both protocols (Fig 4)."""
-    figure, axes = _figure(4, 13, 3)
+    figure, axes = new_figure(4, 13, 3)
     for ax, metric in zip(axes, METRICS, strict=True):
         for protocol, rows in _protocols(table[table["metric"] == metric]):
             ax.plot(
@@ -125,7 +111,7 @@ def roc(scans: pd.DataFrame, positive: str) -> Figure:
     """Draw the ROC curve of each protocol's out-of-sample decisions."""
     from sklearn.metrics import roc_curve
 
-    figure, (ax,) = _figure(1, 4, 3.8)
+    figure, (ax,) = new_figure(1, 4, 3.8)
     for protocol, name in NAMES.items():
         if f"{protocol}_decision" in scans:
             decided = scans[scans[f"{protocol}_decision"].notna()]
@@ -140,7 +126,7 @@ def roc(scans: pd.DataFrame, positive: str) -> Figure:
 
 def null_histogram(null: pd.DataFrame) -> Figure:
     """Draw the AUC of each protocol when diagnoses are dealt anew, and the observed one (same reduced grid)."""
-    figure, (ax,) = _figure(1, 5, 3.2)
+    figure, (ax,) = new_figure(1, 5, 3.2)
     for protocol, rows in _protocols(null):
         dealt = rows.loc[rows["permutation"] > 0, "auc"]
         ax.hist(

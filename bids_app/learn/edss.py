@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -23,12 +23,14 @@ from bids_app.learn.edss_protocols import (
     Table,
     as_published,
     conformal,
+    deal_all,
     leak_free,
     learning_curve,
 )
 from bids_app.learn.edss_result import EDSSResult
 from bids_app.learn.edss_scores import compare_models, pearson, performance
 from bids_app.learn.edss_selection import Rules
+from bids_app.learn.raters import visit_names
 
 if TYPE_CHECKING:
     from bids_app.cohort import Cohort
@@ -116,7 +118,8 @@ def run(
     rows = sets.pop("training")
     design = Design(models, cv, options.outer, options.permutations, seed, options.rules, options.n_jobs)
 
-    fitted, published, null = as_published(data, rows, design)
+    shown = design if protocol != "nested" else replace(design, permutations=0)  # its null would not be told
+    fitted, published, null = as_published(data, rows, shown)
     nested = leak_free(data, rows, design) if protocol != "paper" else []
     calibrated, widths = conformal(data, rows, design)
     told = [_told(visits, data, rows, "cv", published, "paper")] if protocol != "nested" else []
@@ -145,7 +148,7 @@ def run(
         "hyperparameters": tables.hyperparameters(fitted, nested),
         "learning_curve": learning_curve(data, rows, sets, design),
         "intervals": _coverage(data, calibrated, widths, sets),
-        **_gap_and_null(scores, data, rows, null, nested, protocol),
+        **_gap_and_null(scores, data, rows, null, nested, design),
     }
     settings = {
         "seed": seed,
@@ -235,10 +238,9 @@ def _told(
 ) -> pd.DataFrame:
     """Return predictions as tidy rows."""
     who = visits.iloc[rows]
-    session = who["session_id"].fillna("").astype(str)
     base = pd.DataFrame(
         {
-            "visit": who["participant_id"] + session.where(session == "", "_" + session),
+            "visit": visit_names(who["participant_id"], who["session_id"]),
             "participant_id": who["participant_id"],
             "site": who.get("site"),
             "set": where,
@@ -271,15 +273,15 @@ def _coverage(
 
 
 def _gap_and_null(
-    scores: pd.DataFrame, data: Table, rows: Any, null: list[float], nested: list[Outer], protocol: str
+    scores: pd.DataFrame, data: Table, rows: Any, null: list[float], nested: list[Outer], design: Design
 ) -> dict[str, pd.DataFrame]:
     """Return published minus leak-free estimates, and what both protocols give with outcomes dealt anew."""
     own = scores[(scores["set"] == "cv") & (scores["features"] == "all")].set_index(["protocol", "model"])
     out: dict[str, pd.DataFrame] = {}
-    if protocol == "both":
+    if {"paper", "nested"} <= set(own.index.get_level_values("protocol")):
         gap = own.loc["paper", ["r", "R2", "mae"]] - own.loc["nested", ["r", "R2", "mae"]]
         out["gap"] = gap.reset_index()
-    drawn = {"paper": null if protocol != "nested" else [], "nested": _nested_null(data, rows, nested)}
+    drawn = {"paper": null, "nested": _nested_null(data, rows, nested, design)}
     table = [(p, k, r) for p, values in drawn.items() for k, r in enumerate(values, start=1)]
     summary = []
     for name, values in drawn.items():
@@ -297,12 +299,11 @@ def _gap_and_null(
     return out
 
 
-def _nested_null(data: Table, rows: Any, nested: list[Outer]) -> list[float]:
-    from bids_app.learn.edss_protocols import deal_all
-
-    n = len(nested[0].null) if nested else 0
+def _nested_null(data: Table, rows: Any, nested: list[Outer], design: Design) -> list[float]:
+    if not nested:
+        return []
     out = []
-    for k, dealt in enumerate(deal_all(data, rows, n, nested[0].seed) if n else []):
+    for k, dealt in enumerate(deal_all(data, rows, design.permutations, design.seed)):
         predicted = np.empty(len(rows))
         for fold in nested:
             predicted[fold.test] = fold.null[k]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bids_app.derivatives import atomic
+from bids_app.learn.drawing import new_figure, save_figure
 from bids_app.learn.edss_models import NAMES
 from bids_app.learn.edss_result import EDSSResult
 
@@ -31,33 +31,19 @@ def draw(result: EDSSResult, folder: Path) -> list[Path]:
     drawings |= {
         name: f for name, f in {"null": null, "learning_curve": learning}.items() if name in result.tables
     }
-    return [_save(make(result), folder / f"edss_{name}.png") for name, make in drawings.items()]
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    for target in (path.with_suffix(".svg"), path):
-        metadata = (
-            {"Date": None} if target.suffix == ".svg" else {"Software": None}
-        )  # same picture, same bytes
-        with atomic(target) as aside:
-            figure.savefig(aside, dpi=110, format=target.suffix[1:], metadata=metadata)
-    return path
-
-
-def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, Any]:
-    from matplotlib import rcParams
-    from matplotlib.figure import Figure
-
-    rcParams["svg.hashsalt"] = "demyelin"
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, np.atleast_2d(figure.subplots(rows, columns, squeeze=False))
+    written = []
+    for name, make in drawings.items():
+        figure = make(result)
+        save_figure(figure, folder / f"edss_{name}.svg")
+        written.append(save_figure(figure, folder / f"edss_{name}.png"))
+    return written
 
 
 def flow(result: EDSSResult) -> Figure:
     """Draw visits left after each criterion."""
     table = result.tables["flow"]
-    figure, axes = _figure(1, 1, 8, 0.45 * len(table) + 0.8)
-    ax = axes[0, 0]
+    figure, axes = new_figure(1, 8, 0.45 * len(table) + 0.8)
+    ax = axes[0]
     ax.barh(table["step"], table["n_visits"], color="#9db8cc")
     for place, row in enumerate(table.to_dict("records")):
         out = f", {row['excluded']} out: {row['reason']}" if row["excluded"] else ""
@@ -75,10 +61,10 @@ def predictions(result: EDSSResult) -> Figure:
     model = table["model"].iloc[0]
     table = table[table["model"] == model]
     parts = list(table.groupby(["protocol", "set"], sort=False))
-    figure, axes = _figure(1, len(parts), 3.4 * len(parts), 3.5)
+    figure, axes = new_figure(len(parts), 3.4 * len(parts), 3.5)
     sites = sorted(table["site"].fillna("all").astype(str).unique())
     rng = np.random.default_rng(0)
-    for ax, ((protocol, where), part) in zip(axes[0], parts, strict=True):
+    for ax, ((protocol, where), part) in zip(axes, parts, strict=True):
         for colour, site in zip(SITES * len(sites), sites, strict=False):
             own = part[part["site"].fillna("all").astype(str) == site]
             jitter = rng.uniform(-0.12, 0.12, len(own))
@@ -86,8 +72,8 @@ def predictions(result: EDSSResult) -> Figure:
         limits = [-0.3, max(8.0, float(table["observed"].max())) + 0.3]
         ax.plot(limits, limits, color="#777777", lw=0.8)
         ax.set(xlim=limits, ylim=limits, xlabel="observed EDSS", title=f"{where}, {PROTOCOLS[protocol]}")
-    axes[0, 0].set_ylabel(f"EDSS predicted by {NAMES[model]}")
-    axes[0, 0].legend(title="site", fontsize=7)
+    axes[0].set_ylabel(f"EDSS predicted by {NAMES[model]}")
+    axes[0].legend(title="site", fontsize=7)
     return figure
 
 
@@ -95,14 +81,14 @@ def performance(result: EDSSResult) -> Figure:
     """Draw r and mean absolute error of every model with their 95 % intervals."""
     table = result.tables["performance"]
     table = table[table["features"] != "none"]
-    figure, axes = _figure(1, 2, 11, 0.22 * len(table) + 1.2)
+    figure, axes = new_figure(2, 11, 0.22 * len(table) + 1.2)
     labels = [
         f"{row['model']}, {row['features']} - {row['set']}, {PROTOCOLS[row['protocol']]}"
         for row in table.to_dict("records")
     ]
     places = np.arange(len(table))
     for ax, measure, words in zip(
-        axes[0], ("r", "mae"), ("r", "mean absolute error (EDSS points)"), strict=True
+        axes, ("r", "mae"), ("r", "mean absolute error (EDSS points)"), strict=True
     ):
         for place, row in zip(places, table.to_dict("records"), strict=True):
             ax.plot(
@@ -111,8 +97,8 @@ def performance(result: EDSSResult) -> Figure:
             ax.plot(row[measure], place, "o", ms=4, color=COLOURS[row["protocol"]])
         ax.set(yticks=places, xlabel=words)
         ax.invert_yaxis()
-    axes[0, 0].set_yticklabels(labels, fontsize=7)
-    axes[0, 1].set_yticklabels([])
+    axes[0].set_yticklabels(labels, fontsize=7)
+    axes[1].set_yticklabels([])
     return figure
 
 
@@ -120,8 +106,8 @@ def funnel(result: EDSSResult) -> Figure:
     """Draw how many columns each step of the selection leaves."""
     table = result.tables["selection"]
     table = table[table["protocol"] == "paper"]
-    figure, axes = _figure(1, 1, 7, 2.6)
-    ax = axes[0, 0]
+    figure, axes = new_figure(1, 7, 2.6)
+    ax = axes[0]
     ax.barh(table["step"], table["left"], color="#9db8cc", log=True)
     for place, row in enumerate(table.itertuples()):
         ax.text(row.left, place, f" {row.left:,}", va="center", fontsize=8)
@@ -133,8 +119,8 @@ def funnel(result: EDSSResult) -> Figure:
 def null(result: EDSSResult) -> Figure:
     """Draw cross-validated r with outcomes dealt anew, and the observed one."""
     table = result.tables["null"]
-    figure, axes = _figure(1, 1, 6, 3)
-    ax = axes[0, 0]
+    figure, axes = new_figure(1, 6, 3)
+    ax = axes[0]
     for protocol in table["protocol"].unique():
         part = table[table["protocol"] == protocol]
         dealt = part[part["permutation"] > 0]["r"].dropna()
@@ -151,8 +137,8 @@ def null(result: EDSSResult) -> Figure:
 def learning(result: EDSSResult) -> Figure:
     """Draw r on the held-out sets against the number of training visits."""
     table = result.tables["learning_curve"]
-    figure, axes = _figure(1, 1, 6, 3)
-    ax = axes[0, 0]
+    figure, axes = new_figure(1, 6, 3)
+    ax = axes[0]
     for colour, (where, part) in zip(SITES, table.groupby("set"), strict=False):
         mean = part.groupby("n_training")["r"].mean()
         ax.plot(part["n_training"], part["r"], ".", color=colour, alpha=0.5)

@@ -193,7 +193,6 @@ class Outer:
     """One outer fold of the leak-free protocol: predictions of visits that nothing was fitted to."""
 
     test: Index
-    seed: int
     predicted: dict[tuple[str, str], Array]
     null: list[Array]
     counts: dict[str, int]
@@ -219,7 +218,6 @@ def _outer(data: Table, rows: Index, train: Index, test: Index, dealt: list[Arra
             null.append(again.predict(data.X.iloc[rows[test]])["all", "ridge"])
         return Outer(
             test,
-            design.seed,
             fitted.predict(data.X.iloc[rows[test]]),
             null,
             fitted.selected.counts,
