@@ -16,8 +16,8 @@ import numpy as np
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from bids_app.learn.diagnosis_engine import MapView
-from bids_app.learn.diagnosis_protocols import (
+from bids_app.learn.diagnosis.engine import MapView
+from bids_app.learn.diagnosis.protocols import (
     COMPACT,
     Design,
     fold_auc,
@@ -26,7 +26,7 @@ from bids_app.learn.diagnosis_protocols import (
     published,
     split_scans,
 )
-from bids_app.learn.diagnosis_sweep import Grid, cv_folds, search
+from bids_app.learn.diagnosis.sizes import Grid, cv_folds, search
 
 STUDY = {"patients": (172, 97), "scans": (746, 292), "voxels": 48193}
 QUICK = {"patients": (40, 25), "scans": (150, 70), "voxels": 6000}

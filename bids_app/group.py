@@ -121,7 +121,7 @@ def _backend(dask: str | None) -> Iterator[None]:
 
 
 def _measure_stability(cohort: Cohort, settings: Settings) -> None:
-    from bids_app.cohort_stability import measure_stability
+    from bids_app.cohort.stability import measure_stability
 
     path = measure_stability(
         cohort.derivatives,
@@ -164,7 +164,7 @@ def _jobs(settings: Settings) -> int:
 def _edss(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
     """Run study A and write its tables, figures and models."""
     from bids_app.learn.edss import Options, run
-    from bids_app.learn.edss_figures import draw
+    from bids_app.learn.edss.figures import draw
 
     result = run(
         cohort,
@@ -187,7 +187,7 @@ def _edss(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
 
 def _apply(cohort: Cohort, models: Path, folder: Path) -> None:
     """Predict EDSS with models of another run."""
-    from bids_app.learn.edss_apply import apply_models
+    from bids_app.learn.edss.apply import apply_models
 
     table, notes = apply_models(cohort, models)
     path = write_table(table, folder / "edss_applied.tsv")
@@ -200,7 +200,7 @@ def _diagnosis(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
     """Run study B and write its tables, maps and figures."""
     from bids_app.image.template import BELIEF_MM, load_template
     from bids_app.learn.diagnosis import Options, run
-    from bids_app.learn.diagnosis_figures import draw
+    from bids_app.learn.diagnosis.figures import draw
 
     result = run(
         cohort,

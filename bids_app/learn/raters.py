@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.learn.diagnosis_protocols import calls_table
+from bids_app.learn.diagnosis.protocols import calls_table
 from bids_app.learn.statistics import cohen_kappa, mcnemar
 
 MODEL, MAJORITY = "model", "majority"

@@ -15,7 +15,7 @@ from bids_app.derivatives import save_image, write_table
 from bids_app.errors import InputError
 from bids_app.image.template import BUILT_IN, belief_grid, load_template
 from bids_app.learn.diagnosis import Grid, LesionFrequency, Options, run
-from bids_app.learn.diagnosis_scans import select_scans
+from bids_app.learn.diagnosis.scans import select_scans
 from bids_app.learn.lesion_maps import build_store
 
 SMALL = Grid(sizes=(2, 16, 128), C=(0.5, 4), gamma=(0.125, 1))
@@ -165,7 +165,7 @@ def test_writes_tables_maps_and_card(result, tmp_path):
 def test_figures(result, tmp_path):
     from PIL import Image
 
-    from bids_app.learn.diagnosis_figures import draw
+    from bids_app.learn.diagnosis.figures import draw
 
     t1w = load_template(resolution=3).t1w
     paths = draw(result, tmp_path, t1w)
@@ -196,7 +196,7 @@ def store_of(cohort, folder):
 
 
 def visit_paths(cohort):
-    from bids_app.learn.diagnosis_scans import map_paths
+    from bids_app.learn.diagnosis.scans import map_paths
 
     return map_paths(select_scans(cohort.visits).table, cohort.derivatives, BUILT_IN)
 

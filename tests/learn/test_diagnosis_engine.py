@@ -9,8 +9,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 
 from bids_app.errors import InputError
-from bids_app.learn.diagnosis_engine import binary_distances, chi2_rank, value_distances
-from bids_app.learn.diagnosis_sweep import (
+from bids_app.learn.diagnosis.engine import binary_distances, chi2_rank, value_distances
+from bids_app.learn.diagnosis.sizes import (
     PAPER_GRID,
     PAPER_SIZES,
     VanishingKernelWarning,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bids_app.learn.diagnosis_engine import MapView
-from bids_app.learn.diagnosis_protocols import Design, fold_auc, leak_free, null_aucs, permuted, published
-from bids_app.learn.diagnosis_sweep import Grid
+from bids_app.learn.diagnosis.engine import MapView
+from bids_app.learn.diagnosis.protocols import Design, fold_auc, leak_free, null_aucs, permuted, published
+from bids_app.learn.diagnosis.sizes import Grid
 
 GRID = Grid(sizes=(4, 32, 256), C=(1,), gamma=(0.125, 1))
 

@@ -7,7 +7,7 @@ import pytest
 
 from bids_app.derivatives import write_table
 from bids_app.errors import InputError
-from bids_app.learn.diagnosis_rule import rule_calls, speaks_for_ms
+from bids_app.learn.diagnosis.rule import rule_calls, speaks_for_ms
 
 BODY = {"place": "periventricular", "nearest_region": "Caudate_L", "template_y": -10.0, "template_z": 22.0}
 TEMPORAL = {

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_app.cohort_features import FeatureTable, column_table
+from bids_app.cohort.features import FeatureTable, column_table
 from bids_app.errors import InputError
 from bids_app.learn.artifact import load_model
 from bids_app.learn.edss import Options, run
-from bids_app.learn.edss_apply import apply_models
-from bids_app.learn.edss_patients import include
-from bids_app.learn.edss_scores import conformal_width, pearson, quantise, weighted_kappa
+from bids_app.learn.edss.apply import apply_models
+from bids_app.learn.edss.patients import include
+from bids_app.learn.edss.scores import conformal_width, pearson, quantise, weighted_kappa
 
 SMALL = Options(outer=4, permutations=0)
 REGIONS = ("Precentral_L", "Thalamus_R", "Caudate_L", "NAWM")

@@ -10,7 +10,7 @@ import pytest
 
 from bids_app.derivatives import save_image
 from bids_app.errors import InputError
-from bids_app.learn.diagnosis_views import BeliefView, ClinicalView, LesionView, above
+from bids_app.learn.diagnosis.views import BeliefView, ClinicalView, LesionView, above
 from bids_app.learn.lesion_maps import build_store
 
 AFFINE = np.diag([3.0, 3, 3, 1])

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from bids_app.errors import InputError
-from bids_app.learn.diagnosis_protocols import calls_table
+from bids_app.learn.diagnosis.protocols import calls_table
 from bids_app.learn.raters import agreement, performance, read_raters, visit_names
 
 LABELS = ("RRMS", "NMOSD")

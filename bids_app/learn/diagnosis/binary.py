@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.diagnosis_protocols import (
+from bids_app.learn.diagnosis.protocols import (
     Design,
     LeakFree,
     Published,
@@ -21,12 +21,12 @@ from bids_app.learn.diagnosis_protocols import (
     patient_table,
     published,
 )
-from bids_app.learn.diagnosis_sweep import VanishingKernelWarning, warn_vanished
-from bids_app.learn.diagnosis_variants import compare_variants
-from bids_app.learn.diagnosis_views import LesionView
+from bids_app.learn.diagnosis.sizes import VanishingKernelWarning, warn_vanished
+from bids_app.learn.diagnosis.variants import compare_variants
+from bids_app.learn.diagnosis.views import LesionView
 
 if TYPE_CHECKING:
-    from bids_app.learn.diagnosis import Options
+    from bids_app.learn.diagnosis.study import Options
 
 OPTIMISTIC = (
     "the published protocol puts scans of one patient in training and test and picks the number of voxels on the "

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.learn import edss_tables as tables
-from bids_app.learn.edss_apply import make_models
-from bids_app.learn.edss_columns import CLINICAL, candidates, priority
-from bids_app.learn.edss_models import MODELS
-from bids_app.learn.edss_patients import include
-from bids_app.learn.edss_protocols import (
+from bids_app.learn.edss import tables
+from bids_app.learn.edss.apply import make_models
+from bids_app.learn.edss.columns import CLINICAL, candidates, priority
+from bids_app.learn.edss.models import MODELS
+from bids_app.learn.edss.patients import include
+from bids_app.learn.edss.protocols import (
     Design,
     Fitted,
     Outer,
@@ -27,15 +27,13 @@ from bids_app.learn.edss_protocols import (
     leak_free,
     learning_curve,
 )
-from bids_app.learn.edss_result import EDSSResult
-from bids_app.learn.edss_scores import compare_models, pearson, performance
-from bids_app.learn.edss_selection import Rules
+from bids_app.learn.edss.result import EDSSResult
+from bids_app.learn.edss.scores import compare_models, pearson, performance
+from bids_app.learn.edss.selection import Rules
 from bids_app.learn.raters import visit_names
 
 if TYPE_CHECKING:
     from bids_app.cohort import Cohort
-
-__all__ = ["EDSSResult", "Options", "Rules", "run"]
 
 Protocol = Literal["both", "paper", "nested"]
 Predicted = dict[tuple[str, str], npt.NDArray[np.float64]]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.diagnosis_result import DiagnosisResult
+from bids_app.learn.diagnosis.result import DiagnosisResult
 from bids_app.learn.drawing import new_figure, save_figure
 
 if TYPE_CHECKING:

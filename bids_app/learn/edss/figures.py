@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bids_app.learn.drawing import new_figure, save_figure
-from bids_app.learn.edss_models import NAMES
-from bids_app.learn.edss_result import EDSSResult
+from bids_app.learn.edss.models import NAMES
+from bids_app.learn.edss.result import EDSSResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.edss_columns import ADJUSTED, TIV
+from bids_app.learn.edss.columns import ADJUSTED, TIV
 from bids_app.learn.selection import (
     CFSSelect,
     CollinearityFilter,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from bids_app.cohort_features import STABILITY
+from bids_app.cohort.features import STABILITY
 from bids_app.derivatives import load_image, write_json, write_table
 from bids_app.errors import InputError
 from bids_app.features.radiomics import PAPER_SETTINGS, RadiomicsSettings

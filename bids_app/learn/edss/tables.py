@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bids_app.learn.edss_columns import TIV, clinical_columns
-from bids_app.learn.edss_models import weights
-from bids_app.learn.edss_protocols import Fitted, Outer, Table, parameters
-from bids_app.learn.edss_scores import pearson
-from bids_app.learn.edss_selection import STEPS
+from bids_app.learn.edss.columns import TIV, clinical_columns
+from bids_app.learn.edss.models import weights
+from bids_app.learn.edss.protocols import Fitted, Outer, Table, parameters
+from bids_app.learn.edss.scores import pearson
+from bids_app.learn.edss.selection import STEPS
 from bids_app.learn.statistics import ancova_adjusted_p, median_test
 
 MEANINGS = {

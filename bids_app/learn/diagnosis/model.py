@@ -11,9 +11,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from bids_app.errors import InputError
-from bids_app.learn.diagnosis_scans import Scans
-from bids_app.learn.diagnosis_sweep import Grid, cv_folds, search
-from bids_app.learn.diagnosis_views import LesionView, above
+from bids_app.learn.diagnosis.scans import Scans
+from bids_app.learn.diagnosis.sizes import Grid, cv_folds, search
+from bids_app.learn.diagnosis.views import LesionView, above
 from bids_app.learn.lesion_maps import MapStore
 
 

@@ -13,39 +13,24 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.learn import diagnosis_maps as brain_maps
 from bids_app.learn import raters as judges
-from bids_app.learn.diagnosis_binary import Binary, analyse
-from bids_app.learn.diagnosis_engine import chi2_rank
-from bids_app.learn.diagnosis_model import DiagnosisModel, fit_model
-from bids_app.learn.diagnosis_protocols import COMPACT, Design
-from bids_app.learn.diagnosis_result import DiagnosisResult
-from bids_app.learn.diagnosis_rule import rule_calls
-from bids_app.learn.diagnosis_scans import Scans, check_folds, map_paths, select_scans
-from bids_app.learn.diagnosis_sweep import PAPER, PAPER_GRID, PAPER_SIZES, Grid, Sweep, sweep
-from bids_app.learn.diagnosis_tables import by_class, by_split
-from bids_app.learn.diagnosis_variants import VARIANTS
-from bids_app.learn.diagnosis_views import N_SD, LesionFrequency, LesionView
+from bids_app.learn.diagnosis import maps as brain_maps
+from bids_app.learn.diagnosis.binary import Binary, analyse
+from bids_app.learn.diagnosis.model import fit_model
+from bids_app.learn.diagnosis.protocols import COMPACT, Design
+from bids_app.learn.diagnosis.result import DiagnosisResult
+from bids_app.learn.diagnosis.rule import rule_calls
+from bids_app.learn.diagnosis.scans import Scans, check_folds, map_paths, select_scans
+from bids_app.learn.diagnosis.sizes import PAPER, Grid
+from bids_app.learn.diagnosis.tables import by_class, by_split
+from bids_app.learn.diagnosis.variants import VARIANTS
+from bids_app.learn.diagnosis.views import N_SD, LesionView
 from bids_app.learn.lesion_maps import MapStore, build_store
 
 if TYPE_CHECKING:
     import nibabel as nib
 
     from bids_app.cohort import Cohort
-
-__all__ = [
-    "PAPER_GRID",
-    "PAPER_SIZES",
-    "DiagnosisModel",
-    "DiagnosisResult",
-    "Grid",
-    "LesionFrequency",
-    "Options",
-    "Sweep",
-    "chi2_rank",
-    "run",
-    "sweep",
-]
 
 Protocol = Literal["both", "paper", "nested"]
 INDEPENDENCE = (

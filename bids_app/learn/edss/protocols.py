@@ -12,10 +12,10 @@ import pandas as pd
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from bids_app.learn.edss_columns import CLINICAL
-from bids_app.learn.edss_models import BASELINES, Splits, baseline, cross_predict, folds, tune
-from bids_app.learn.edss_scores import conformal_width, pearson
-from bids_app.learn.edss_selection import Blind, Rules, Selected, fit_blind, select
+from bids_app.learn.edss.columns import CLINICAL
+from bids_app.learn.edss.models import BASELINES, Splits, baseline, cross_predict, folds, tune
+from bids_app.learn.edss.scores import conformal_width, pearson
+from bids_app.learn.edss.selection import Blind, Rules, Selected, fit_blind, select
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]

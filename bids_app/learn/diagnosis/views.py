@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from bids_app.learn.diagnosis_engine import (
+from bids_app.learn.diagnosis.engine import (
     MapView,
     Ranking,
     Rows,

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.diagnosis_engine import Rows, View
-from bids_app.learn.diagnosis_sweep import Grid, Sweep, auc, cv_folds, search
+from bids_app.learn.diagnosis.engine import Rows, View
+from bids_app.learn.diagnosis.sizes import Grid, Sweep, auc, cv_folds, search
 from bids_app.learn.statistics import cluster_bootstrap, wilson_interval
 
 TEST_SHARE = 0.3

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.diagnosis_engine import View
-from bids_app.learn.diagnosis_protocols import COMPACT, Design, calls_table, leak_free, patient_table
-from bids_app.learn.diagnosis_sweep import Grid
-from bids_app.learn.diagnosis_views import BeliefView, ClinicalView, LesionView
+from bids_app.learn.diagnosis.engine import View
+from bids_app.learn.diagnosis.protocols import COMPACT, Design, calls_table, leak_free, patient_table
+from bids_app.learn.diagnosis.sizes import Grid
+from bids_app.learn.diagnosis.views import BeliefView, ClinicalView, LesionView
 
 MEDIAN = replace(COMPACT, gamma=(0.25, 1, 4), gamma_scale="median")
 LINEAR = replace(MEDIAN, C=(0.01, 0.1, 1, 10), gamma=(1,), kernel="linear")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.diagnosis_engine import chi2_rank
+from bids_app.learn.diagnosis.engine import chi2_rank
 
 MIN_CLUSTER = 5  # voxels of 27 mm3
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bids_app.cohort_features import FeatureTable, read_features
+from bids_app.cohort.features import FeatureTable, read_features
 from bids_app.errors import InputError
 
 NUMBERS = (

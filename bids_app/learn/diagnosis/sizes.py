@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.learn.diagnosis_engine import (
+from bids_app.learn.diagnosis.engine import (
     Fold,
     Kernel,
     MapView,

@@ -12,9 +12,9 @@ import sklearn
 
 from bids_app.errors import InputError
 from bids_app.learn.artifact import LOW_APPLICABILITY, Model, load_model
-from bids_app.learn.edss_columns import ADJUSTED, CLINICAL, TIV, clinical_columns
-from bids_app.learn.edss_patients import standard_course
-from bids_app.learn.edss_protocols import Fitted, Table
+from bids_app.learn.edss.columns import ADJUSTED, CLINICAL, TIV, clinical_columns
+from bids_app.learn.edss.patients import standard_course
+from bids_app.learn.edss.protocols import Fitted, Table
 from bids_app.learn.selection import CovariateZScore, MedianImpute
 
 if TYPE_CHECKING:

@@ -1,0 +1,22 @@
+"""Study B: MS against NMOSD from lesion maps."""
+
+from bids_app.learn.diagnosis.engine import chi2_rank
+from bids_app.learn.diagnosis.model import DiagnosisModel
+from bids_app.learn.diagnosis.result import DiagnosisResult
+from bids_app.learn.diagnosis.sizes import PAPER_GRID, PAPER_SIZES, Grid, Sweep, sweep
+from bids_app.learn.diagnosis.study import Options, run
+from bids_app.learn.diagnosis.views import LesionFrequency
+
+__all__ = [
+    "PAPER_GRID",
+    "PAPER_SIZES",
+    "DiagnosisModel",
+    "DiagnosisResult",
+    "Grid",
+    "LesionFrequency",
+    "Options",
+    "Sweep",
+    "chi2_rank",
+    "run",
+    "sweep",
+]
