@@ -9,7 +9,8 @@ from sklearn.metrics import cohen_kappa_score
 
 from bids_app.errors import InputError
 from bids_app.learn.diagnosis.protocols import calls_table
-from bids_app.learn.raters import agreement, performance, read_raters, visit_names
+from bids_app.learn.diagnosis.raters import agreement, performance, read_raters
+from bids_app.learn.names import visit_names
 
 LABELS = ("RRMS", "NMOSD")
 # study B, Table 2: counts right of 228 RRMS and 88 NMOSD, and percentages with 95 % intervals

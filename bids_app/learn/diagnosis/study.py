@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.learn import raters as judges
 from bids_app.learn.diagnosis import maps as brain_maps
+from bids_app.learn.diagnosis import raters as judges
 from bids_app.learn.diagnosis.binary import Binary, analyse
 from bids_app.learn.diagnosis.model import fit_model
 from bids_app.learn.diagnosis.protocols import COMPACT, Design
@@ -100,7 +100,7 @@ def run(
     protocol : {"both", "paper", "nested"}
         `paper`: study B as published; `nested`: leak-free.
     raters : Path, optional
-        Human raters' decisions (see `bids_app.learn.raters.read_raters`).
+        Human raters' decisions (see `bids_app.learn.diagnosis.raters.read_raters`).
     seed : int
         Seed of every split and permutation.
     options : Options, optional

@@ -30,7 +30,7 @@ from bids_app.learn.edss.protocols import (
 from bids_app.learn.edss.result import EDSSResult
 from bids_app.learn.edss.scores import compare_models, pearson, performance
 from bids_app.learn.edss.selection import Rules
-from bids_app.learn.raters import visit_names
+from bids_app.learn.names import visit_names
 
 if TYPE_CHECKING:
     from bids_app.cohort import Cohort

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bids_app.errors import InputError
 from bids_app.learn.diagnosis.protocols import calls_table
+from bids_app.learn.names import visit_names
 from bids_app.learn.statistics import cohen_kappa, mcnemar
 
 MODEL, MAJORITY = "model", "majority"
@@ -54,13 +55,6 @@ def read_raters(path: Path, visits: Sequence[str], labels: Sequence[str]) -> pd.
     ratings = table[["visit", "rater", "decision", "occasion"]]
     _check(path, ratings, visits, labels)
     return ratings.astype({"occasion": int})
-
-
-def visit_names(participant: pd.Series, session: pd.Series) -> pd.Series:
-    """Return `sub-01_ses-2` from identifiers with or without prefix; `sub-01` where there is no session."""
-    sub = "sub-" + participant.astype(str).str.removeprefix("sub-")
-    has = session.notna() & (session.astype(str) != "")
-    return sub.where(~has, sub + "_ses-" + session.astype(str).str.removeprefix("ses-"))
 
 
 def _check(path: Path, ratings: pd.DataFrame, visits: Sequence[str], labels: Sequence[str]) -> None:
