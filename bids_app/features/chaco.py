@@ -18,7 +18,7 @@ from scipy import ndimage
 from bids_app.errors import InputError
 from bids_app.features.connectome import Connectome
 from bids_app.features.traversal import share_per_voxel, strongest
-from bids_app.image.atlas import Atlas
+from bids_app.image.atlas import Atlas, label_atlas
 from bids_app.image.volume import resample
 
 Definition = Literal["nemo2", "nemo1"]
@@ -69,7 +69,7 @@ class Disconnection(NamedTuple):
 def chaco(
     lesion: nib.Nifti1Image,
     connectome: Connectome,
-    atlas: Atlas,
+    atlas: Atlas | nib.Nifti1Image,
     *,
     definition: Definition = "nemo2",
     end_radius: float = 0.0,
@@ -83,8 +83,8 @@ def chaco(
         Lesion mask, or probability (then lesion where 0.5 or more), in template space; brought to the
         connectome's grid where it differs.
     connectome : Connectome
-    atlas : Atlas
-        Regions in template space.
+    atlas : Atlas or Nifti1Image
+        Regions in template space; of a plain label image, the regions are named by their labels.
     definition : {"nemo2", "nemo1"}
         `nemo1` also counts streamlines with both ends in the region.
     end_radius : float
@@ -103,6 +103,8 @@ def chaco(
     """
     if definition not in ("nemo2", "nemo1"):
         raise ValueError(f"definition is 'nemo2' or 'nemo1', not {definition!r}")
+    if not isinstance(atlas, Atlas):
+        atlas = label_atlas(atlas)
     values, notes = lesion_on_grid(lesion, connectome, weighted=weighted)
     damage = _damage(values, connectome)
     ends = end_labels(connectome, atlas, end_radius)

@@ -77,6 +77,26 @@ def load_atlas(atlas: str = AAL) -> Atlas:
     return _read(path, path.with_name(f"{stem}.tsv"), name, "template")
 
 
+def label_atlas(image: nib.Nifti1Image) -> Atlas:
+    """Return a label image as an atlas whose regions are named by their labels.
+
+    Raises
+    ------
+    InputError
+        If the image is not 3D or its values are not whole numbers.
+    """
+    index = np.unique(_whole_labels(image, "atlas image"))
+    regions = pd.DataFrame({"index": index[index > 0]}).assign(name=lambda table: table["index"].astype(str))
+    return Atlas("custom", image, regions, "template")
+
+
+def _whole_labels(image: nib.Nifti1Image, what: str) -> np.ndarray:
+    data = np.asanyarray(image.dataobj)
+    if data.ndim != 3 or not np.array_equal(data, np.rint(data)):
+        raise InputError(f"{what}: must be a 3D image of whole-number labels")
+    return data.astype(np.int32)
+
+
 @lru_cache(maxsize=1)
 def _built_in() -> Atlas:
     folder = files("bids_app") / "data" / "aal"
@@ -87,15 +107,15 @@ def _built_in() -> Atlas:
 def _read(image: Path, table: Path, name: str, space: str, renamed: dict[int, str] | None = None) -> Atlas:
     try:
         labels = nib.load(image)
-        data = np.asanyarray(labels.dataobj)  # type: ignore[attr-defined]
+        data = _whole_labels(labels, f"--atlas {image}")  # type: ignore[arg-type]
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(
             f"--atlas {image}: not AAL, and not a readable NIfTI file ({type(error).__name__})"
         ) from error
-    if data.ndim != 3 or not np.array_equal(data, np.rint(data)):
-        raise InputError(f"--atlas {image}: must be a 3D image of whole-number labels")
-    clean = nib.Nifti1Image(data.astype(np.int32), labels.affine)  # type: ignore[attr-defined]
-    return Atlas(name, clean, _read_regions(table, data.astype(np.int64), renamed or {}), space)
+    clean = nib.Nifti1Image(data, labels.affine)  # type: ignore[attr-defined]
+    return Atlas(name, clean, _read_regions(table, data, renamed or {}), space)
 
 
 def _read_regions(path: Path, labels: np.ndarray, renamed: dict[int, str]) -> pd.DataFrame:

@@ -34,6 +34,20 @@ def test_scores_of_a_toy_tractogram_by_hand():
     assert pairs.loc[("A", "C"), "n_streamlines"] == 1
 
 
+def test_a_plain_label_image_is_an_atlas_named_by_its_labels():
+    atlas, connectome = toy_atlas(), toy()
+    named = by_name(chaco(lesion_at((5, 0, 0)), connectome, atlas))
+    plain = chaco(lesion_at((5, 0, 0)), connectome, atlas.image).regions
+    present = np.unique(np.asanyarray(atlas.image.dataobj))[1:]
+    assert plain["name"].tolist() == [str(label) for label in present]
+    known = atlas.regions.set_index("index")["name"]
+    expected = named.loc[[known[label] for label in present], "chaco"]
+    np.testing.assert_array_equal(plain["chaco"], expected)
+    broken = nib.Nifti1Image(np.full(SHAPE, 0.5), atlas.image.affine)
+    with pytest.raises(InputError, match="whole-number labels"):
+        chaco(lesion_at((5, 0, 0)), connectome, broken)
+
+
 def test_nemo1_counts_streamlines_within_a_region_once():
     table = by_name(chaco(lesion_at((5, 0, 0)), toy(), toy_atlas(), definition="nemo1"))
     assert table.loc["A", "n_streamlines"] == 4
