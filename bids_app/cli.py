@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -117,6 +118,7 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
         values["atlas"] = str(Path(atlas).resolve())
     settings = Settings(**values)
     check_paths(settings)
+    check_numbers(settings)
     return settings
 
 
@@ -127,7 +129,7 @@ def check_paths(settings: Settings) -> None:
     ------
     InputError
         If the output or work folder lies in the dataset (other than below `derivatives/`), or the other
-        way round, or a number is out of range.
+        way round.
     """
     bids, out, work = settings.bids_dir, settings.output_dir, settings.work_dir
     if not bids.is_dir():
@@ -138,9 +140,22 @@ def check_paths(settings: Settings) -> None:
         allowed = named and folder != bids / "derivatives"
         if bids.is_relative_to(folder) or (folder.is_relative_to(bids) and not allowed):
             raise InputError(f"{folder}: the {place} must lie outside the dataset (or in derivatives/NAME)")
-    for name in ("nprocs", "omp_nthreads", "mem", "random_seed"):
-        if getattr(settings, name) < 0:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(settings, name)}: must not be negative")
+
+
+def check_numbers(settings: Settings) -> None:
+    """Refuse numbers outside an option's range.
+
+    Raises
+    ------
+    InputError
+        If one is.
+    """
+    for spec in dataclasses.fields(settings):
+        if "within" in spec.metadata:
+            (low, high), value = spec.metadata["within"], getattr(settings, spec.name)
+            if not low <= value <= high:  # not a number is outside, too
+                limits = f"at least {low}" if high == inf else f"from {low} to {high}"
+                raise InputError(f"--{spec.name.replace('_', '-')} {value}: must be {limits}")
 
 
 def prepare_environment(settings: Settings) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import tomllib
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,8 +30,8 @@ def option(default: Any, help: str, *, room: str, **more: Any) -> Any:
     room : str
         Heading under which `--help` lists it.
     **more
-        `flags` (further names), `metavar`, `choices`, `type`, `results` (True where the value changes what a
-        visit's files hold).
+        `flags` (further names), `metavar`, `choices`, `type`, `within` (smallest and largest number allowed),
+        `results` (True where the value changes what a visit's files hold).
     """
     metadata = {"help": help, "room": room, **more}
     if isinstance(default, list):
@@ -111,6 +112,7 @@ class Settings:
         room="How to process",
         metavar="MM",
         results=True,
+        within=(0, 20),
     )
     fast: bool = option(
         False,
@@ -124,6 +126,7 @@ class Settings:
         room="How to process",
         metavar="N",
         results=True,
+        within=(0, 2**31 - 1),
     )
 
     analysis: Analysis = option(
@@ -142,7 +145,11 @@ class Settings:
         None, "Site kept whole for study A's external test.", room="Group level", metavar="SITE"
     )
     test_size: float = option(
-        0.2, "Share of patients kept for study A's internal test.", room="Group level", metavar="SHARE"
+        0.2,
+        "Share of patients kept for study A's internal test.",
+        room="Group level",
+        metavar="SHARE",
+        within=(0, 0.9),
     )
     all_visits: bool = option(
         False,
@@ -155,6 +162,7 @@ class Settings:
         "features with ICC of at least 0.90.",
         room="Group level",
         metavar="N",
+        within=(0, inf),
     )
     apply_model: Path | None = option(
         None,
@@ -185,18 +193,21 @@ class Settings:
         "Folds of the cross-validation that tunes models inside training data.",
         room="Group level",
         metavar="N",
+        within=(2, 1000),
     )
     outer_folds: int = option(
         0,
         "Outer folds of the leak-free protocol, patients kept whole (default: 10 for edss, 5 for diagnosis).",
         room="Group level",
         metavar="N",
+        within=(0, 1000),
     )
     permutations: int = option(
         20,
         "How often outcomes are dealt anew for the null distribution; 0 for none.",
         room="Group level",
         metavar="N",
+        within=(0, 100_000),
     )
 
     work_dir: Path | None = option(
@@ -207,14 +218,21 @@ class Settings:
         metavar="DIR",
     )
     nprocs: int = option(
-        0, "Processes at once (default: the processors this run may use).", room="How to run", metavar="N"
+        0,
+        "Processes at once (default: the processors this run may use).",
+        room="How to run",
+        metavar="N",
+        within=(0, inf),
     )
-    omp_nthreads: int = option(1, "Threads inside one image operation.", room="How to run", metavar="N")
+    omp_nthreads: int = option(
+        1, "Threads inside one image operation.", room="How to run", metavar="N", within=(1, 1024)
+    )
     mem: float = option(
         0.0,
         "Memory to stay under, in GB (default: 90 %% of what this run may use).",
         room="How to run",
         metavar="GB",
+        within=(0, inf),
     )
     use_plugin: Path | None = option(
         None,

@@ -73,7 +73,9 @@ def test_work_folder_inside_input_is_refused(bids, tmp_path):
     [
         (["/nowhere", "out", "participant"], "no such folder"),
         (["BIDS", "out"], "analysis_level"),
-        (["BIDS", "out", "participant", "--nprocs", "-1"], "must not be negative"),
+        (["BIDS", "out", "participant", "--nprocs", "-1"], "--nprocs -1: must be at least 0"),
+        (["BIDS", "out", "participant", "--end-radius", "nan"], "--end-radius nan: must be from 0 to 20"),
+        (["BIDS", "out", "group", "--folds", "1"], "--folds 1: must be from 2 to 1000"),
         (["BIDS", "out", "participant", "--nonsense"], "unrecognized arguments"),
         (["BIDS", "out", "participant", "-d", "lesions"], "give lesions=DIR"),
         (["BIDS", "out", "participant"], "no participants"),
