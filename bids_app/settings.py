@@ -16,6 +16,7 @@ from bids_app.errors import InputError
 Level = Literal["participant", "group"]
 Protocol = Literal["both", "paper", "nested"]
 Analysis = Literal["auto", "edss", "diagnosis"]
+OutputLevel = Literal["minimal", "standard", "full"]
 
 
 def option(default: Any, help: str, *, room: str, **more: Any) -> Any:
@@ -210,6 +211,13 @@ class Settings:
         within=(0, 100_000),
     )
 
+    output_level: OutputLevel = option(
+        "standard",
+        "Which files of a visit are kept. minimal: lesion masks, tables and the maps that the group level reads; "
+        "standard: all images; full: the transforms to and from the template too.",
+        room="How to run",
+        choices=("minimal", "standard", "full"),
+    )
     work_dir: Path | None = option(
         None,
         "Folder for intermediate files (default: a folder in the system's temporary folder, removed at the end).",

@@ -129,7 +129,11 @@ def uri(path: Path, roots: dict[str, Path]) -> str:
     return path.as_uri()
 
 
+def sidecar(path: Path) -> Path:
+    """Return the name of the JSON file beside an image or table."""
+    return path.with_name(path.name.split(".")[0] + ".json")
+
+
 def write_sidecar(path: Path, content: dict[str, Any]) -> Path:
     """Write the JSON file beside an image or table."""
-    stem = path.name.split(".")[0]
-    return write_json(content, path.with_name(f"{stem}.json"))
+    return write_json(content, sidecar(path))

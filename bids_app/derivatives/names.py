@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TISSUES = ("GM", "WM", "CSF")
+LEVELS = ("minimal", "standard", "full")  # of --output-level, each with all of the one before
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,19 @@ class Output:
         Whether a visit without T1w has it too.
     meta : dict
         BIDS metadata of its sidecar beside Description and Sources.
+    level : str
+        Least `--output-level` that keeps it: `minimal` is what the group level reads and lesion masks.
     """
 
     ending: str
     about: str
     flair_only: bool = False
     meta: tuple[tuple[str, object], ...] = ()
+    level: str = "standard"
+
+    def kept_at(self, level: str) -> bool:
+        """Whether an output level keeps it."""
+        return LEVELS.index(self.level) <= LEVELS.index(level)
 
     def path(self, prefix: str, *, template: str, atlas: str) -> str:
         """Return the file name for one visit."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bids_app import __version__
-from bids_app.derivatives.dataset import uri, write_sidecar
+from bids_app.derivatives.dataset import sidecar, uri, write_sidecar
 from bids_app.derivatives.files import atomic, load_image, save_image
 from bids_app.derivatives.names import OUTPUTS, RESOLUTION, Output
 
+SUFFIXES_WITH_SIDECAR = {".gz", ".tsv"}
 REFERENCES = {"space-T1w": "t1w", "space-FLAIR": "flair"}
 
 
@@ -59,9 +61,24 @@ def publish(
             with atomic(path) as aside:
                 shutil.copyfile(work, aside)
         written.append(path)
-        if path.suffix in {".gz", ".tsv"}:
+        if path.suffix in SUFFIXES_WITH_SIDECAR:
             written.append(write_sidecar(path, _sidecar(key, output, work, settings, sources)))
     return sorted(set(written))
+
+
+def remove_others(folder: Path, prefix: str, kept: Iterable[Path]) -> None:
+    """Remove the files of a visit that a run did not keep: those of other settings, or above its output level.
+
+    Only names that Demyelin itself gives are removed; a user's own files in the folder stay.
+    """
+    staying = set(kept)
+    for output in OUTPUTS.values():
+        pattern = output.path(glob.escape(prefix), template="*", atlas="*")
+        for path in folder.glob(pattern):
+            if path not in staying:
+                path.unlink()
+                if path.suffix in SUFFIXES_WITH_SIDECAR and sidecar(path) not in staying:
+                    sidecar(path).unlink(missing_ok=True)
 
 
 def _sidecar(

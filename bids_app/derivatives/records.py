@@ -11,6 +11,7 @@ from typing import Any
 
 from bids_app import __version__
 from bids_app.derivatives.files import write_json
+from bids_app.derivatives.names import LEVELS
 from bids_app.errors import VisitError
 
 
@@ -45,20 +46,26 @@ def read_record(output_dir: Path, name: str) -> dict[str, Any] | None:
         record = json.loads(record_path(output_dir, name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return record if isinstance(record, dict) else None
+    kinds = {"version": str, "level": str, "settings": dict, "inputs": dict, "outputs": dict, "notes": list}
+    good = isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
+    return record if good else None
 
 
-def is_done(output_dir: Path, name: str, inputs: Iterable[Path], settings: dict[str, Any]) -> bool:
-    """Whether a visit is finished: same version, settings and inputs, and every output still whole."""
+def is_done(
+    output_dir: Path, name: str, inputs: Iterable[Path], settings: dict[str, Any], level: str = "standard"
+) -> bool:
+    """Whether a visit is finished: same version, settings and inputs, every file of the level there and whole."""
     record = read_record(output_dir, name)
     try:
         if record is None or (record["version"], record["settings"]) != (__version__, settings):
+            return False
+        if LEVELS.index(record["level"]) < LEVELS.index(level):
             return False
         known = record["inputs"]
         paths = {path.name: path for path in inputs}
         whole = all((output_dir / file).stat().st_size == size for file, size in record["outputs"].items())
         return whole and known.keys() == paths.keys() and all(unchanged(paths[n], known[n]) for n in paths)
-    except (OSError, KeyError, AttributeError, TypeError):
+    except (OSError, KeyError, AttributeError, TypeError, ValueError):
         return False
 
 
@@ -70,6 +77,7 @@ def mark_done(
     settings: dict[str, Any],
     outputs: Iterable[Path],
     notes: Iterable[str] = (),
+    level: str = "standard",
 ) -> Path:
     """Record that a visit is finished, from which inputs, and which files it wrote.
 
@@ -87,9 +95,12 @@ def mark_done(
         Files of the visit.
     notes : iterable of str
         What was noticed while processing.
+    level : str
+        The `--output-level` that decided which files were kept.
     """
     record = {
         "version": __version__,
+        "level": level,
         "settings": settings,
         "inputs": inputs,
         "outputs": {p.relative_to(output_dir).as_posix(): p.stat().st_size for p in sorted(outputs)},

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bids_app.derivatives import write_text
-from bids_app.derivatives.names import anat_folder
-from bids_app.derivatives.publish import publish, source_uris
+from bids_app.derivatives.names import OUTPUTS, anat_folder
+from bids_app.derivatives.publish import publish, remove_others, source_uris
 from bids_app.derivatives.records import mark_done
 from bids_app.reports.methods import methods_text
 from bids_app.reports.visit import write_visit_report
@@ -29,28 +30,33 @@ def finish(
 ) -> Finished:
     """Write a visit's derivatives and report, then its done record.
 
-    `plan` says where: bids_dir, output_dir, folder, name, template, atlas, settings, inputs, notes.
+    `plan` says where: bids_dir, output_dir, folder, name, template, atlas, settings, inputs, notes, level.
     """
     output_dir, name = Path(plan["output_dir"]), plan["name"]
     folder = anat_folder(output_dir, Path(plan["folder"]))
     images = {"t1w": t1w, "flair": flair, "lesions": lesions}
-    written = publish(
-        files,
-        folder,
-        name,
-        template=plan["template"],
-        atlas=plan["atlas"],
-        settings=plan["settings"],
-        sources=source_uris(images, Path(plan["bids_dir"])),
-    )
-    told = [*plan["notes"], *(line for lines in notes.values() for line in lines)]
-    written += write_visit_report(output_dir, folder, name, settings=plan["settings"], notes=told)
-    write_text(methods_text(plan["settings"]), output_dir / "logs" / "methods.md")
-    return Finished(
-        mark_done(
-            output_dir, name, inputs=plan["inputs"], settings=plan["settings"], outputs=written, notes=told
+    settings, level = plan["settings"], plan["level"]
+
+    def put(keys: Iterable[str]) -> list[Path]:
+        return publish(
+            {key: files[key] for key in keys},
+            folder,
+            name,
+            template=plan["template"],
+            atlas=plan["atlas"],
+            settings=settings,
+            sources=source_uris(images, Path(plan["bids_dir"])),
         )
-    )
+
+    kept = put(key for key in files if OUTPUTS[key].kept_at(level))
+    # the report is drawn from the derivatives; what the level leaves out of them goes afterwards
+    put(key for key in files if OUTPUTS[key].kept_at("standard") and not OUTPUTS[key].kept_at(level))
+    told = [*plan["notes"], *(line for lines in notes.values() for line in lines)]
+    pages = write_visit_report(output_dir, folder, name, settings=settings, notes=told)
+    remove_others(folder, name, kept)
+    write_text(methods_text(settings), output_dir / "logs" / "methods.md")
+    about: dict[str, Any] = {"inputs": plan["inputs"], "settings": settings, "notes": told, "level": level}
+    return Finished(mark_done(output_dir, name, outputs=[*kept, *pages], **about))
 
 
 def rewrite_report(output_dir: Path, folder: Path, name: str, record: dict[str, Any]) -> None:
@@ -70,6 +76,5 @@ def rewrite_report(output_dir: Path, folder: Path, name: str, record: dict[str, 
     anat, settings = anat_folder(output_dir, folder), record["settings"]
     pages = write_visit_report(output_dir, anat, name, settings=settings, notes=record["notes"])
     outputs = {output_dir / path for path in record["outputs"]} | set(pages)
-    mark_done(
-        output_dir, name, inputs=record["inputs"], settings=settings, outputs=outputs, notes=record["notes"]
-    )
+    about = {key: record[key] for key in ("inputs", "settings", "notes", "level")}
+    mark_done(output_dir, name, outputs=outputs, **about)

@@ -14,6 +14,7 @@ from pathlib import Path
 from bids_app import __version__
 from bids_app.derivatives.dataset import refuse_links_out, start_dataset
 from bids_app.derivatives.files import remove_partials, write_text
+from bids_app.derivatives.names import LEVELS
 from bids_app.derivatives.records import VisitLocks, forget, is_done, read_record
 from bids_app.errors import DemyelinError, InputError, VisitError
 from bids_app.layout import Visit, find_visits
@@ -87,6 +88,11 @@ def _rewrite_reports(visits: Sequence[Visit], settings: Settings) -> int:
         if record is None:
             outcome.failed[visit.name] = "not finished yet; run it without --reports-only first"
             continue
+        if record.get("level") == LEVELS[0]:
+            outcome.failed[visit.name] = (
+                "its images were not kept (--output-level minimal); the report stays as it was"
+            )
+            continue
         rewrite_report(settings.output_dir, visit.folder, visit.name, record)
         outcome.done.append(visit.name)
     say(outcome.summary(settings.output_dir))
@@ -139,9 +145,7 @@ def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome
             _check_readable(visit)
             figures = Path(f"sub-{visit.participant}", "figures")
             refuse_links_out(settings.output_dir, visit.folder / "anat", figures)
-            if not settings.force and is_done(
-                settings.output_dir, visit.name, visit.images, settings.results()
-            ):
+            if not settings.force and _is_done(visit, settings):
                 outcome.kept.append(visit.name)
                 continue
             locks.hold(visit.name)
@@ -151,6 +155,12 @@ def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome
         remove_partials(settings.output_dir / visit.folder, visit.name)
         forget(settings.output_dir, visit.name)
         yield visit
+
+
+def _is_done(visit: Visit, settings: Settings) -> bool:
+    return is_done(
+        settings.output_dir, visit.name, visit.images, settings.results(), settings.output_level
+    )
 
 
 def _check_readable(visit: Visit) -> None:
@@ -171,7 +181,7 @@ def _run_batch(visits: Sequence[Visit], settings: Settings, work: Path, outcome:
     workflow.base_dir = str(work)
     execute(workflow, settings)
     for visit in visits:
-        if is_done(settings.output_dir, visit.name, visit.images, settings.results()):
+        if _is_done(visit, settings):
             outcome.done.append(visit.name)
             continue
         failure = _read_failure(work / name / node_name(visit))

@@ -99,6 +99,7 @@ def _plan(visit: Visit, settings: Settings) -> dict[str, Any]:
         "settings": settings.results(),
         "inputs": {path.name: fingerprint(path) for path in visit.images},
         "notes": list(visit.notes),
+        "level": settings.output_level,
     }
 
 
