@@ -101,6 +101,12 @@ def test_corrupted_record_means_not_done(finished, text):
     assert not done(out, source)
 
 
+def test_done_at_a_level_is_done_at_the_lesser_ones(finished):
+    out, source, _ = finished
+    for level, expected in {"minimal": True, "standard": True, "full": False}.items():
+        assert is_done(out, "sub-01", [source], {"fast": True}, level) is expected
+
+
 def test_forgotten_visit_is_not_done(finished):
     out, source, _ = finished
     forget(out, "sub-01")

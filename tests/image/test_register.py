@@ -10,7 +10,7 @@ import pytest
 
 from bids_app.errors import VisitError
 from bids_app.image.convert import from_ants, to_ants
-from bids_app.image.register import align_rigid, align_template, apply, apply_averaged
+from bids_app.image.register import STEP, align_rigid, align_template, apply, apply_averaged
 from bids_app.image.template import load_template
 from bids_app.image.volume import resample
 
@@ -90,6 +90,21 @@ def test_syn_reaches_the_template_and_comes_back(brain, registered):
     found = np.asarray(native.dataobj) > 0
     assert native.get_data_dtype() == np.uint8
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.97
+
+
+def test_displacements_are_kept_to_the_micrometre_and_read_by_itk(registered):
+    import h5py
+    import SimpleITK as sitk
+
+    _, forward, _, _ = registered
+    with h5py.File(forward) as whole:
+        field = whole["TransformGroup/2/TransformParameters"]
+        assert (field.compression, field.shuffle) == ("gzip", True)
+        steps = field[()] / STEP
+    assert np.abs(steps).max() > 1
+    np.testing.assert_array_equal(steps, np.rint(steps))
+    read = sitk.CompositeTransform(sitk.ReadTransform(str(forward)))
+    assert read.GetNumberOfTransforms() == 2
 
 
 def test_the_same_seed_gives_the_same_registration(brain, registered, tmp_path):
