@@ -10,6 +10,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+# as the command line does: more threads add up in another order, and registrations then differ
+os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -48,9 +48,9 @@ def finish(
             sources=source_uris(images, Path(plan["bids_dir"])),
         )
 
-    kept = put(key for key in files if OUTPUTS[key].kept_at(level))
     # the report is drawn from the derivatives; what the level leaves out of them goes afterwards
     put(key for key in files if OUTPUTS[key].kept_at("standard") and not OUTPUTS[key].kept_at(level))
+    kept = put(key for key in files if OUTPUTS[key].kept_at(level))
     told = [*plan["notes"], *(line for lines in notes.values() for line in lines)]
     pages = write_visit_report(output_dir, folder, name, settings=settings, notes=told)
     remove_others(folder, name, kept)
