@@ -77,29 +77,42 @@ OUTPUTS: dict[str, Output] = {
         for tissue in TISSUES
     },
     "lesion_probability": Output("label-L_probseg.nii.gz", f"Probability of a lesion {NATIVE}.", True),
-    "lesions": Output("label-L_mask.nii.gz", f"Lesion mask {NATIVE}.", True, _mask("Lesion")),
+    "lesions": Output(
+        "label-L_mask.nii.gz", f"Lesion mask {NATIVE}.", True, _mask("Lesion"), level="minimal"
+    ),
     "lesions_flair": Output(
         "space-FLAIR_label-L_mask.nii.gz",
         "Lesion mask on the grid of the FLAIR image as acquired.",
         True,
         _mask("Lesion"),
+        level="minimal",
     ),
     "lesion_labels": Output("seg-lesions_dseg.nii.gz", f"Lesions numbered 1, 2, ... {NATIVE}.", True),
-    "lesion_table": Output("seg-lesions_dseg.tsv", "One row per lesion: size, place, probability.", True),
+    "lesion_table": Output(
+        "seg-lesions_dseg.tsv", "One row per lesion: size, place, probability.", True, level="minimal"
+    ),
     "nawm": Output("label-NAWM_mask.nii.gz", f"Normal-appearing white matter {NATIVE}.", meta=_mask("ROI")),
     "parcels": Output("atlas-{atlas}_dseg.nii.gz", "Atlas regions in the space of the T1w image."),
-    "parcel_table": Output("atlas-{atlas}_dseg.tsv", "Names of the atlas regions."),
+    "parcel_table": Output("atlas-{atlas}_dseg.tsv", "Names of the atlas regions.", level="minimal"),
     "volumes": Output(
-        "atlas-{atlas}_desc-volumes_dseg.tsv", "Global volumes and grey-matter volume per region, in mm3."
+        "atlas-{atlas}_desc-volumes_dseg.tsv",
+        "Global volumes and grey-matter volume per region, in mm3.",
+        level="minimal",
     ),
     "radiomics": Output(
-        "atlas-{atlas}_desc-radiomics_dseg.tsv", "Radiomic features of the unfilled T1w per region."
+        "atlas-{atlas}_desc-radiomics_dseg.tsv",
+        "Radiomic features of the unfilled T1w per region.",
+        level="minimal",
     ),
     "chaco": Output(
-        "atlas-{atlas}_desc-chaco_dseg.tsv", "Change in connectivity (disconnection) per region."
+        "atlas-{atlas}_desc-chaco_dseg.tsv",
+        "Change in connectivity (disconnection) per region.",
+        level="minimal",
     ),
     "chaco_pairs": Output(
-        "atlas-{atlas}_desc-chacopairs_dseg.tsv", "Change in connectivity per pair of connected regions."
+        "atlas-{atlas}_desc-chacopairs_dseg.tsv",
+        "Change in connectivity per pair of connected regions.",
+        level="minimal",
     ),
     "disconnectome": Output(
         "space-{template}_desc-disconnection_probseg.nii.gz",
@@ -114,27 +127,40 @@ OUTPUTS: dict[str, Output] = {
         "space-{template}_res-1_label-L_probseg.nii.gz", "Probability of a lesion in template space.", True
     ),
     "lesions_template": Output(
-        "space-{template}_res-1_label-L_mask.nii.gz", "Lesion mask in template space.", True, _mask("Lesion")
+        "space-{template}_res-1_label-L_mask.nii.gz",
+        "Lesion mask in template space.",
+        True,
+        _mask("Lesion"),
+        level="minimal",
     ),
     "belief": Output(
         "space-{template}_res-3_desc-belief_FLAIR.nii.gz",
         "Grey-matter belief map B = (F - mean_GM) / mean_GM in template space, 3 mm, no unit.",
         True,
         (("SkullStripped", True),),
+        level="minimal",
     ),
     "lesions_template_3mm": Output(
         "space-{template}_res-3_label-L_mask.nii.gz",
         "Lesion mask in template space, 3 mm.",
         True,
         _mask("Lesion"),
+        level="minimal",
     ),
-    "to_template": Output("from-T1w_to-{template}_mode-image_xfm.h5", "Transform for images, ITK."),
-    "from_template": Output("from-{template}_to-T1w_mode-image_xfm.h5", "Transform for images, ITK."),
+    "to_template": Output(
+        "from-T1w_to-{template}_mode-image_xfm.h5", "Transform for images, ITK.", level="full"
+    ),
+    "from_template": Output(
+        "from-{template}_to-T1w_mode-image_xfm.h5", "Transform for images, ITK.", level="full"
+    ),
     "flair_to_t1w": Output("from-FLAIR_to-T1w_mode-image_xfm.txt", "Rigid transform, ITK."),
     "flair_to_template": Output(
-        "from-FLAIR_to-{template}_mode-image_xfm.h5", "Transform for images, ITK (visits without T1w).", True
+        "from-FLAIR_to-{template}_mode-image_xfm.h5",
+        "Transform for images, ITK (visits without T1w).",
+        True,
+        level="full",
     ),
-    "qc": Output("desc-demyelin_qc.tsv", "Quality numbers of the visit, one row.", True),
+    "qc": Output("desc-demyelin_qc.tsv", "Quality numbers of the visit, one row.", True, level="minimal"),
 }
 
 RESOLUTION = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,9 +55,24 @@ def finish(
     told = [*plan["notes"], *(line for lines in notes.values() for line in lines)]
     pages = write_visit_report(output_dir, folder, name, settings=settings, notes=told)
     remove_others(folder, name, kept)
+    if level == "minimal":
+        pages = _page_alone(pages)
     write_text(methods_text(settings), output_dir / "logs" / "methods.md")
     about: dict[str, Any] = {"inputs": plan["inputs"], "settings": settings, "notes": told, "level": level}
     return Finished(mark_done(output_dir, name, outputs=[*kept, *pages], **about))
+
+
+def _page_alone(pages: Iterable[Path]) -> list[Path]:
+    """Remove the figures beside a report, which holds them itself; return the report."""
+    kept = []
+    for page in pages:
+        if page.suffix == ".html":
+            kept.append(page)
+            continue
+        page.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # other visits' figures are in there
+            page.parent.rmdir()
+    return kept
 
 
 def rewrite_report(output_dir: Path, folder: Path, name: str, record: dict[str, Any]) -> None:

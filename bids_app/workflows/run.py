@@ -158,9 +158,7 @@ def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome
 
 
 def _is_done(visit: Visit, settings: Settings) -> bool:
-    return is_done(
-        settings.output_dir, visit.name, visit.images, settings.results(), settings.output_level
-    )
+    return is_done(settings.output_dir, visit.name, visit.images, settings.results(), settings.output_level)
 
 
 def _check_readable(visit: Visit) -> None:
