@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from bids_app import __version__
 from bids_app.derivatives import write_text
+from bids_app.reports.page import render
 
 STUDIES = {
     "edss": (
@@ -83,14 +83,11 @@ def write_cohort_report(
     Path
         The page.
     """
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(loader=PackageLoader("bids_app.reports"), autoescape=True)
-    text = environment.get_template("group.html.j2").render(
+    text = render(
+        "group.html.j2",
         counts=_counts(visits),
         studies=[_study(name, found) for name, found in analyses.items()],
         notes=list(notes),
-        version=__version__,
     )
     return write_text(text, output_dir / "group.html")
 

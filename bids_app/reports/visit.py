@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from bids_app import __version__
 from bids_app.derivatives import load_image, write_text
 from bids_app.derivatives.names import OUTPUTS
 from bids_app.image.atlas import load_atlas
 from bids_app.reports.figures import INK, Overlay, mosaic
 from bids_app.reports.methods import methods_text
+from bids_app.reports.page import data_uri, render
 
 LESIONS_SHOWN = 200
 
@@ -140,8 +139,6 @@ def write_visit_report(
     list of Path
         The page and its figures.
     """
-    from jinja2 import Environment, PackageLoader
-
     atlas = load_atlas(settings["atlas"]).name
 
     def path(key: str) -> Path:
@@ -153,21 +150,18 @@ def write_visit_report(
         if path(picture.background).exists():
             drawn.append((picture, _draw(picture, path, figures / f"{prefix}_desc-{picture.key}.png")))
     quality = _rows(path("qc"))
-    page = Environment(loader=PackageLoader("bids_app.reports"), autoescape=True).get_template(
-        "visit.html.j2"
-    )
-    text = page.render(
+    text = render(
+        "visit.html.j2",
         name=prefix,
         summary=_summary(path("volumes"), path("lesion_table")),
         notes=notes,
         figures=[
-            {"key": p.key, "title": p.title, "caption": p.caption, "data": _base64(image)}
+            {"key": p.key, "title": p.title, "caption": p.caption, "src": data_uri(image)}
             for p, image in drawn
         ],
         lesions=_lesions(path("lesion_table")),
         quality=quality,
         methods=methods_text(settings),
-        version=__version__,
         settings=json.dumps(settings),
     )
     return [write_text(text, output_dir / f"{prefix}.html"), *(image for _, image in drawn)]
@@ -182,10 +176,6 @@ def _draw(picture: Picture, path: Any, target: Path) -> Path:
     ]
     focus = load_image(path(picture.focus)) if picture.focus else None
     return mosaic(load_image(path(picture.background)), target, overlays=overlays, focus=focus)
-
-
-def _base64(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 def _summary(volumes: Path, lesions: Path) -> list[tuple[str, str]]:

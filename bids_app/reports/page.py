@@ -1,0 +1,73 @@
+"""The shell of every report: one template environment, one style, one script, a strict content policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bids_app import __version__
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MIME = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".svg": "image/svg+xml"}
+TEMPLATES = "bids_app.reports"
+
+
+def render(template: str, **context: Any) -> str:
+    """Render a page of `templates/` that opens offline.
+
+    Everything put in is escaped. The page's style and script are inline and allowed by their hashes; nothing
+    else may run or be fetched (see `policy`).
+
+    Parameters
+    ----------
+    template : str
+        File name, e.g. `visit.html.j2`; it extends `base.html.j2` and may use `macros.html.j2`.
+    **context
+        Values for the template.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    return _environment().get_template(template).render(policy=policy(), version=__version__, **context)
+
+
+@lru_cache(maxsize=1)
+def policy() -> str:
+    """Return the Content-Security-Policy: own style and script by hash, pictures inside the page, no more."""
+    style, script = (_hash(_environment().get_template(name).render()) for name in ("style.css", "report.js"))
+    return (
+        f"default-src 'none'; img-src data: blob:; style-src '{style}'; script-src '{script}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def data_uri(picture: Path | bytes, kind: str = ".png") -> str:
+    """Return a picture as a `data:` address, to stand in a page.
+
+    Parameters
+    ----------
+    picture : Path or bytes
+        A file, whose ending tells its kind, or its content.
+    kind : str
+        Ending that tells the kind of content.
+    """
+    content, kind = (picture.read_bytes(), picture.suffix) if isinstance(picture, Path) else (picture, kind)
+    return f"data:{MIME[kind]};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader
+
+    return Environment(loader=PackageLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
