@@ -14,6 +14,7 @@ from bids_app.derivatives import write_table
 from bids_app.derivatives.dataset import read_description, refuse_links_out
 from bids_app.errors import InputError
 from bids_app.layout import bare
+from bids_app.progress import phase, showing
 from bids_app.settings import Settings
 
 FOLDS = {"edss": 10, "diagnosis": 5}  # outer ones, where not asked for
@@ -29,6 +30,12 @@ class Analysed(NamedTuple):
 
 
 def run_group(settings: Settings) -> int:
+    """Run the group level with its progress shown; return the exit code."""
+    with showing(settings.verbose):
+        return _run_group(settings)
+
+
+def _run_group(settings: Settings) -> int:
     """Run the analyses asked for; return the exit code.
 
     Raises
@@ -40,7 +47,8 @@ def run_group(settings: Settings) -> int:
     refuse_links_out(settings.output_dir, Path("group"))
     participants = settings.bids_dir / "participants.tsv"
     names = _column_names(settings.columns)
-    cohort = _chosen(read_cohort(settings.output_dir, participants, columns=names), settings)
+    with phase("reading participants and derivatives"):
+        cohort = _chosen(read_cohort(settings.output_dir, participants, columns=names), settings)
     for note in cohort.notes:
         print(f"note: {note}", flush=True)
     print(
@@ -54,7 +62,8 @@ def run_group(settings: Settings) -> int:
         if settings.stability:
             _measure_stability(cohort, settings)
         found = _analyse(cohort, settings, folder)
-    _report(cohort, found, settings)
+    with phase("writing the report"):
+        _report(cohort, found, settings)
     return 0
 
 

@@ -21,6 +21,7 @@ from bids_app.features.stability import (
     repeated_features,
     stability_table,
 )
+from bids_app.progress import track
 
 REPETITIONS = 4
 NAWM = "NAWM"
@@ -76,7 +77,8 @@ def measure_stability(
     settings = RadiomicsSettings.from_file(settings_file) if settings_file else PAPER_SETTINGS
     told(f"stability: {len(drawn)} visits, {REPETITIONS} repetitions each")
     jobs = (delayed(_repeat)(files, perturbations, settings) for files in drawn)
-    table = stability_table(list(Parallel(n_jobs)(jobs)))
+    found_again = Parallel(n_jobs, return_as="generator")(jobs)
+    table = stability_table(list(track(found_again, "stability of radiomics: visits", len(drawn))))
     path = write_table(table, derivatives / STABILITY)
     meta = COLUMNS | {
         "Visits": [files["t1w"].name for files in drawn],

@@ -10,7 +10,6 @@ import shutil
 import stat
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,13 +19,10 @@ import psutil
 from nipype import config
 
 from bids_app.errors import InputError
+from bids_app.progress import say
 from bids_app.settings import Settings
 from bids_app.workflows.plugin import SafeMultiProcPlugin, choose_plugin
-
-
-def say(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)
+from bids_app.workflows.watch import Watch
 
 
 @contextmanager
@@ -63,7 +59,7 @@ def work_folder(settings: Settings) -> Iterator[Path]:
     yield folder
 
 
-def execute(workflow: Any, settings: Settings) -> None:
+def execute(workflow: Any, settings: Settings, watch: Watch | None = None) -> None:
     """Run a nipype graph; failed visits are found afterwards, so its summary error is not needed."""
     plugin, arguments = choose_plugin(settings)
     if settings.write_graph:
@@ -71,7 +67,9 @@ def execute(workflow: Any, settings: Settings) -> None:
         with contextlib.suppress(OSError):  # without graphviz the .dot file is written and no picture
             workflow.write_graph(graph2use="colored", dotfilename=str(graph), format="svg")
         say(f"graph: {graph} (and .svg where graphviz is installed)")
-    arguments["status_callback"] = _Progress(settings)
+    watch = watch or Watch({})
+    watch.expect(workflow.list_node_names())
+    arguments["status_callback"] = watch
     runner = plugin if isinstance(plugin, str) else plugin(plugin_args=arguments)
     try:
         workflow.run(plugin=runner, plugin_args=arguments)
@@ -91,24 +89,6 @@ def _end_children() -> None:
     for child in psutil.Process().children(recursive=True):
         if child.pid != tracker:
             child.kill()
-
-
-class _Progress:
-    """Tell when a step of a visit ends."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._quiet = settings.verbose < 1
-        self._started: dict[str, float] = {}
-
-    def __call__(self, node: Any, status: str) -> None:
-        visit, step = node.fullname.split(".")[-2:]
-        if status == "start":
-            self._started[node.fullname] = time.monotonic()
-        elif status == "exception":
-            say(f"{visit}: {step} failed")
-        elif status == "end" and not self._quiet:
-            started = self._started.get(node.fullname)
-            say(f"{visit}: {step} ({f'{time.monotonic() - started:.0f} s' if started else 'kept'})")
 
 
 def configure(settings: Settings, work: Path) -> None:

@@ -18,13 +18,16 @@ from bids_app.derivatives.names import LEVELS
 from bids_app.derivatives.records import VisitLocks, forget, is_done, read_record
 from bids_app.errors import DemyelinError, InputError, VisitError
 from bids_app.layout import Visit, find_visits
+from bids_app.progress import say, showing
 from bids_app.settings import Settings, digest
-from bids_app.workflows.engine import configure, execute, say, work_folder
+from bids_app.workflows.engine import configure, execute, work_folder
 from bids_app.workflows.plugin import KILLED
 from bids_app.workflows.step import FAILURE
 from bids_app.workflows.validate import validate
+from bids_app.workflows.watch import Watch
 
 NEARLY_FULL = 2**25  # bytes: less than one image at 1 mm
+FEW = 5  # reports that are listed one by one
 BATCH = 100  # visits in one graph: nipype's bookkeeping grows with the square of it
 
 
@@ -39,8 +42,16 @@ class Outcome:
     def summary(self, output_dir: Path) -> str:
         """Return the closing lines of a run."""
         lines = [f"failed  {name}: {reason}" for name, reason in self.failed.items()]
-        counts = f"{len(self.done)} processed, {len(self.kept)} already finished, {len(self.failed)} failed"
-        return "\n".join([*lines, f"{counts}; reports: {output_dir}/sub-*.html"])
+        lines.append(
+            f"{len(self.done)} processed, {len(self.kept)} already finished, {len(self.failed)} failed"
+        )
+        pages = [str(output_dir / f"{name}.html") for name in sorted([*self.done, *self.kept])]
+        if len(pages) > FEW:
+            pages = [f"{output_dir}/sub-*.html"]
+        lines += [f"report  {page}" for page in pages]
+        if self.failed:
+            lines.append(f"details {output_dir}/logs/*_crash.txt; run the same command again to retry")
+        return "\n".join(lines)
 
 
 def run_participants(settings: Settings) -> int:
@@ -51,6 +62,8 @@ def run_participants(settings: Settings) -> int:
     InputError
         If the dataset, a setting or the output folder cannot be used; nothing was processed.
     """
+    from bids_app.workflows.visit import node_name
+
     visits = find_visits(
         settings.bids_dir,
         participants=settings.participant_label,
@@ -68,9 +81,10 @@ def run_participants(settings: Settings) -> int:
     outcome = Outcome()
     locks = VisitLocks(settings.output_dir)
     due = list(_due(visits, settings, locks, outcome))
-    with work_folder(settings) as work:
+    watch = Watch({node_name(visit): visit.name for visit in due})
+    with work_folder(settings) as work, showing(settings.verbose):
         for start in range(0, len(due), BATCH):
-            _run_batch(due[start : start + BATCH], settings, work, outcome)
+            _run_batch(due[start : start + BATCH], settings, work, outcome, watch)
             if outcome.failed and settings.stop_on_first_crash:
                 break
     locks.close()
@@ -167,7 +181,9 @@ def _check_readable(visit: Visit) -> None:
             raise VisitError(f"{path}: cannot be read; check that it exists and its permissions")
 
 
-def _run_batch(visits: Sequence[Visit], settings: Settings, work: Path, outcome: Outcome) -> None:
+def _run_batch(
+    visits: Sequence[Visit], settings: Settings, work: Path, outcome: Outcome, watch: Watch
+) -> None:
     """Run one graph of visits and sort them into done and failed."""
     from bids_app.workflows.visit import init_cohort_wf, node_name
 
@@ -177,7 +193,7 @@ def _run_batch(visits: Sequence[Visit], settings: Settings, work: Path, outcome:
     configure(settings, work)
     workflow = init_cohort_wf(visits, settings=settings, name=name)
     workflow.base_dir = str(work)
-    execute(workflow, settings)
+    execute(workflow, settings, watch)
     for visit in visits:
         if _is_done(visit, settings):
             outcome.done.append(visit.name)

@@ -24,6 +24,7 @@ from bids_app.learn.diagnosis.protocols import (
 from bids_app.learn.diagnosis.sizes import VanishingKernelWarning, warn_vanished
 from bids_app.learn.diagnosis.variants import compare_variants
 from bids_app.learn.diagnosis.views import LesionView
+from bids_app.progress import phase
 
 if TYPE_CHECKING:
     from bids_app.learn.diagnosis.study import Options
@@ -59,10 +60,12 @@ def analyse(
     protocols = ["paper", "nested"] if protocol == "both" else [protocol]
     part = Binary(positive, {"scans": pd.DataFrame(index=range(len(design.y)))})
     if "paper" in protocols:
-        part = _published(part, published(view, design, options.grid), view, design)
+        with phase("study B: as published"):
+            part = _published(part, published(view, design, options.grid), view, design)
     if "nested" in protocols:
         _leak_free(part, leak_free(view, design, options.grid), view, design)
-        part.tables["variants"] = compare_variants(view, clinical, design, options.variants, rule)
+        with phase("study B: other features and models"):
+            part.tables["variants"] = compare_variants(view, clinical, design, options.variants, rule)
     if protocol == "both":
         part.tables["gap"] = _gap(part.tables["performance"])
     if options.permutations:

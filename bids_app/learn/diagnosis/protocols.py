@@ -13,6 +13,7 @@ import pandas as pd
 from bids_app.learn.diagnosis.engine import Rows, View
 from bids_app.learn.diagnosis.sizes import Grid, Sweep, auc, cv_folds, search
 from bids_app.learn.statistics import cluster_bootstrap, wilson_interval
+from bids_app.progress import track
 
 TEST_SHARE = 0.3
 COMPACT = Grid(sizes=(1, 4, 16, 64, 256, 1024, 4096, 16384, "all"), C=(0.125, 1, 8), gamma=(0.125, 1, 8))
@@ -109,9 +110,10 @@ def leak_free(view: View, design: Design, grid: Grid) -> LeakFree:
     from joblib import Parallel, delayed
 
     folds = cv_folds(design.y, design.patient, design.outer, design.seed)
-    runs = Parallel(n_jobs=min(design.n_jobs, len(folds)))(
+    jobs = Parallel(n_jobs=min(design.n_jobs, len(folds)), return_as="generator")(
         delayed(_outer)(view, design, grid, train, test) for train, test in folds
     )
+    runs = list(track(jobs, "study B: outer folds, leak-free", len(folds)))
     fold, decision = np.empty(len(design.y), np.intp), np.empty(len(design.y))
     by_size = np.empty((len(runs[0].sizes), len(design.y)))
     chosen = []
@@ -201,9 +203,10 @@ def null_aucs(
     from joblib import Parallel, delayed
 
     single = replace(design, n_jobs=1)
-    found = Parallel(n_jobs=design.n_jobs)(
+    jobs = Parallel(n_jobs=design.n_jobs, return_as="generator")(
         delayed(_null_run)(make_view, single, grid, k, protocols) for k in range(n + 1)
     )
+    found = track(jobs, "study B: permutations", n + 1)
     return pd.DataFrame([row for rows in found for row in rows], columns=["permutation", "protocol", "auc"])
 
 

@@ -16,6 +16,7 @@ from bids_app.learn.edss.columns import CLINICAL
 from bids_app.learn.edss.models import BASELINES, Splits, baseline, cross_predict, folds, tune
 from bids_app.learn.edss.scores import conformal_width, pearson
 from bids_app.learn.edss.selection import Blind, Rules, Selected, fit_blind, select
+from bids_app.progress import phase, track
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
@@ -158,7 +159,7 @@ def as_published(
     null : list of float
         r of ridge regression by the same protocol with outcomes dealt anew.
     """
-    with threadpool_limits(1):
+    with threadpool_limits(1), phase("study A: selection and models as published"):
         fitted = fit(data, rows, design)
         y = data.y[rows]
         predicted = {
@@ -176,7 +177,12 @@ def as_published(
         delayed(_published_null)(data.y[rows], data.groups[rows], fitted.blind, design, k)
         for k in range(1, design.permutations + 1)
     )
-    return fitted, predicted, list(Parallel(design.n_jobs)(jobs))
+    null = Parallel(design.n_jobs, return_as="generator")(jobs)
+    return (
+        fitted,
+        predicted,
+        list(track(null, "study A: null of the published protocol", design.permutations)),
+    )
 
 
 def _published_null(y: Array, groups: npt.NDArray, blind: Blind, design: Design, k: int) -> float:
@@ -205,7 +211,8 @@ def leak_free(data: Table, rows: Index, design: Design) -> list[Outer]:
     splits = folds(data.groups[rows], design.outer, design.seed + 1)
     dealt = deal_all(data, rows, design.permutations, design.seed)
     jobs = (delayed(_outer)(data, rows, train, test, dealt, design) for train, test in splits)
-    return list(Parallel(design.n_jobs)(jobs))
+    found = Parallel(design.n_jobs, return_as="generator")(jobs)
+    return list(track(found, "study A: outer folds, leak-free", len(splits)))
 
 
 def _outer(data: Table, rows: Index, train: Index, test: Index, dealt: list[Array], design: Design) -> Outer:
@@ -266,8 +273,10 @@ def learning_curve(data: Table, rows: Index, tests: dict[str, Index], design: De
         for repeat in range(1 if share == 1 else REPEATS)
         if tests and share * len(np.unique(data.groups[rows])) >= 20
     ]
-    parts = Parallel(design.n_jobs)(delayed(_curve_point)(data, rows, tests, design, *job) for job in jobs)
-    return pd.DataFrame([row for part in parts for row in part])
+    parts = Parallel(design.n_jobs, return_as="generator")(
+        delayed(_curve_point)(data, rows, tests, design, *job) for job in jobs
+    )
+    return pd.DataFrame([row for part in track(parts, "study A: learning curve", len(jobs)) for row in part])
 
 
 def _curve_point(

@@ -1,0 +1,119 @@
+"""Telling people how a run goes.
+
+Code below calls `say`, `phase` and `track` and knows nothing of terminals. Where a run starts, `showing` chooses the
+display; without it (Demyelin used as a library) lines are printed and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Display:
+    """Prints lines, shows no progress; the others build on it."""
+
+    def say(self, line: str) -> None:
+        """Tell something that everybody should see."""
+        print(line, flush=True)
+
+    def detail(self, line: str) -> None:
+        """Tell something for `-v`."""
+
+    def begin(self, key: str, total: int | None) -> None:
+        """Show that a visit or phase has begun; `total` is its number of steps where known."""
+
+    def advance(self, key: str, done: int, note: str = "") -> None:
+        """Show how far a visit or phase is, and what it does now."""
+
+    def end(self, key: str, line: str = "") -> None:
+        """Show that a visit or phase is over, and keep a line about it."""
+
+    def overall(self, line: str, left: float | None) -> None:
+        """Show how far the run as a whole is, with the seconds that are left where known."""
+
+
+PRINTS = Display()
+_display: ContextVar[Display] = ContextVar("display")
+_tracking: ContextVar[bool] = ContextVar("tracking", default=False)
+
+
+def display() -> Display:
+    """Return the display of this run."""
+    return _display.get(PRINTS)
+
+
+@contextmanager
+def showing(verbose: int) -> Iterator[Display]:
+    """Show progress while inside: a live table on a terminal, lines with the time elsewhere.
+
+    Parameters
+    ----------
+    verbose : int
+        0 for visits and phases, 1 for their steps too, 2 for everything that libraries tell as well.
+    """
+    from bids_app.progress.lines import Lines
+    from bids_app.progress.live import Live, can_show
+
+    chosen = Live(verbose) if verbose < 2 and can_show() else Lines(verbose)
+    with chosen:
+        token = _display.set(chosen)
+        try:
+            yield chosen
+        finally:
+            _display.reset(token)
+
+
+def say(line: str) -> None:
+    """Tell something that everybody should see, at once."""
+    _display.get(PRINTS).say(line)
+
+
+def phase(what: str) -> AbstractContextManager[None]:
+    """Show one part of a run while inside, and how long it took; parts within parts are not shown."""
+    return nullcontext() if _tracking.get() else _phase(what)
+
+
+@contextmanager
+def _phase(what: str) -> Iterator[None]:
+    shown = _display.get(PRINTS)
+    token = _tracking.set(True)
+    shown.begin(what, None)
+    try:
+        yield
+        shown.end(what, what)
+    finally:
+        shown.end(what)
+        _tracking.reset(token)
+
+
+def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
+    """Hand items on and show how many of them are done.
+
+    Parameters
+    ----------
+    items : iterable
+        Results as they come, e.g. of `joblib.Parallel(return_as="generator")`.
+    what : str
+        What they are, e.g. "outer folds".
+    total : int
+        How many there will be.
+    """
+    if _tracking.get() or not total:
+        yield from items
+        return
+    shown = _display.get(PRINTS)
+    token = _tracking.set(True)
+    shown.begin(what, total)
+    try:
+        for done, item in enumerate(items, start=1):
+            shown.advance(what, done)
+            yield item
+        shown.end(what, what)
+    finally:
+        shown.end(what)
+        _tracking.reset(token)
