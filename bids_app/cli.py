@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from bids_app import __version__
 from bids_app.errors import DemyelinError, InputError
-from bids_app.settings import Settings, read_config
+from bids_app.settings import NO_CONNECTOME, SYNTHETIC, Settings, read_config
 
 DESCRIPTION = """\
 Demyelin: lesions, parcels, volumes, radiomics and disconnection from T1w + FLAIR of people with multiple
@@ -116,6 +116,8 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
             values[name] = tuple(value)
     if Path(atlas := values.get("atlas", "")).is_file():  # steps run in folders of their own
         values["atlas"] = str(Path(atlas).resolve())
+    if values.get("connectome") not in (None, NO_CONNECTOME, SYNTHETIC):
+        values["connectome"] = str(Path(values["connectome"]).expanduser().resolve())
     settings = Settings(**values)
     check_paths(settings)
     check_numbers(settings)

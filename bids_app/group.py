@@ -92,7 +92,8 @@ def _chosen(cohort: Cohort, settings: Settings) -> Cohort:
         visits = visits[visits["session_id"].isin(sessions)]
     if visits.empty:
         raise InputError(f"{cohort.derivatives}: no visit matches --participant-label and --session-label")
-    return Cohort(cohort.derivatives, visits.reset_index(drop=True), cohort.notes)
+    synthetic = settings.allow_synthetic_connectome
+    return Cohort(cohort.derivatives, visits.reset_index(drop=True), cohort.notes, synthetic)
 
 
 @contextmanager

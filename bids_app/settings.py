@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from bids_app.errors import InputError
 
+NO_CONNECTOME, SYNTHETIC = "none", "synthetic"  # what --connectome takes beside a folder
 Level = Literal["participant", "group"]
 Protocol = Literal["both", "paper", "nested"]
 Analysis = Literal["auto", "edss", "diagnosis"]
@@ -100,11 +101,18 @@ class Settings:
         metavar="FILE",
         results=True,
     )
-    connectome: Path | None = option(
+    connectome: str | None = option(
         None,
-        "Connectome folder (demyelin-connectome build) for the disconnection of regions; without it there is none.",
+        "Connectome for the disconnection of regions: a folder (demyelin-connectome build), synthetic (made up, to try "
+        "things out) or none. By default the container's, else that of demyelin-connectome fetch, else none.",
         room="How to process",
-        metavar="DIR",
+        metavar="DIR|synthetic|none",
+        results=True,
+    )
+    weight_lesions: bool = option(
+        False,
+        "Disconnection: weigh a streamline by the largest lesion probability on its way, not by hit or miss.",
+        room="How to process",
         results=True,
     )
     end_radius: float = option(
@@ -176,6 +184,9 @@ class Settings:
         "Spread the group level over a dask cluster: its scheduler's address, or slurm to start workers by Slurm.",
         room="How to run",
         metavar="ADDRESS|slurm",
+    )
+    allow_synthetic_connectome: bool = option(
+        False, "Let disconnection from a synthetic connectome into models.", room="Group level"
     )
     protocol: Protocol = option(
         "both",
@@ -276,8 +287,9 @@ class Settings:
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("results")
         }
         files = {name: Path(value) for name, value in chosen.items() if isinstance(value, str | Path)}
-        if self.connectome:
-            files["connectome"] = self.connectome / "connectome.json"
+        if self.connectome:  # its content counts, not where it lies
+            files["connectome"] = Path(self.connectome, "connectome.json")
+            chosen["connectome"] = Path(self.connectome).name
         hashes = {
             f"{name}_sha256": hashlib.sha256(path.read_bytes()).hexdigest()
             for name, path in files.items()

@@ -91,6 +91,22 @@ def test_wrong_usage_is_one_line_and_exit_2(bids, tmp_path, args, words):
     assert done.stderr.count("\n") == 1
 
 
+def test_a_connectome_is_its_content_wherever_it_lies(bids, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def results(folder, text):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "connectome.json").write_text(text)
+        settings = cli.parse([str(bids), str(tmp_path / "out"), "participant", "--connectome", folder])
+        assert settings.connectome == str(tmp_path / folder)
+        return settings.results()
+
+    assert results("a/hcp", "{}") == results("b/hcp", "{}") != results("a/hcp", '{"x": 1}')
+    for word in ("synthetic", "none"):
+        settings = cli.parse([str(bids), str(tmp_path / "out"), "participant", "--connectome", word])
+        assert settings.connectome == word
+
+
 def test_another_radiomics_file_under_the_same_name_is_another_setting(bids, tmp_path):
     file = tmp_path / "radiomics.yaml"
     args = [str(bids), str(tmp_path / "out"), "participant", "--radiomics-settings", str(file)]

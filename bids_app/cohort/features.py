@@ -48,7 +48,7 @@ class FeatureTable:
     notes: list[str] = field(default_factory=list)
 
 
-def read_features(derivatives: Path, visits: pd.DataFrame) -> FeatureTable:
+def read_features(derivatives: Path, visits: pd.DataFrame, *, synthetic: bool = False) -> FeatureTable:
     """Read the volumes, disconnection and radiomics of visits.
 
     What was read before and has not changed on disk comes from `group/cache` in the derivatives.
@@ -59,6 +59,8 @@ def read_features(derivatives: Path, visits: pd.DataFrame) -> FeatureTable:
         Root of Demyelin's derivatives.
     visits : DataFrame
         Columns participant_id and session_id (missing where there are no sessions).
+    synthetic : bool
+        Whether to take disconnection from synthetic connectomes too.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def read_features(derivatives: Path, visits: pd.DataFrame) -> FeatureTable:
         _key(person, session)
         for person, session in zip(visits["participant_id"], visits["session_id"], strict=True)
     ]
-    files, notes = _files(derivatives, keys)
+    files, notes = _files(derivatives, keys, synthetic)
     prints = {key: [_fingerprint(path) for path in files[key].values()] for key in keys}
     cached = _open_cache(derivatives / CACHE, notes)
     known = cached.prints if cached else {}
@@ -119,29 +121,48 @@ def _key(participant: str, session: Any) -> str:
     return participant if not isinstance(session, str) else f"{participant}_{session}"
 
 
-def _files(derivatives: Path, keys: list[str]) -> tuple[dict[str, dict[str, Path]], list[str]]:
+def _files(
+    derivatives: Path, keys: list[str], synthetic: bool
+) -> tuple[dict[str, dict[str, Path]], list[str]]:
     """Return the files of each visit by family, and notes on what is missing."""
     found: dict[str, dict[str, Path]] = {}
     atlases = set()
+    made_up = []
     for key in keys:
         folder = derivatives.joinpath(*key.split("_"), "anat")
         found[key] = {}
         for family, (ending, _) in FAMILIES.items():
             paths = sorted(folder.glob(f"{key}_atlas-*_desc-{ending}_dseg.tsv"))
             atlases |= {path.name.split("_atlas-")[1].split("_")[0] for path in paths}
-            if paths:
+            if paths and (synthetic or family != "chaco" or not _is_synthetic(paths[0])):
                 found[key][family] = paths[0]
+            elif paths:
+                made_up.append(key)
     if len(atlases) > 1:
         raise InputError(
             f"{derivatives}: regions of several atlases ({', '.join(sorted(atlases))}); keep the derivatives of each "
             "atlas in a folder of its own"
         )
     notes = []
+    if made_up:
+        notes.append(
+            f"disconnection of {len(made_up)} visits is from a synthetic connectome and left out ({made_up[0]} ...); "
+            "--allow-synthetic-connectome takes it"
+        )
     for family in FAMILIES:
         without = [key for key in keys if family not in found[key]]
         if without:
             notes.append(f"{len(without)} of {len(keys)} visits have no {family} table ({without[0]} ...)")
     return found, notes
+
+
+def _is_synthetic(table: Path) -> bool:
+    """Whether a disconnection table says in its sidecar that its connectome is no anatomy."""
+    try:
+        meta = json.loads(table.with_suffix(".json").read_text(encoding="utf-8"))
+        return bool(meta["Connectome"]["Synthetic"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _fingerprint(path: Path) -> list[Any]:

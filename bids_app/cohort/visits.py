@@ -38,6 +38,8 @@ class Cohort:
         of participants.tsv and phenotype/, those of sessions.tsv in their place where it has them.
     notes : list of str
         Who was left out, and why.
+    synthetic : bool
+        Whether disconnection from synthetic connectomes counts.
     table : FeatureTable
         Volumes, disconnection and radiomics of the visits, read from the derivatives when first asked for.
     """
@@ -45,11 +47,12 @@ class Cohort:
     derivatives: Path
     visits: pd.DataFrame
     notes: list[str] = field(default_factory=list)
+    synthetic: bool = False
 
     @cached_property
     def table(self) -> FeatureTable:
         """Measures of the visits, what their columns are, and notes on what was missing."""
-        return read_features(self.derivatives, self.visits)
+        return read_features(self.derivatives, self.visits, synthetic=self.synthetic)
 
     @property
     def features(self) -> pd.DataFrame:

@@ -114,6 +114,10 @@ OUTPUTS: dict[str, Output] = {
         "Change in connectivity per pair of connected regions.",
         level="minimal",
     ),
+    "chaco_bundles": Output(
+        "seg-bundles_desc-chaco_dseg.tsv",
+        "Share of the streamlines of each named bundle of a tractography atlas that pass through lesions.",
+    ),
     "disconnectome": Output(
         "space-{template}_desc-disconnection_probseg.nii.gz",
         "Share of the streamlines through each voxel that pass through lesions, in template space, 1 mm.",

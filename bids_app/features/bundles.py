@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nibabel as nib
@@ -16,6 +17,12 @@ BUNDLE_COLUMNS: dict[str, dict[str, object]] = {
     "n_streamlines": {"Description": "Streamlines of the bundle."},
     "chaco": {"Description": "Share of the bundle's streamlines that pass through lesions."},
 }
+
+
+def has_bundles(folder: str | Path) -> bool:
+    """Return whether a connectome folder has streamlines with names."""
+    card = json.loads(Path(folder, CARD).read_text(encoding="utf-8"))
+    return bool(card["Bundles"]) or Path(folder, FOLDER, CARD).exists()
 
 
 def open_bundles(folder: Path) -> Connectome | None:

@@ -17,9 +17,19 @@ from bids_app import __version__
 from bids_app.errors import InputError
 from bids_app.features.bundles import FOLDER, open_bundles
 from bids_app.features.connectome import CARD, Connectome
+from bids_app.features.normative import MADE_UP, STREAMLINES, cache_folder, on_atlas_grid
 from bids_app.features.streamlines import Tractogram, read_streamlines
+from bids_app.settings import SYNTHETIC
 
-SYNTHETIC = "synthetic"
+REPOSITORY = "https://github.com/frankyeh/DSI-Studio-atlas/raw/main/ICBM152_adult/"
+FIELD = "ICBM152_adult.fib.gz"
+BUNDLES = "ICBM152_adult.tt.gz"
+HCP1065 = {  # averages of 1,065 people (Yeh 2022, Nat Commun 13:4933): fibre field, tractography atlas, its names
+    FIELD: "c6b39bbbbbee090d070e26c8b1b9fb943e89eeca19ec6f133d88ca9bd461ed99",
+    BUNDLES: "481d62767b77e4196ff74dcbc444b0cf302d9e86bdd7fc7a92ffcbc13e0adc93",
+    f"{BUNDLES}.txt": "20d9ca860c4395fa8d1c4296eef35cc3d7773ad7742800ec90f074c266769125",
+}
+TERMS = "HCP Open Access data use terms; DSI Studio's atlas page says CC BY-SA 4.0"
 EXAMPLE = (
     "example: demyelin-connectome build hcp1065 --source ICBM152_adult.fib.gz --licence 'HCP Open Access'"
 )
@@ -60,9 +70,17 @@ def _parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser(
         "fetch", help="Download a source file, check it, and make a connectome of it."
     )
-    fetch.add_argument("out", type=Path, help="Folder to make.")
-    fetch.add_argument("--url", required=True, help="Of a .fib.gz, .tck, .trk, .trx or .tt.gz file.")
-    fetch.add_argument("--sha256", required=True, help="Of the file; another one is refused.")
+    fetch.add_argument(
+        "out",
+        type=Path,
+        nargs="?",
+        help="Folder to make (default: in your cache, where demyelin finds it by itself).",
+    )
+    fetch.add_argument(
+        "--url",
+        help="Of a .fib.gz, .tck, .trk, .trx or .tt.gz file (default: the HCP-1065 fibre field and bundles, 7 MB).",
+    )
+    fetch.add_argument("--sha256", help="Of the file; another one is refused.")
     for command in (build, fetch):
         _add_making(command)
     info = commands.add_parser("info", help="Say what a connectome folder holds.")
@@ -102,7 +120,8 @@ def _build(options: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"{options.out}: holds other files; give a new folder")
     about: dict[str, Any] = {"Licence": options.licence}
     lines, subject = _lines(options, about)
-    made = _placed(lines, options, about, subject)
+    checked = not (options.any_space or about.get("Synthetic"))
+    made = on_atlas_grid(lines, about, subject=subject, checked=checked)
     bundles = _named(options) if options.bundles else None
     made.save(options.out)
     if bundles is not None:
@@ -110,29 +129,12 @@ def _build(options: argparse.Namespace) -> dict[str, Any]:
     return _info(options.out)
 
 
-def _placed(
-    lines: Tractogram, options: argparse.Namespace, about: dict[str, Any], subject: np.ndarray | None = None
-) -> Connectome:
-    """Return streamlines on the atlas' grid, checked to be in its space."""
-    from bids_app.image.atlas import load_atlas
-    from bids_app.image.template import load_template
-
-    atlas, checked = load_atlas(), not (options.any_space or about.get("Synthetic"))
-    return Connectome.from_streamlines(
-        lines,
-        affine=atlas.image.affine,
-        shape=atlas.image.shape,
-        subject=subject,
-        white_matter=load_template(resolution=2.0).wm if checked else None,
-        about={"Space": atlas.space} | about,
-    )
-
-
 def _named(options: argparse.Namespace) -> Connectome:
     lines = read_streamlines(options.bundles)
     if not lines.bundles:
         raise InputError(f"--bundles {options.bundles}: has no names; put its .txt file beside it")
-    return _placed(lines, options, {"Licence": options.licence, "Source": [_origin(options.bundles)]})
+    about = {"Licence": options.licence, "Source": [_origin(options.bundles)]}
+    return on_atlas_grid(lines, about, checked=not options.any_space)
 
 
 def _origin(path: Path) -> str:
@@ -152,12 +154,8 @@ def _lines(options: argparse.Namespace, about: dict[str, Any]) -> tuple[Tractogr
         from bids_app.features.synthetic import synthetic_streamlines
         from bids_app.image.atlas import load_atlas
 
-        about |= {
-            "Synthetic": True,
-            "Source": ["synthetic: shortest paths in the template"],
-            "Licence": "CC0-1.0",
-        }
-        count = options.streamlines or 30_000
+        about |= MADE_UP
+        count = options.streamlines or STREAMLINES
         return synthetic_streamlines(load_atlas(), n_streamlines=count, seed=options.seed), None
     about["Source"] = [_origin(path) for path in options.source]
     if first.name.endswith(".fib.gz"):
@@ -178,20 +176,29 @@ def _lines(options: argparse.Namespace, about: dict[str, Any]) -> tuple[Tractogr
 
 def _fetch(options: argparse.Namespace) -> dict[str, Any]:
     """Download into the user's cache, once, then build."""
+    options.out = options.out or cache_folder()
+    if options.url:
+        options.source = [_download(options.url, options.sha256 or "")]
+        return _build(options)
+    got = {name: _download(REPOSITORY + name, sha256) for name, sha256 in HCP1065.items()}
+    options.source, options.bundles, options.licence = [got[FIELD]], got[BUNDLES], TERMS
+    return _build(options)
+
+
+def _download(url: str, sha256: str) -> Path:
+    """Return a file of the cache, downloaded where it is not there; files beside each other stay so."""
     import pooch
 
-    if len(options.sha256) != 64 or set(options.sha256.lower()) - set("0123456789abcdef"):
+    if len(sha256) != 64 or set(sha256.lower()) - set("0123456789abcdef"):
         raise InputError("--sha256: must be 64 hexadecimal digits")
     pooch.get_logger().setLevel("WARNING")
-    name = options.url.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
-    folder = pooch.os_cache("demyelin") / options.sha256[:12].lower()
+    place, _, name = url.split("?", maxsplit=1)[0].rstrip("/").rpartition("/")
+    folder = pooch.os_cache("demyelin") / "sources" / hashlib.sha256(place.encode()).hexdigest()[:12]
     try:
-        path = pooch.retrieve(options.url, f"sha256:{options.sha256.lower()}", name, folder)
+        return Path(pooch.retrieve(url, f"sha256:{sha256.lower()}", name, folder))
     except Exception as error:  # of the hash, or whatever the network's layers raise
         told = " ".join(str(error).split())[:200]
-        raise InputError(f"--url {options.url}: cannot be had, or is another file ({told})") from error
-    options.source = [Path(path)]
-    return _build(options)
+        raise InputError(f"--url {url}: cannot be had, or is another file ({told})") from error
 
 
 def _info(folder: Path) -> dict[str, Any]:

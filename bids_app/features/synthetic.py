@@ -7,6 +7,8 @@ Neuron 80:184).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +28,9 @@ STARTS = 3  # voxels of each region
 STEP_MM = 1.0
 
 
-def synthetic_streamlines(atlas: Atlas, *, n_streamlines: int = 30_000, seed: int = 1) -> Tractogram:
+def synthetic_streamlines(
+    atlas: Atlas, *, n_streamlines: int = 30_000, seed: int = 1, tell: Callable[[str], None] | None = None
+) -> Tractogram:
     """Return shortest paths between an atlas' regions.
 
     Parameters
@@ -36,6 +40,8 @@ def synthetic_streamlines(atlas: Atlas, *, n_streamlines: int = 30_000, seed: in
     n_streamlines : int
     seed : int
         The same seed gives the same streamlines.
+    tell : callable, optional
+        Takes a line of text after each quarter of the work.
 
     Returns
     -------
@@ -58,7 +64,10 @@ def synthetic_streamlines(atlas: Atlas, *, n_streamlines: int = 30_000, seed: in
     share = np.diff(np.linspace(0, n_streamlines, len(starts) + 1).astype(int))
     centres = np.stack(np.unravel_index(inside, template.brain.shape), axis=1)
     lines = []
-    for start, count in zip(starts, share, strict=True):
+    quarters = {round(len(starts) * part / 4): f"synthetic connectome: {25 * part} %" for part in (1, 2, 3)}
+    for done, (start, count) in enumerate(zip(starts, share, strict=True)):
+        if tell and done in quarters:
+            tell(quarters[done])
         if count:
             paths = _paths(graph, start, int(count), labels, rng)
             lines += [_smooth(centres[path] + rng.uniform(-0.5, 0.5, 3)) for path in paths]

@@ -13,8 +13,9 @@ from bids_app.interfaces.anatomy import (
     segment,
     segment_unfilled,
 )
+from bids_app.interfaces.disconnection import measure_disconnection
 from bids_app.interfaces.lesions import describe_lesions, fill, find_lesions, take_lesions
-from bids_app.interfaces.measures import assess, measure_disconnection, measure_radiomics, measure_volumes
+from bids_app.interfaces.measures import assess, measure_radiomics, measure_volumes
 from bids_app.interfaces.spaces import to_other_spaces
 
 __all__ = [

@@ -1,12 +1,12 @@
-"""Steps from images to tables: volumes, radiomics, disconnection, quality."""
+"""Steps from images to tables: volumes, radiomics, quality."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from bids_app.derivatives import load_image as load
-from bids_app.interfaces.files import Table, keep, keep_table
+from bids_app.interfaces.files import Table, keep_table
 
 if TYPE_CHECKING:
     pass
@@ -73,41 +73,6 @@ def measure_radiomics(
         "Columns": "The other columns are pyradiomics' feature names: image type, class, feature.",
     }
     return Table(keep_table(table, "radiomics", meta))
-
-
-class Disconnected(NamedTuple):
-    """Disconnection by region and by pair, and as a map."""
-
-    regions: Path
-    pairs: Path
-    map: Path
-
-
-def measure_disconnection(
-    lesions_template: Path, connectome: str, atlas: str, end_radius: float
-) -> Disconnected:
-    """Score the disconnection of every region by lesions in template space."""
-    from bids_app.features.chaco import COLUMNS, PAIR_COLUMNS, chaco, disconnectome_map
-    from bids_app.features.connectome import Connectome
-    from bids_app.image.atlas import load_atlas
-
-    normative, source = Connectome.open(Path(connectome)), load_atlas(atlas)
-    found = chaco(load(lesions_template), normative, source, end_radius=end_radius)
-    meta = {
-        "Connectome": normative.describe(),
-        "Definition": "NeMo 2: share hit of the streamlines that end in the region and in another one.",
-        "EndRadius": end_radius,
-        "AtlasSpace": source.space,
-    }
-    pairs = found.pairs.copy()  # BIDS wants index and name in a dseg table
-    pairs.insert(0, "index", range(1, len(pairs) + 1))
-    pairs.insert(1, "name", pairs["region_a"] + "-" + pairs["region_b"])
-    both = {"index": {"Description": "Row."}, "name": {"Description": "The two regions."}}
-    return Disconnected(
-        keep_table(found.regions, "chaco", COLUMNS | meta),
-        keep_table(pairs, "chaco_pairs", both | PAIR_COLUMNS | meta),
-        keep(disconnectome_map(normative, found.damaged), "disconnection", meta),
-    )
 
 
 def assess(

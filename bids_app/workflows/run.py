@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bids_app import __version__
@@ -74,6 +74,7 @@ def run_participants(settings: Settings) -> int:
     if settings.reports_only:
         return _rewrite_reports(visits, settings)
     _check_resources(settings)
+    settings, visits = _with_connectome(settings, visits)
     start_dataset(settings.output_dir, settings.bids_dir)
     if not settings.skip_bids_validation:
         for line in validate(settings.bids_dir, settings.output_dir / "logs" / "bids_validator.json"):
@@ -133,7 +134,7 @@ def _given_lesions(settings: Settings) -> Path | None:
 
 
 def _check_resources(settings: Settings) -> None:
-    """Refuse a template, atlas or connectome that cannot be had, before hours of work."""
+    """Refuse a template or atlas that cannot be had, before hours of work."""
     from bids_app.image.atlas import load_atlas
     from bids_app.image.template import BUILT_IN, load_template
 
@@ -141,13 +142,20 @@ def _check_resources(settings: Settings) -> None:
         from bids_app.features.radiomics import RadiomicsSettings
 
         RadiomicsSettings.from_file(settings.radiomics_settings)
-    if settings.connectome:
-        from bids_app.features.connectome import Connectome
-
-        Connectome.open(settings.connectome)
     load_atlas(settings.atlas)
     if settings.template != BUILT_IN:
         load_template(settings.template, settings.resolution)
+
+
+def _with_connectome(settings: Settings, visits: Sequence[Visit]) -> tuple[Settings, list[Visit]]:
+    """Return the settings with the folder of the connectome, and the visits with what readers must know of it."""
+    from bids_app.features.normative import choose_connectome
+
+    folder, note = choose_connectome(settings.connectome, say)
+    if note:
+        say(f"note: {note}")
+    told = [replace(visit, notes=(*visit.notes, note)) if note and visit.t1w else visit for visit in visits]
+    return replace(settings, connectome=str(folder) if folder else None), told
 
 
 def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome: Outcome) -> Iterator[Visit]:

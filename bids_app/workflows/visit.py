@@ -9,6 +9,7 @@ from nipype import Workflow
 
 from bids_app import interfaces as steps
 from bids_app.derivatives.records import fingerprint
+from bids_app.features.bundles import has_bundles
 from bids_app.image.atlas import load_atlas
 from bids_app.layout import Visit
 from bids_app.settings import Settings
@@ -317,20 +318,7 @@ def _add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatom
         **regions,
     )
     if settings.connectome:
-        disconnected = add_step(
-            graph,
-            steps.measure_disconnection,
-            mem_gb=MEM_GB["image"],
-            lesions_template=spread.lesions_template,
-            connectome=str(settings.connectome),
-            atlas=settings.atlas,
-            end_radius=settings.end_radius,
-        )
-        files |= {
-            "chaco": disconnected.regions,
-            "chaco_pairs": disconnected.pairs,
-            "disconnectome": disconnected.map,
-        }
+        files |= _add_disconnection(graph, settings, anatomy, spread)
     return files | {
         "radiomics": radiomics.table,
         "nawm": parcels.nawm,
@@ -339,3 +327,29 @@ def _add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatom
         "volumes": volumes.table,
         "t1w_template": spread.t1w_template,
     }
+
+
+def _add_disconnection(
+    graph: Workflow, settings: Settings, anatomy: Anatomy, spread: Handle
+) -> dict[str, Result]:
+    """Add disconnection by region, pair, voxel and, where the connectome has names, bundle; return its files."""
+    folder = str(settings.connectome)
+    disconnected = add_step(
+        graph,
+        steps.measure_disconnection,
+        mem_gb=MEM_GB["image"],
+        lesions=spread.probability_template if settings.weight_lesions else spread.lesions_template,
+        connectome=folder,
+        atlas=settings.atlas,
+        end_radius=settings.end_radius,
+        weighted=settings.weight_lesions,
+        template=settings.template,
+        resolution=settings.resolution,
+    )
+    anatomy.notes["disconnection"] = disconnected.notes
+    files = {
+        "chaco": disconnected.regions,
+        "chaco_pairs": disconnected.pairs,
+        "disconnectome": disconnected.map,
+    }
+    return files | ({"chaco_bundles": disconnected.bundles} if has_bundles(folder) else {})

@@ -7,16 +7,19 @@ import http.server
 import json
 import threading
 from functools import partial
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from tracts import by_name
 
+from bids_app.features import connectome_cli
 from bids_app.features.bundles import damage_by_bundle, open_bundles
 from bids_app.features.chaco import chaco
 from bids_app.features.connectome import Connectome
 from bids_app.features.connectome_cli import main
+from bids_app.features.normative import choose_connectome
 from bids_app.features.streamlines import read_streamlines
 from bids_app.features.synthetic import synthetic_streamlines
 from bids_app.image.atlas import load_atlas
@@ -97,16 +100,20 @@ def test_other_spaces_are_refused_unless_told(tmp_path, tck, capsys):
 
 @pytest.fixture
 def served(tck):
-    """Address of a server of the tractogram, on this machine."""
+    """Address of the tractogram on a server."""
+    return serve(tck.parent) + "/some.tck"
+
+
+def serve(folder):
+    """Serve a folder on this machine until the tests end; return its address."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tck.parent))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/some.tck"
-    server.shutdown()
+    return f"http://127.0.0.1:{server.server_port}"
 
 
 def test_fetch_checks_what_it_gets(tmp_path, tck, served, capsys, monkeypatch):
@@ -118,6 +125,15 @@ def test_fetch_checks_what_it_gets(tmp_path, tck, served, capsys, monkeypatch):
     gone = served.replace("some", "none")
     assert "cannot be had" in refused(capsys, "fetch", tmp_path / "d", "--url", gone, "--sha256", "0" * 64)
     assert not (tmp_path / "d").exists()
+
+
+def test_fetch_by_itself_gets_the_1065_people_into_the_cache(tmp_path, shared, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(connectome_cli, "REPOSITORY", serve(shared / "data" / "hcp1065") + "/")
+    made = told(capsys, "fetch", "--streamlines", 200)
+    assert (made["NStreamlines"], made["Bundles"], made["Synthetic"]) == (200, 106, False)
+    assert "HCP Open Access" in made["Licence"]
+    assert choose_connectome(None, print) == (Path(made["Folder"]), None)
 
 
 def test_bundles_beside_a_connectome(tmp_path, tck, shared, capsys):

@@ -42,6 +42,7 @@ class Runs(NamedTuple):
 
 def start(*args: str | Path, wrap: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     command = [*wrap, str(TOOL), *map(str, args), "--fast", "--skip-bids-validation", "--nprocs", "1"]
+    command += ["--connectome", "none"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -14,6 +14,7 @@ import pytest
 from nibabel.processing import resample_from_to
 
 from bids_app.features.connectome import Connectome
+from bids_app.features.streamlines import from_list
 from bids_app.image.atlas import load_atlas
 from bids_app.phantom.cli import main as phantom
 
@@ -39,8 +40,10 @@ def make_connectome(folder: Path) -> Path:
     rng = np.random.default_rng(1)
     labelled = np.argwhere(np.asanyarray(grid.dataobj) > 0)
     ends = nib.affines.apply_affine(grid.affine, labelled[rng.integers(len(labelled), size=(3000, 2))])
+    lines = from_list(list(ends))
+    named = lines._replace(bundle=np.arange(3000, dtype=np.int16) % 2, bundles=("even", "odd"))
     return Connectome.from_streamlines(
-        list(ends), affine=grid.affine, shape=grid.shape, about={"Synthetic": True}
+        named, affine=grid.affine, shape=grid.shape, about={"Synthetic": True}
     ).save(folder)
 
 
@@ -84,6 +87,14 @@ def test_disconnection_says_which_connectome_it_is_from(run):
     meta = json.loads(stem.with_suffix(".json").read_text())
     assert meta["Connectome"]["Synthetic"] is True
     assert meta["Connectome"]["NStreamlines"] == 3000
+    bundles = pd.read_csv(stem.with_name("sub-001_seg-bundles_desc-chaco_dseg.tsv"), sep="\t")
+    assert bundles["name"].tolist() == ["even", "odd"]
+    assert bundles["n_streamlines"].tolist() == [1500, 1500]
+    for path in (out / "sub-001" / "anat").glob("*chaco*.json"):
+        assert json.loads(path.read_text())["Connectome"]["Synthetic"] is True
+    notes = json.loads((out / "logs" / "done" / "sub-001.json").read_text())["notes"]
+    assert any("synthetic connectome" in note for note in notes)
+    assert any("resampled" in note for note in notes)
 
 
 @pytest.mark.slow
