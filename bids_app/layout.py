@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bids_app.errors import InputError
+from bids_app.lesion_masks import GivenMask, by_visit, choose_mask, dataset_source, list_images
 
 if TYPE_CHECKING:
     from bids import BIDSLayout
@@ -17,7 +18,6 @@ QUERIES: dict[str, dict[str, Any]] = {
     "t1w": {"datatype": "anat", "suffix": "T1w", "extension": [".nii", ".nii.gz"]},
     "flair": {"datatype": "anat", "suffix": "FLAIR", "extension": [".nii", ".nii.gz"]},
 }
-LESION_LABELS = ("L", "lesion", "lesions")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Visit:
         FLAIR image; None makes the visit fail with that reason.
     t1w : Path or None
         T1w image; None limits the visit to study B's outputs.
-    lesions : Path or None
+    given : GivenMask or None
         Lesion mask brought by the dataset or by `--derivatives lesions=DIR`.
     notes : tuple of str
         What was decided while reading, for the report.
@@ -42,7 +42,7 @@ class Visit:
     session: str | None
     flair: Path | None
     t1w: Path | None = None
-    lesions: Path | None = None
+    given: GivenMask | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -55,6 +55,11 @@ class Visit:
         """Folder of the visit inside a dataset: `sub-01` or `sub-01/ses-1`."""
         sub = Path(f"sub-{self.participant}")
         return sub / f"ses-{self.session}" if self.session else sub
+
+    @property
+    def lesions(self) -> Path | None:
+        """The file of the lesion mask that came with the data."""
+        return self.given.path if self.given else None
 
     @property
     def images(self) -> tuple[Path, ...]:
@@ -86,7 +91,7 @@ def find_visits(
     filter_file : Path, optional
         JSON file of entities by query (`t1w`, `flair`) that narrow which images are read.
     lesions_dir : Path, optional
-        Derivative dataset whose lesion masks are used.
+        Folder whose lesion masks are used, of any of the tools that `lesion_masks.choose_mask` knows.
 
     Raises
     ------
@@ -100,7 +105,7 @@ def find_visits(
         raise InputError(f"{bids_dir}: no participants (folders sub-*) with images in it")
     _chosen(layout.get_sessions(), sessions, "ses-", bids_dir)
     queries = _queries(filter_file)
-    masks = _index(lesions_dir, derivative=True) if lesions_dir else layout
+    masks = _find_masks(bids_dir, lesions_dir, layout)
     wanted = {bare(label, "ses-") for label in sessions}
     visits = []
     for person in sorted(people):
@@ -140,15 +145,11 @@ def check_description(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _index(folder: Path, *, derivative: bool = False) -> BIDSLayout:
+def _index(folder: Path) -> BIDSLayout:
     """Index file names only: sidecar metadata is not needed, and large datasets stay quick."""
     from bids import BIDSLayout, BIDSLayoutIndexer
 
-    if derivative:
-        check_description(folder)
-    skip = [".git", ".datalad", "code", "sourcedata", "stimuli", "models"] + (
-        [] if derivative else ["derivatives"]
-    )
+    skip = [".git", ".datalad", "code", "sourcedata", "stimuli", "models", "derivatives"]
     indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=skip)
     return BIDSLayout(folder, validate=False, indexer=indexer, config=["bids", "derivatives"])
 
@@ -182,7 +183,7 @@ def _queries(filter_file: Path | None) -> dict[str, dict[str, Any]]:
 
 def _visit(
     layout: BIDSLayout,
-    masks: BIDSLayout,
+    masks: _Masks,
     queries: dict[str, dict[str, Any]],
     person: str,
     session: str | None,
@@ -201,8 +202,9 @@ def _visit(
         if len(paths) > 1:
             others = ", ".join(path.name for path in paths[1:])
             notes.append(f"several {query['suffix']} images: used {paths[0].name}, left out {others}")
-    lesions, note = _lesion_mask(masks, where)
-    return Visit(person, session, chosen["flair"], chosen["t1w"], lesions, tuple(notes + note))
+    visit = Visit(person, session, chosen["flair"], chosen["t1w"])
+    mask, told = choose_mask(masks.images.get(visit.name, []), visit.name, masks.source)
+    return replace(visit, given=mask, notes=tuple(notes + told))
 
 
 def _preference(path: Path) -> tuple[bool, float, str]:
@@ -219,14 +221,25 @@ def _preference(path: Path) -> tuple[bool, float, str]:
     return "_ce-" in path.name, round(coarsest, 2), path.name
 
 
-def _lesion_mask(masks: BIDSLayout, where: dict[str, str]) -> tuple[Path | None, list[str]]:
-    """Find the lesion mask of a visit: suffix mask or roi with label L or lesion."""
-    found = masks.get(suffix=["mask", "roi"], extension=[".nii", ".nii.gz"], return_type="object", **where)
-    paths = sorted(Path(f.path) for f in found if f.get_entities().get("label") in LESION_LABELS)
-    native = [path for path in paths if "_space-" not in path.name] + [
-        path for path in paths if any(f"_space-{name}_" in path.name for name in ("T1w", "FLAIR", "orig"))
-    ]
-    if not native:
-        return None, [f"lesion mask {p.name} is not in T1w or FLAIR space: not used" for p in paths[:1]]
-    extra = [f"several lesion masks: used {native[0].name}"] if len(native) > 1 else []
-    return native[0], [f"lesion mask from {native[0].name}", *extra]
+class _Masks(NamedTuple):
+    """Where lesion masks are looked for: images by visit, and who made them where that is stated."""
+
+    images: dict[str, list[Path]]
+    source: str | None
+
+
+def _find_masks(bids_dir: Path, lesions_dir: Path | None, layout: BIDSLayout) -> _Masks:
+    """List what may be lesion masks: anything below the folder given, else masks and regions of the raw dataset.
+
+    Raises
+    ------
+    InputError
+        If the folder given holds no image.
+    """
+    if lesions_dir is None:
+        found = layout.get(suffix=["mask", "roi"], extension=[".nii", ".nii.gz"], return_type="object")
+        return _Masks(by_visit(sorted(Path(file.path) for file in found), bids_dir), None)
+    images = list_images(lesions_dir)
+    if not images:
+        raise InputError(f"--derivatives lesions={lesions_dir}: no NIfTI or MGZ image in it")
+    return _Masks(by_visit(images, lesions_dir), dataset_source(lesions_dir))

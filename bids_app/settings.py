@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from bids_app.errors import InputError
 
+OWN_METHOD, ONLY_GIVEN = "demyelin", "derivatives"  # of --lesions
 NO_CONNECTOME, SYNTHETIC = "none", "synthetic"  # what --connectome takes beside a folder
 Level = Literal["participant", "group"]
 Protocol = Literal["both", "paper", "nested"]
@@ -66,7 +67,8 @@ class Settings:
     )
     derivatives: tuple[str, ...] = option(
         (),
-        "Ready-made derivatives to use: lesions=DIR takes the lesion masks of that dataset.",
+        "Ready-made derivatives to use: lesions=DIR takes the lesion masks in that folder: BIDS derivatives, or as LST-AI, "
+        "SAMSEG, nnU-Net or people name them.",
         room="What to process",
         flags=("-d",),
         metavar="NAME=PATH",
@@ -87,11 +89,12 @@ class Settings:
         results=True,
     )
     lesions: str = option(
-        "demyelin",
-        "How lesions are found where the dataset brings no mask: study B's threshold, lesion growth (Schmidt et al. "
-        "2012), or Demyelin's own.",
+        OWN_METHOD,
+        "How lesions are found where no mask came with the data: study B's threshold, lesion growth (Schmidt et al. "
+        "2012), or Demyelin's own. derivatives: only masks that came, of the dataset or -d lesions=DIR; a visit "
+        "without one fails.",
         room="How to process",
-        choices=("demyelin", "lesion-growth", "belief-threshold"),
+        choices=(OWN_METHOD, "lesion-growth", "belief-threshold", ONLY_GIVEN),
         results=True,
     )
     radiomics_settings: Path | None = option(

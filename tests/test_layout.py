@@ -62,6 +62,13 @@ def test_lesion_mask_of_the_dataset_and_of_a_derivative(bids, add_scan, tmp_path
     assert visit.lesions.is_relative_to(masks)
 
 
+def test_a_folder_without_images_is_refused(bids, add_scan, tmp_path):
+    add_scan("sub-01_FLAIR.nii.gz")
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(InputError, match="no NIfTI or MGZ image"):
+        find_visits(bids, lesions_dir=tmp_path / "masks")
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [

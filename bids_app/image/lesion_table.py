@@ -45,9 +45,11 @@ COLUMNS: dict[str, dict[str, object]] = {
     "place": {
         "Description": "Class of place after the 2017 McDonald criteria; the first rule that holds, in this order.",
         "Levels": {
-            "infratentorial": "At least half of it in the brainstem or cerebellum.",
-            "periventricular": f"Within {TOUCH_MM} mm of a lateral ventricle.",
-            "juxtacortical_cortical": f"Within {TOUCH_MM} mm of cortical grey matter.",
+            "infratentorial": "At least half of it in the brainstem or cerebellum, as drawn on the template.",
+            "periventricular": f"Within {TOUCH_MM} mm of a lateral ventricle: this brain's fluid within "
+            f"{VENTRICLE_REACH_MM:g} mm of the template's ventricle.",
+            "juxtacortical_cortical": f"Within {TOUCH_MM} mm of cortical grey matter: probability of grey matter above "
+            f"{SURE_GM} in the atlas' cortex.",
             "deep_white_matter": "None of these.",
         },
     },
@@ -58,6 +60,22 @@ COLUMNS: dict[str, dict[str, object]] = {
             "fourth_ventricle": f"In, or within {FLAG_REACH_MM} mm of, the fourth ventricle.",
             "choroid_plexus": "Inside a lateral or the third ventricle, where the choroid plexus is.",
         },
+    },
+}
+
+
+PLACES_COLUMNS: dict[str, dict[str, object]] = {
+    "index": {"Description": "Row."},
+    "name": {
+        "Description": "All lesions; the classes of place, of which each lesion has one; sites where FLAIR artefacts "
+        "look like lesions, which are no classes of their own. The rules are those of the lesion table."
+    },
+    "lesion_count": {"Description": "Number of lesions."},
+    "volume_mm3": {"Description": "Their volume.", "Units": "mm^3"},
+    "counts_for_dissemination": {
+        "Description": "Whether lesions there count for dissemination in space, which asks for two of four areas "
+        "(Thompson et al. 2018, Lancet Neurol 17:162); the fourth, the spinal cord, is not seen here.",
+        "Levels": {"1": "Counts.", "0": "Does not.", "n/a": "Not a class of place."},
     },
 }
 
@@ -155,6 +173,32 @@ def lesion_table(labels: nib.Nifti1Image, around: Surroundings) -> pd.DataFrame:
         }
     )
     return table[list(COLUMNS)].round(4)
+
+
+def places_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a visit's counts and volumes: all lesions, each class of place, each artefact-prone site.
+
+    Returns
+    -------
+    DataFrame, (8, 5)
+        The columns of `PLACES_COLUMNS`.
+    """
+    summary, volume = visit_summary(table), table["volume_mm3"].astype(float)
+    at = table["artefact_prone"].fillna("").astype(str).str.split(",")
+    rows: list[tuple[str, float, float, int | None]] = [("all", len(table), float(volume.sum()), None)]
+    rows += [
+        (place, summary[f"{place}_count"], summary[f"{place}_volume_mm3"], int(place in DISSEMINATION))
+        for place in CLASSES
+    ]
+    rows += [
+        (site, summary[f"{site}_count"], float(volume[at.map(lambda at, s=site: s in at)].sum()), None)
+        for site in FLAGS
+    ]
+    frame = pd.DataFrame(rows, columns=list(PLACES_COLUMNS)[1:])
+    frame.insert(0, "index", range(1, len(rows) + 1))
+    return frame.astype({"lesion_count": "int64", "counts_for_dissemination": "Int64"}).round(
+        {"volume_mm3": 4}
+    )
 
 
 def visit_summary(table: pd.DataFrame) -> dict[str, float]:

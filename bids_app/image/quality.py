@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 Mask = npt.NDArray[np.bool_]
 
+BINS = 64
+
 COLUMNS: dict[str, dict[str, object]] = {
     "snr_t1w_wm": {"Description": "T1w signal-to-noise ratio: mean / SD of white matter."},
     "snr_t1w_gm": {"Description": "T1w signal-to-noise ratio: mean / SD of grey matter."},
@@ -22,12 +24,32 @@ COLUMNS: dict[str, dict[str, object]] = {
         "Description": "FLAIR: largest jump of mean brain intensity between a slice and its two neighbours, in "
         "robust SDs of all such jumps (stripes, dropped slices)."
     },
+    "flair_t1w_nmi": {
+        "Description": "Normalised mutual information of the aligned FLAIR and the T1w in the brain (Studholme et al. "
+        "1999, doi:10.1016/S0031-3203(98)00091-0): 1 for unrelated images; n/a without T1w."
+    },
     "brain_volume_ml": {"Description": "Volume of the brain mask.", "Units": "mL"},
     "template_correlation": {
         "Description": "Correlation of the registered image and the template in the brain."
     },
     "lesion_volume_ml": {"Description": "Total lesion volume.", "Units": "mL"},
     "lesion_count": {"Description": "Number of lesions."},
+    "given_lesions_dice": {
+        "Description": "Dice of the lesion mask that came with the data and Demyelin's own; n/a where none came."
+    },
+    "given_lesions_volume_difference_ml": {
+        "Description": "Volume of the lesion mask that came with the data minus that of Demyelin's own; n/a where "
+        "none came.",
+        "Units": "mL",
+    },
+    "dissemination_areas": {
+        "Description": "Areas with lesions of those that dissemination in space asks for (2017 McDonald): "
+        "periventricular, juxtacortical or cortical, infratentorial; 0 to 3, the spinal cord is not seen."
+    },
+    "artefact_prone_lesions": {
+        "Description": "Lesions at sites where FLAIR artefacts look like lesions: septum pellucidum, fourth ventricle, "
+        "choroid plexus."
+    },
     "skull_stripped": {"Description": "Whether the image came without a skull (1) or not (0)."},
     "flags": {
         "Description": "Numbers outside the range in which most visits lie, separated by commas; n/a if none."
@@ -90,6 +112,54 @@ def slice_outlier(scan: nib.Nifti1Image) -> float:
     jumps = profile[1:-1] - (profile[:-2] + profile[2:]) / 2
     spread = 1.4826 * np.median(np.abs(jumps - np.median(jumps)))
     return float(np.abs(jumps).max() / max(spread, 1e-3 * profile.mean()))
+
+
+def mutual_information(one: nib.Nifti1Image, other: nib.Nifti1Image, mask: nib.Nifti1Image) -> float:
+    """Return the normalised mutual information of two images in a mask, 1 (unrelated) to 2 (one tells the other).
+
+    (H(A) + H(B)) / H(A, B) of Studholme et al. 1999 (Pattern Recognit 32:71), of 64 bins between the 1st and 99th
+    percentile of each image, so that a few bright voxels do not squeeze the rest into one bin.
+
+    Parameters
+    ----------
+    one, other : Nifti1Image, (x, y, z)
+        Aligned images on one grid.
+    mask : Nifti1Image, (x, y, z)
+        Where to look.
+    """
+    inside = np.asanyarray(mask.dataobj) > 0
+    values = [np.asarray(image.dataobj, dtype=np.float64)[inside] for image in (one, other)]
+    if not inside.any():
+        return float("nan")
+    cut = [np.clip(v, *np.percentile(v, (1, 99))) for v in values]
+    joint = np.histogram2d(cut[0], cut[1], bins=BINS)[0]
+
+    def entropy(counts: npt.NDArray[np.float64]) -> float:
+        share = counts[counts > 0] / counts.sum()
+        return float(-(share * np.log(share)).sum())
+
+    both = entropy(joint)
+    return (entropy(joint.sum(axis=0)) + entropy(joint.sum(axis=1))) / both if both > 0 else float("nan")
+
+
+def compare_masks(given: nib.Nifti1Image, own: nib.Nifti1Image) -> tuple[float, float]:
+    """Return the Dice of two masks on one grid (1 where both are empty) and the first's volume minus the second's.
+
+    Parameters
+    ----------
+    given, own : Nifti1Image, (x, y, z)
+        Masks; above 0 is lesion.
+
+    Returns
+    -------
+    tuple of float
+        Dice, 0 to 1; volume difference in mL.
+    """
+    a, b = np.asanyarray(given.dataobj) > 0, np.asanyarray(own.dataobj) > 0
+    total = int(a.sum()) + int(b.sum())
+    voxel = float(abs(np.linalg.det(given.affine[:3, :3]))) / 1000
+    dice = 2 * int((a & b).sum()) / total if total else 1.0
+    return dice, (int(a.sum()) - int(b.sum())) * voxel
 
 
 def flags(numbers: Mapping[str, float]) -> list[str]:

@@ -71,16 +71,16 @@ def read_scan(path: Path) -> Scan:
     return Scan(nib.Nifti1Image(data, image.affine), notes)
 
 
-def _open(path: Path) -> nib.Nifti1Image:
+def _open(path: Path, kinds: tuple[type, ...] = (nib.Nifti1Image, nib.Nifti2Image)) -> nib.Nifti1Image:
     try:
         image = nib.load(path)
     except Exception as error:
         raise VisitError(
             f"{path}: not a readable NIfTI file ({_short(error)}); copy or export it again"
         ) from error
-    if not isinstance(image, nib.Nifti1Image | nib.Nifti2Image):
+    if not isinstance(image, kinds):
         raise VisitError(f"{path}: is {type(image).__name__}, not NIfTI; convert it")
-    return image
+    return image  # type: ignore[return-value]
 
 
 def _short(error: Exception) -> str:
@@ -140,15 +140,19 @@ def _check_size(path: Path, shape: tuple[int, ...]) -> None:
         )
 
 
-def read_mask(path: Path, like: dict[str, nib.Nifti1Image]) -> tuple[nib.Nifti1Image, str, list[str]]:
+def read_mask(
+    path: Path, like: dict[str, nib.Nifti1Image], label: int | None = None
+) -> tuple[nib.Nifti1Image, str, list[str]]:
     """Read a lesion mask that came with the dataset and find out whose grid it is on.
 
     Parameters
     ----------
     path : Path
-        NIfTI file: 0 and 1, or probabilities from 0 to 1 (then 0.5 and more is lesion).
+        NIfTI (or FreeSurfer's MGZ) file: 0 and 1, or probabilities from 0 to 1 (then 0.5 and more is lesion).
     like : dict of str to Nifti1Image
         The scans that it may belong to, by name, as acquired.
+    label : int, optional
+        Value of lesions where the file is a label image of the whole head.
 
     Returns
     -------
@@ -164,8 +168,10 @@ def read_mask(path: Path, like: dict[str, nib.Nifti1Image]) -> tuple[nib.Nifti1I
     VisitError
         If it cannot be read, is on no scan's grid, or holds other labels.
     """
-    image = _open(path)
+    image = _open(path, (nib.Nifti1Image, nib.Nifti2Image, nib.MGHImage))
     data = _voxels(path, image)
+    if label is not None and data.max() > 1:
+        data = (data == label).astype(np.float32)
     data = data.reshape(data.shape[:3]) if data.ndim > 3 and data.size == np.prod(data.shape[:3]) else data
     names = [name for name, scan in like.items() if _same_grid(data.shape, image.affine, scan)]
     if not names:

@@ -14,7 +14,7 @@ from bids_app.interfaces.anatomy import (
     segment_unfilled,
 )
 from bids_app.interfaces.disconnection import measure_disconnection
-from bids_app.interfaces.lesions import describe_lesions, fill, find_lesions, take_lesions
+from bids_app.interfaces.lesions import check_lesions, describe_lesions, fill, find_lesions, take_lesions
 from bids_app.interfaces.measures import assess, measure_radiomics, measure_volumes
 from bids_app.interfaces.spaces import to_other_spaces
 
@@ -23,6 +23,7 @@ __all__ = [
     "align_flair",
     "align_to_template",
     "assess",
+    "check_lesions",
     "describe_lesions",
     "fill",
     "find_lesions",

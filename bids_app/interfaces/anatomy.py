@@ -21,8 +21,11 @@ class Head(NamedTuple):
     notes: list[str]
 
 
-def prepare_head(scan: Path, voxel_size: float) -> Head:
-    """Read a scan, bring it to isotropic voxels, find the brain, correct non-uniformity."""
+def prepare_head(scan: Path, voxel_size: float, after: Path | None = None) -> Head:
+    """Read a scan, bring it to isotropic voxels, find the brain, correct non-uniformity.
+
+    `after` is a result of a step that must have ended well before.
+    """
     from bids_app.image.bias import correct_bias
     from bids_app.image.brain import brain_mask
     from bids_app.image.volume import conform, read_scan

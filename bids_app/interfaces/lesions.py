@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bids_app.derivatives import load_image as load
 from bids_app.interfaces.files import keep, keep_table
@@ -17,7 +17,6 @@ class Found(NamedTuple):
 
     probability: Path
     mask: Path
-    notes: list[str]
 
 
 def find_lesions(
@@ -38,34 +37,50 @@ def find_lesions(
         method,
     )
     meta = {"Method": METHODS[method].about, "MethodSettings": METHODS[method].settings}
-    return Found(keep(found.probability, "probability", meta), keep(found.mask, "mask", meta), [])
+    return Found(keep(found.probability, "probability", meta), keep(found.mask, "mask", meta))
 
 
-def take_lesions(
-    given: Path, flair_scan: Path, flair: Path, t1w_scan: Path | None = None, to_t1w: Path | None = None
-) -> Found:
+class Given(NamedTuple):
+    """A lesion mask of the dataset, 0 and 1, on the grid of one scan."""
+
+    mask: Path
+    owner: str
+    notes: list[str]
+
+
+def check_lesions(
+    given: Path, flair_scan: Path, t1w_scan: Path | None = None, label: int | None = None
+) -> Given:
+    """Read a lesion mask of the dataset and find out which scan it belongs to, before anything that takes long."""
+    from bids_app.image.volume import read_mask, read_scan
+
+    scans = {"T1w": t1w_scan, "FLAIR": flair_scan}
+    like = {name: read_scan(path).image for name, path in scans.items() if path is not None}
+    mask, owner, notes = read_mask(given, like, label)
+    return Given(keep(mask, "given"), owner, [*notes, f"lesions: {given.name} (on the {owner} grid)"])
+
+
+def take_lesions(given: Path, owner: str, source: str, flair: Path, to_t1w: Path | None = None) -> Found:
     """Bring a lesion mask of the dataset to the working grid."""
     import nibabel as nib
     import numpy as np
 
     from bids_app.image.register import apply
-    from bids_app.image.volume import read_mask, read_scan, resample
+    from bids_app.image.volume import resample
 
-    scans = {"T1w": t1w_scan, "FLAIR": flair_scan}
-    like = {name: read_scan(path).image for name, path in scans.items() if path is not None}
-    mask, owner, notes = read_mask(given, like)
-    grid = load(flair)
+    mask, grid = load(given), load(flair)
     if owner == "FLAIR" and to_t1w is not None:
         moved = apply(mask, grid, [to_t1w], interpolation="nearestNeighbor")
     else:
         moved = resample(mask, grid, order=0)
-    meta = {"Method": "Lesion mask that came with the dataset.", "Manual": True}
+    meta: dict[str, Any] = {"Method": f"Lesion mask that came with the dataset, made by: {source}."}
+    if source == "manual":
+        meta["Manual"] = True
     data = (np.asarray(moved.dataobj) > 0).astype(np.uint8)
     probability = nib.Nifti1Image(data.astype(np.float32), grid.affine)
     return Found(
         keep(probability, "probability", meta),
         keep(nib.Nifti1Image(data, grid.affine), "mask", meta),
-        [*notes, f"lesions: {given.name} (on the {owner} grid)"],
     )
 
 
@@ -85,10 +100,11 @@ def fill(t1w: Path, lesions: Path, wm: Path, brain: Path, seed: int) -> Filled:
 
 
 class Described(NamedTuple):
-    """Lesions numbered, and the table of them."""
+    """Lesions numbered, the table of them, and their counts and volumes by place."""
 
     labels: Path
     table: Path
+    places: Path
 
 
 def describe_lesions(
@@ -105,7 +121,14 @@ def describe_lesions(
     """Number the lesions and say where each is."""
     import pandas as pd
 
-    from bids_app.image.lesion_table import COLUMNS, Surroundings, lesion_table, number_lesions
+    from bids_app.image.lesion_table import (
+        COLUMNS,
+        PLACES_COLUMNS,
+        Surroundings,
+        lesion_table,
+        number_lesions,
+        places_table,
+    )
     from bids_app.image.places import place_image
     from bids_app.image.register import apply
 
@@ -122,6 +145,9 @@ def describe_lesions(
         places=places,
         from_template=[inverse],
     )
+    table = lesion_table(labels, around)
     return Described(
-        keep(labels, "lesion_labels"), keep_table(lesion_table(labels, around), "lesions", COLUMNS)
+        keep(labels, "lesion_labels"),
+        keep_table(table, "lesions", COLUMNS),
+        keep_table(places_table(table), "lesion_places", PLACES_COLUMNS),
     )

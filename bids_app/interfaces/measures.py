@@ -85,28 +85,47 @@ def assess(
     correlation: float,
     stripped: bool,
     t1w: Path | None = None,
+    own: Path | None = None,
 ) -> Table:
-    """Measure the visit's quality."""
+    """Measure the visit's quality; `own` is Demyelin's lesion mask where another came with the data."""
     import nibabel as nib
     import numpy as np
     import pandas as pd
 
-    from bids_app.image.quality import COLUMNS, contrast, flags, slice_outlier
+    from bids_app.image.lesion_table import visit_summary
+    from bids_app.image.quality import (
+        COLUMNS,
+        compare_masks,
+        contrast,
+        flags,
+        mutual_information,
+        slice_outlier,
+    )
     from bids_app.image.volume import read_scan
 
     tissue, mask = load(labels), load(lesions)
+    found = pd.read_csv(lesion_table, sep="\t")
     numbers: dict[str, Any] = {}
     for name, path in {"t1w": t1w, "flair": flair}.items():
         snr_wm, snr_gm, cnr = contrast(load(path), tissue, mask) if path else (np.nan,) * 3
         numbers |= {f"snr_{name}_wm": snr_wm, f"snr_{name}_gm": snr_gm, f"cnr_{name}": cnr}
     millilitre = float(np.prod(nib.affines.voxel_sizes(mask.affine))) / 1000
+    dice, difference = compare_masks(mask, load(own)) if own else (np.nan, np.nan)
     numbers |= {
+        "flair_t1w_nmi": mutual_information(load(flair), load(t1w), load(brain)) if t1w else np.nan,
+        "given_lesions_dice": dice,
+        "given_lesions_volume_difference_ml": difference,
         "flair_slice_outlier": slice_outlier(read_scan(flair_scan).image),
         "brain_volume_ml": np.count_nonzero(load(brain).dataobj) * millilitre,
         "template_correlation": correlation,
         "lesion_volume_ml": np.count_nonzero(mask.dataobj) * millilitre,
-        "lesion_count": len(pd.read_csv(lesion_table, sep="\t")),
+        "lesion_count": len(found),
         "skull_stripped": int(stripped),
+    }
+    summary = visit_summary(found)
+    numbers |= {
+        "dissemination_areas": summary["dissemination_areas"],
+        "artefact_prone_lesions": int(found["artefact_prone"].notna().sum()),
     }
     numbers["flags"] = ",".join(flags(numbers)) or None
     table = pd.DataFrame([numbers])[list(COLUMNS)].round(4)

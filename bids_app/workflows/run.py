@@ -19,7 +19,7 @@ from bids_app.derivatives.records import VisitLocks, forget, is_done, read_recor
 from bids_app.errors import DemyelinError, InputError, VisitError
 from bids_app.layout import Visit, find_visits
 from bids_app.progress import say, showing
-from bids_app.settings import Settings, digest
+from bids_app.settings import ONLY_GIVEN, Settings, digest
 from bids_app.workflows.engine import configure, execute, work_folder
 from bids_app.workflows.plugin import KILLED
 from bids_app.workflows.step import FAILURE
@@ -164,6 +164,8 @@ def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome
         try:
             if visit.flair is None:
                 raise VisitError("no FLAIR image; lesions cannot be found without it")
+            if settings.lesions == ONLY_GIVEN and visit.given is None:
+                raise VisitError(f"no lesion mask came with it, and --lesions {ONLY_GIVEN} takes no other")
             _check_readable(visit)
             figures = Path(f"sub-{visit.participant}", "figures")
             refuse_links_out(settings.output_dir, visit.folder / "anat", figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from nipype import Workflow
@@ -12,7 +13,7 @@ from bids_app.derivatives.records import fingerprint
 from bids_app.features.bundles import has_bundles
 from bids_app.image.atlas import load_atlas
 from bids_app.layout import Visit
-from bids_app.settings import Settings
+from bids_app.settings import ONLY_GIVEN, OWN_METHOD, Settings
 from bids_app.workflows.finish import finish
 from bids_app.workflows.step import Handle, Result, add_step
 
@@ -28,6 +29,7 @@ class Anatomy(NamedTuple):
     registered: Handle
     tissues: Handle
     lesions: Handle
+    own: Handle | None
     files: dict[str, Result]
     to_t1w: Result | None
     notes: dict[str, Result]
@@ -107,7 +109,8 @@ def _plan(visit: Visit, settings: Settings) -> dict[str, Any]:
 def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
     """Add the anatomy of a visit with T1w and FLAIR."""
     seed, size, template = settings.random_seed, settings.resolution, settings.template
-    head = add_step(graph, steps.prepare_head, mem_gb=MEM_GB["image"], scan=visit.t1w, voxel_size=size)
+    given = _add_check(graph, visit)
+    head = _add_head(graph, visit.t1w, size, given)
     flair = add_step(
         graph,
         steps.align_flair,
@@ -127,7 +130,7 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
         seed=seed,
     )
     first = _add_segmentation(graph, steps.segment_unfilled, head.image, head.brain, rough.inverse, settings)
-    lesions = _add_lesions(graph, visit, settings, flair.image, head.brain, first, flair.to_t1w)
+    lesions, own = _add_lesions(graph, visit, settings, flair.image, head.brain, first, given, flair.to_t1w)
     filled = add_step(
         graph,
         steps.fill,
@@ -157,14 +160,17 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
         "from_template": registered.inverse,
         "flair_to_t1w": flair.to_t1w,
     }
-    notes = {"t1w": head.notes, "flair": flair.notes, "lesions": lesions.notes}
-    return Anatomy(head, flair.image, head.brain, registered, tissues, lesions, files, flair.to_t1w, notes)
+    notes = {"t1w": head.notes, "flair": flair.notes} | ({"lesions": given.notes} if given else {})
+    return Anatomy(
+        head, flair.image, head.brain, registered, tissues, lesions, own, files, flair.to_t1w, notes
+    )
 
 
 def _add_flair_only(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
     """Add the anatomy of a visit with a FLAIR alone: study B's outputs."""
     size, template = settings.resolution, settings.template
-    head = add_step(graph, steps.prepare_head, mem_gb=MEM_GB["image"], scan=visit.flair, voxel_size=size)
+    given = _add_check(graph, visit)
+    head = _add_head(graph, visit.flair, size, given)
     registered = add_step(
         graph,
         steps.align_coarsely,
@@ -177,10 +183,17 @@ def _add_flair_only(graph: Workflow, visit: Visit, settings: Settings) -> Anatom
     tissues = _add_segmentation(
         graph, steps.segment_unfilled, head.image, head.brain, registered.inverse, settings
     )
-    lesions = _add_lesions(graph, visit, settings, head.image, head.brain, tissues, None)
+    lesions, own = _add_lesions(graph, visit, settings, head.image, head.brain, tissues, given, None)
     files = {"flair_native": head.image, "flair_to_template": registered.forward}
-    notes = {"flair": head.notes, "lesions": lesions.notes}
-    return Anatomy(head, head.image, head.brain, registered, tissues, lesions, files, None, notes)
+    notes = {"flair": head.notes} | ({"lesions": given.notes} if given else {})
+    return Anatomy(head, head.image, head.brain, registered, tissues, lesions, own, files, None, notes)
+
+
+def _add_head(graph: Workflow, scan: Path | None, size: float, given: Handle | None) -> Handle:
+    after = given.mask if given else None
+    return add_step(
+        graph, steps.prepare_head, mem_gb=MEM_GB["image"], scan=scan, voxel_size=size, after=after
+    )
 
 
 def _add_segmentation(
@@ -198,6 +211,20 @@ def _add_segmentation(
     )
 
 
+def _add_check(graph: Workflow, visit: Visit) -> Handle | None:
+    """Add the reading of a lesion mask that came with the data: a wrong one is told before anything else runs."""
+    if visit.given is None:
+        return None
+    return add_step(
+        graph,
+        steps.check_lesions,
+        given=visit.given.path,
+        flair_scan=visit.flair,
+        t1w_scan=visit.t1w,
+        label=visit.given.label,
+    )
+
+
 def _add_lesions(
     graph: Workflow,
     visit: Visit,
@@ -205,20 +232,14 @@ def _add_lesions(
     flair: Result,
     brain: Result,
     tissues: Handle,
+    given: Handle | None,
     to_t1w: Result | None,
-) -> Handle:
-    """Add the lesions: the mask that came with the dataset, else a segmentation."""
-    if visit.lesions:
-        return add_step(
-            graph,
-            steps.take_lesions,
-            given=visit.lesions,
-            flair_scan=visit.flair,
-            t1w_scan=visit.t1w,
-            flair=flair,
-            to_t1w=to_t1w,
-        )
-    return add_step(
+) -> tuple[Handle, Handle | None]:
+    """Add the lesions: the mask that came with the data, else a segmentation.
+
+    Beside a mask that came, Demyelin's own segmentation is made to compare with it; it is returned second.
+    """
+    own = add_step(
         graph,
         steps.find_lesions,
         mem_gb=MEM_GB["image"],
@@ -228,8 +249,20 @@ def _add_lesions(
         wm=tissues.wm,
         csf=tissues.csf,
         wm_prior=tissues.wm_prior,
-        method=settings.lesions,
+        method=OWN_METHOD if settings.lesions == ONLY_GIVEN else settings.lesions,
     )
+    if visit.given is None or given is None:
+        return own, None
+    taken = add_step(
+        graph,
+        steps.take_lesions,
+        given=given.mask,
+        owner=given.owner,
+        source=visit.given.source,
+        flair=flair,
+        to_t1w=to_t1w,
+    )
+    return taken, own
 
 
 def _add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy) -> dict[str, Result]:
@@ -284,6 +317,7 @@ def _add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatom
         correlation=registered.correlation,
         stripped=anatomy.head.stripped,
         t1w=t1w,
+        own=anatomy.own.mask if anatomy.own else None,
         **brain,
     )
     files = {
@@ -297,6 +331,7 @@ def _add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatom
         "lesions_flair": spread.lesions_flair,
         "lesion_labels": described.labels,
         "lesion_table": described.table,
+        "lesion_places": described.places,
         "lesion_probability_template": spread.probability_template,
         "lesions_template": spread.lesions_template,
         "belief": spread.belief,

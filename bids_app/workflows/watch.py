@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from bids_app.progress import display
 from bids_app.progress.meter import spell
+from bids_app.workflows.step import FAILURE
 
 # Seconds of a step at 2 mm on one core of a laptop: only their proportions matter, until a step was measured.
 TYPICAL = {
@@ -62,7 +65,7 @@ class Watch:
         if status == "start":
             self._started[visit, step] = time.monotonic()
         elif status in ("end", "exception"):
-            self._finish_step(visit, step, status)
+            self._finish_step(visit, step, status, node)
         self._tell()
         if visit in self._over:
             return
@@ -74,11 +77,11 @@ class Watch:
             running = [_words(s) for v, s in self._started if v == visit]
             display().advance(name, len(self._done[visit]), ", ".join(running) or "waits")
 
-    def _finish_step(self, visit: str, step: str, status: str) -> None:
+    def _finish_step(self, visit: str, step: str, status: str, node: Any) -> None:
         name, begun = self._names.get(visit, visit), self._started.pop((visit, step), None)
         took = time.monotonic() - begun if begun else 0.0
         if status == "exception":
-            display().say(f"{name}: {_words(step)} failed")
+            display().say(f"{name}: {_words(step)} failed{_reason(node)}")
             self._over.add(visit)
             self._failed.add(visit)
             display().end(name)
@@ -119,6 +122,15 @@ class Watch:
     def _cost(self, step: str, scale: float) -> float:
         times: Sequence[float] = self._measured.get(step, ())
         return sum(times) / len(times) if times else _typical(step) * scale
+
+
+def _reason(node: Any) -> str:
+    """Return why a step failed, as the end of a line; nothing where it left no reason."""
+    try:
+        text = Path(node.output_dir(), FAILURE).read_text(encoding="utf-8")
+        return f": {json.loads(text)['reason']}"
+    except (AttributeError, OSError, ValueError, KeyError):
+        return ""
 
 
 def _typical(step: str) -> float:

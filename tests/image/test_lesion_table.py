@@ -7,9 +7,11 @@ import pytest
 
 from bids_app.image.lesion_table import (
     COLUMNS,
+    PLACES_COLUMNS,
     Surroundings,
     lesion_table,
     number_lesions,
+    places_table,
     to_template,
     visit_summary,
 )
@@ -109,11 +111,24 @@ def test_summary(table):
     assert (one["dissemination_areas"], one["dissemination_in_space"]) == (0, 0)
 
 
+def test_places_table(table):
+    places = places_table(table).set_index("name")
+    assert list(places.reset_index()) == list(PLACES_COLUMNS)[1:2] + ["index", *list(PLACES_COLUMNS)[2:]]
+    assert places["index"].is_unique
+    assert places.loc["all", ["lesion_count", "volume_mm3"]].tolist() == [7, 249]
+    assert places.loc["infratentorial", ["lesion_count", "volume_mm3"]].tolist() == [2, 26]
+    assert places.loc["septum", ["lesion_count", "volume_mm3"]].tolist() == [1, 3]
+    classes = places[places["counts_for_dissemination"].notna()]
+    assert classes["volume_mm3"].sum() == 249
+    assert classes["counts_for_dissemination"].sum() == 3
+
+
 def test_no_lesions(around):
     table = lesion_table(number_lesions(image(np.zeros(SHAPE), np.uint8)), around)
     assert list(table.columns) == list(COLUMNS)
     assert table.empty
     assert visit_summary(table)["lesion_count"] == 0
+    assert places_table(table)["lesion_count"].eq(0).all()
 
 
 def test_lesions_are_numbered_from_the_largest_and_touch_by_corners():

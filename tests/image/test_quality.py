@@ -5,8 +5,17 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from bids_app.image.quality import COLUMNS, USUAL, contrast, flags, slice_outlier
+from bids_app.image.quality import (
+    COLUMNS,
+    USUAL,
+    compare_masks,
+    contrast,
+    flags,
+    mutual_information,
+    slice_outlier,
+)
 
 
 def image(data: np.ndarray, zooms: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> nib.Nifti1Image:
@@ -38,6 +47,34 @@ def test_a_dropped_slice_stands_out_on_the_slice_axis(axis):
     np.moveaxis(bad, axis, 0)[12] *= 0.7
     assert good < 6
     assert slice_outlier(image(bad, zooms)) > 20 > good
+
+
+def test_mutual_information_falls_as_images_part_and_ignores_contrast():
+    rng = np.random.default_rng(2)
+    one = ndimage.gaussian_filter(rng.normal(size=(40, 40, 40)), 3)
+    one /= one.std()
+    other = image(-5 * one + 300 + rng.normal(0, 0.5, one.shape))
+    mask = image(np.ones(one.shape, np.uint8))
+
+    def shifted(voxels):
+        return mutual_information(image(np.roll(one, voxels, 0)), other, mask)
+
+    values = [shifted(voxels) for voxels in (0, 1, 3, 20)]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > 1.2
+    assert values[-1] == pytest.approx(1, abs=0.02)
+    assert mutual_information(image(one), image(one), mask) == pytest.approx(2)
+    assert np.isnan(mutual_information(image(one), other, image(np.zeros(one.shape))))
+
+
+def test_masks_are_compared():
+    one, other = np.zeros((10, 10, 10)), np.zeros((10, 10, 10))
+    one[:4], other[2:5] = 1, 1
+    dice, difference = compare_masks(image(one, (2, 1, 1)), image(other, (2, 1, 1)))
+    assert (dice, difference) == (pytest.approx(4 / 7), pytest.approx(100 * 2 / 1000))
+    empty = image(np.zeros((10, 10, 10)))
+    assert compare_masks(empty, empty) == (1.0, 0.0)
+    assert compare_masks(image(one), empty) == (0.0, pytest.approx(0.4))
 
 
 def test_flags_are_the_numbers_out_of_range_only():

@@ -180,6 +180,18 @@ def test_lesion_probabilities_are_cut_at_a_half(tmp_path):
     assert "probabilities" in notes[0]
 
 
+def test_lesions_of_a_freesurfer_label_image(tmp_path):
+    labels = np.zeros((6, 6, 6), np.int32)
+    labels[1], labels[2, 2, 2] = 41, 99
+    nib.save(nib.MGHImage(labels, np.eye(4)), tmp_path / "seg.mgz")
+    scan = nib.Nifti1Image(np.zeros((6, 6, 6), np.float32), np.eye(4))
+    mask, name, _ = read_mask(tmp_path / "seg.mgz", {"T1w": scan}, 99)
+    assert name == "T1w"
+    assert np.argwhere(np.asarray(mask.dataobj)).tolist() == [[2, 2, 2]]
+    with pytest.raises(VisitError, match="0 and 1"):
+        read_mask(tmp_path / "seg.mgz", {"T1w": scan})
+
+
 def test_an_empty_lesion_mask_is_a_patient_without_lesions(tmp_path):
     mask, _, notes = read_mask(save(tmp_path, np.zeros(SHAPE, np.uint8)), grids())
     assert mask.get_fdata().sum() == 0

@@ -155,15 +155,36 @@ def test_debug_shows_the_traceback(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
-    [(np.zeros((5, 6, 7), np.uint8), "match no scan"), (noise() % 4, "a lesion mask has 0 and 1")],
+    ("data", "affine", "words"),
+    [
+        (np.zeros((5, 6, 7), np.uint8), None, "match no scan"),
+        (np.zeros(SHAPE, np.uint8), np.diag([4.0, 4, 3, 1]), "match no scan"),
+        (noise() % 4, None, "a lesion mask has 0 and 1"),
+    ],
 )
-def test_lesion_mask_of_another_shape_or_with_labels(tmp_path, monkeypatch, data, words):
+def test_lesion_mask_of_another_shape_affine_or_with_labels(tmp_path, monkeypatch, data, affine, words):
     monkeypatch.chdir(tmp_path)
     scan = put(tmp_path, "sub-01_FLAIR.nii.gz", gzip.compress(nifti(noise())))
-    mask = put(tmp_path, "sub-01_label-L_mask.nii.gz", gzip.compress(nifti(data)))
+    mask = put(tmp_path, "sub-01_label-L_mask.nii.gz", gzip.compress(nifti(data, affine)))
     with pytest.raises(VisitError, match=words):
-        steps.take_lesions(mask, scan, scan)
+        steps.check_lesions(mask, scan)
+
+
+def test_wrong_lesion_mask_is_told_before_anything_else_is_done(tmp_path):
+    put(tmp_path / "bids", "sub-01_FLAIR.nii.gz", gzip.compress(nifti(noise())))
+    put(tmp_path / "bids", "sub-01_label-L_mask.nii.gz", gzip.compress(nifti(noise() % 4)))
+    args = ("--fast", "--skip-bids-validation", "-v", "-w", tmp_path / "work")
+    done = demyelin(tmp_path / "bids", tmp_path / "out", "participant", *args)
+    assert done.returncode == 1
+    assert "a lesion mask has 0 and 1" in reasons(done)["01"]
+    assert re.search(r"sub-01: check lesions failed: .*sub-01_label-L_mask", done.stdout)
+    assert "prepare head" not in done.stdout
+
+
+def test_no_lesion_mask_where_only_masks_count(one_bad, tmp_path):
+    done = demyelin(one_bad, tmp_path / "out", "participant", "--lesions", "derivatives")
+    assert done.returncode == 1
+    assert "no lesion mask came with it" in reasons(done)["01"]
 
 
 @pytest.fixture

@@ -1,0 +1,122 @@
+"""Lesion masks that came with the data: which file is a visit's, and who made it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+IMAGES = (".nii", ".nii.gz", ".mgz")
+NATIVE = ("t1w", "flair", "orig", "t1", "fl")  # of space-: the scans' own grids
+LABEL = re.compile(r"_label-(L|lesions?)_", re.IGNORECASE)
+BY_HAND = re.compile(r"manual|consensus|expert|rater", re.IGNORECASE)
+FREESURFER_LESION = 99  # in FreeSurfer's colour table, as SAMSEG writes it
+NNUNET_FILES = ("predict_from_raw_data_args.json", "plans.json", "dataset.json")
+UNKNOWN = "not stated"
+
+
+class GivenMask(NamedTuple):
+    """A lesion mask of a visit.
+
+    Attributes
+    ----------
+    path : Path
+        NIfTI file (MGZ of SAMSEG).
+    source : str
+        Who made it: a tool and its version, `manual`, or `not stated`.
+    label : int or None
+        Value of lesions where the file is a label image of the whole head; None for a mask.
+    """
+
+    path: Path
+    source: str
+    label: int | None = None
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return all images below a folder, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.name.endswith(IMAGES) and path.is_file())
+
+
+def by_visit(paths: Sequence[Path], folder: Path) -> dict[str, list[Path]]:
+    """Sort files to visits (`sub-01`, `sub-01_ses-1`) by the labels in their names and folders' names."""
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        told = set(re.split(r"[/_.]", path.relative_to(folder).as_posix()))
+        people = [one for one in told if one.startswith("sub-")]
+        sessions = [one for one in told if one.startswith("ses-")]
+        if len(people) == 1 and len(sessions) <= 1:
+            found.setdefault("_".join(people + sessions), []).append(path)
+    return found
+
+
+def choose_mask(
+    paths: Sequence[Path], name: str, source: str | None = None
+) -> tuple[GivenMask | None, list[str]]:
+    """Choose a visit's lesion mask among its files.
+
+    The first kind of which there is one counts: masks named as in BIDS (`label-L` or `label-lesion`, suffix `mask` or
+    `roi`), LST-AI's (`seg-lst`), SAMSEG's label image (`seg.mgz`), nnU-Net's (the visit's name alone), other names
+    with `lesion` or `wmh` in them. Files in another space than the scans' are left out.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Images of one visit.
+    name : str
+        The visit's prefix, e.g. `sub-01_ses-1`.
+    source : str, optional
+        Who made them, where the dataset says so; else the files' names tell.
+
+    Returns
+    -------
+    mask : GivenMask or None
+    notes : list of str
+        What was chosen, and what was left out.
+    """
+    native = [path for path in paths if _space(path) is None or _space(path) in NATIVE]
+    ranked = sorted(native, key=lambda path: (_space(path) is not None, path.name))
+    kinds = [[one for path in ranked if (one := _recognise(path, name, kind))] for kind in range(5)]
+    found = next((masks for masks in kinds if masks), [])
+    if not found:
+        lost = [path.name for path in paths if path not in native and _recognise(path, name, 0)]
+        return None, [f"lesion mask {one} is not in T1w or FLAIR space: not used" for one in lost[:1]]
+    chosen = found[0]._replace(source=source or found[0].source)
+    extra = [f"several lesion masks: used {chosen.path.name}"] if len(found) > 1 else []
+    return chosen, [f"lesion mask from {chosen.path.name} (made by: {chosen.source})", *extra]
+
+
+def _space(path: Path) -> str | None:
+    found = re.search(r"(?:^|_)space-([A-Za-z0-9]+)", path.name)
+    return found[1].lower() if found else None
+
+
+def _recognise(path: Path, name: str, kind: int) -> GivenMask | None:
+    """Return a file as a lesion mask of one kind, None where it is not."""
+    stem = path.name.removesuffix(".gz").rsplit(".", 1)[0]
+    suffix = stem.rsplit("_", 1)[-1]
+    by_hand = "manual" if BY_HAND.search(stem) else UNKNOWN
+    if kind == 0 and LABEL.search(stem + "_") and suffix in ("mask", "roi"):
+        return GivenMask(path, by_hand)
+    if kind == 1 and suffix == "seg-lst" and "annotated" not in stem:
+        return GivenMask(path, "LST-AI")
+    if kind == 2 and suffix in ("seg", "samseg"):
+        return GivenMask(path, "SAMSEG", FREESURFER_LESION)
+    if kind == 3 and stem.removesuffix("_FLAIR").removesuffix("_T1w") == name:
+        is_nnunet = any((path.parent / other).exists() for other in NNUNET_FILES)
+        return GivenMask(path, "nnU-Net" if is_nnunet else UNKNOWN)
+    if kind == 4 and re.search(r"lesion|wmh", stem, re.IGNORECASE) and "prob" not in stem:
+        return GivenMask(path, by_hand)
+    return None
+
+
+def dataset_source(folder: Path) -> str | None:
+    """Return the program that made a derivative dataset, where its description says so."""
+    try:
+        content = json.loads((folder / "dataset_description.json").read_text(encoding="utf-8"))
+        maker = content["GeneratedBy"][0]
+        return " ".join(str(maker[key]) for key in ("Name", "Version") if maker.get(key)) or None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
