@@ -88,16 +88,14 @@ OUTPUTS: dict[str, Output] = {
         level="minimal",
     ),
     "lesion_labels": Output("seg-lesions_dseg.nii.gz", f"Lesions numbered 1, 2, ... {NATIVE}.", True),
-<<<<<<< HEAD
     "lesion_table": Output(
         "seg-lesions_dseg.tsv", "One row per lesion: size, place, probability.", True, level="minimal"
-=======
-    "lesion_table": Output("seg-lesions_dseg.tsv", "One row per lesion: size, place, probability.", True),
+    ),
     "lesion_places": Output(
         "seg-lesions_desc-places_dseg.tsv",
         "Counts and volumes of lesions by class of place (2017 McDonald criteria) and at artefact-prone sites.",
         True,
->>>>>>> cfce710 (Lesion masks as other tools name them, checked first, named, compared with our own; lesions by place; FLAIR-T1w similarity)
+        level="minimal",
     ),
     "nawm": Output("label-NAWM_mask.nii.gz", f"Normal-appearing white matter {NATIVE}.", meta=_mask("ROI")),
     "parcels": Output("atlas-{atlas}_dseg.nii.gz", "Atlas regions in the space of the T1w image."),
@@ -125,6 +123,7 @@ OUTPUTS: dict[str, Output] = {
     "chaco_bundles": Output(
         "seg-bundles_desc-chaco_dseg.tsv",
         "Share of the streamlines of each named bundle of a tractography atlas that pass through lesions.",
+        level="minimal",
     ),
     "disconnectome": Output(
         "space-{template}_desc-disconnection_probseg.nii.gz",

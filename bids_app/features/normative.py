@@ -48,8 +48,8 @@ def cache_folder() -> Path:
 def choose_connectome(asked: str | None, tell: Callable[[str], None]) -> Choice:
     """Find the connectome of a run.
 
-    In this order: the folder asked for; the folder that `DEMYELIN_CONNECTOME` names, as in the container image;
-    the one in the user's cache. `synthetic` is made once, into the cache.
+    In this order: the folder asked for; the folder that `DEMYELIN_CONNECTOME` names, as in the container image,
+    where it is there; the one in the user's cache. `synthetic` is made once, into the cache.
 
     Parameters
     ----------
@@ -75,7 +75,10 @@ def choose_connectome(asked: str | None, tell: Callable[[str], None]) -> Choice:
         return None, None
     if asked == SYNTHETIC:
         return _made_up(tell), SYNTHETIC_NOTE
-    named = asked or os.environ.get(ENVIRONMENT)
+    baked = os.environ.get(ENVIRONMENT)
+    if baked and not Path(baked).exists():  # an image made without one
+        baked = None
+    named = asked or baked
     folder = Path(named).expanduser().resolve() if named else cache_folder()
     if not named and not (folder / CARD).exists():
         return None, MISSING_NOTE

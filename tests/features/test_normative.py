@@ -36,6 +36,8 @@ def test_the_users_cache_then_the_image_then_what_is_asked_for(tmp_path, monkeyp
     assert choose_connectome(None, print) == (baked, None)
     assert choose_connectome(str(own), print) == (own, None)
     assert choose_connectome("none", print) == (None, None)
+    monkeypatch.setenv("DEMYELIN_CONNECTOME", str(tmp_path / "an image without one"))
+    assert choose_connectome(None, print) == (cached, None)
 
 
 @pytest.mark.parametrize("source", ["--connectome", "DEMYELIN_CONNECTOME", "demyelin-connectome fetch"])
