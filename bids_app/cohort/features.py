@@ -232,7 +232,8 @@ def _read_table(path: Path, family: str, notes: list[str]) -> tuple[tuple[str, .
     cells = [line.split("\t", 2) for line in lines]
     if any(len(row) != 3 for row in cells):
         raise InputError(f"{path}: a row is cut short; delete the file and run the visit again")
-    values = np.array([_numbers(path, row[2], columns[2:], notes) for row in cells], np.float32)
+    with np.errstate(over="ignore"):  # too large for single precision is taken as missing below
+        values = np.array([_numbers(path, row[2], columns[2:], notes) for row in cells], np.float32)
     values = values.reshape(len(cells), len(columns) - 2)[:, places]
     values[~np.isfinite(values)] = np.nan
     return (*(row[1] for row in cells), "", *wanted), values.ravel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -127,18 +128,27 @@ def _find_visits(derivatives: Path) -> pd.DataFrame:
 def _read_table(path: Path, keys: Sequence[str], columns: Mapping[str, str]) -> pd.DataFrame:
     """Read a table of participants, sessions or phenotypes with Demyelin's column names, one row per key."""
     try:
-        table = pd.read_csv(path, sep="\t", dtype=dict.fromkeys(KEYS, str), na_values=["n/a"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # more cells than the header has names
+            table = pd.read_csv(
+                path, sep="\t", dtype=dict.fromkeys(KEYS, str), na_values=["n/a"], index_col=False
+            )
     except FileNotFoundError as error:
         raise InputError(
             f"{path}: missing; the group level needs it for age, sex, diagnosis and edss"
         ) from error
-    except (OSError, ValueError, UnicodeDecodeError) as error:
+    except pd.errors.ParserWarning as error:
+        raise InputError(f"{path}: a row has more cells than the header; mend the table") from error
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable table with tabs ({type(error).__name__})") from error
     mapped = {own: name for name, own in columns.items() if own in table and own != name}
     table = table.drop(columns=[name for name in mapped.values() if name in table]).rename(columns=mapped)
     for key in keys:
         if key not in table:
             raise InputError(f"{path}: column {key} is missing")
+        if table[key].isna().any():
+            raise InputError(f"{path}: a row has no {key}; fill it in or remove the row")
+    table = table.drop(columns=[key for key in KEYS if key in table and key not in keys])
     doubled = table[table.duplicated(list(keys))]
     if not doubled.empty:
         raise InputError(f"{path}: {' '.join(doubled[list(keys)].iloc[0])} is there twice; keep one row each")
@@ -163,7 +173,8 @@ def _with_phenotype(
 ) -> pd.DataFrame:
     """Add the columns of phenotype/*.tsv; where a column is known already, fill its gaps."""
     for path in sorted((root / "phenotype").glob("*.tsv")):
-        has_sessions = "session_id" in path.open(encoding="utf-8").readline().split()
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            has_sessions = "session_id" in stream.readline().split()
         keys = KEYS if has_sessions else KEYS[:1]
         try:
             table = _read_table(path, keys, columns)
