@@ -11,12 +11,15 @@ RUN apt-get update \
 RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir uv
 ENV PATH="/opt/demyelin/bin:/opt/uv/bin:${PATH}"
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+# first what Demyelin needs, which changes less often than Demyelin itself
+COPY pyproject.toml constraints.txt ./
+RUN uv venv /opt/demyelin --python /usr/bin/python3 \
+ && uv pip install --no-cache --python /opt/demyelin/bin/python -c constraints.txt \
+      --extra pyradiomics --extra dask -r pyproject.toml
+COPY README.md LICENSE ./
 COPY bids_app bids_app
 RUN uv build --wheel --out-dir /dist \
- && uv venv /opt/demyelin --python /usr/bin/python3 \
- && wheel=$(echo /dist/*.whl) \
- && uv pip install --no-cache --python /opt/demyelin/bin/python -c constraints.txt "${wheel}[pyradiomics,dask]" \
+ && uv pip install --no-cache --no-deps --python /opt/demyelin/bin/python /dist/*.whl \
  && uv tool run --no-cache --from cyclonedx-bom==7.5.0 \
       cyclonedx-py environment /opt/demyelin/bin/python --output-reproducible -o /opt/demyelin/sbom.cdx.json \
  && find /opt/demyelin -name tests -type d -path '*site-packages*' -prune -exec rm -rf {} + \

@@ -57,3 +57,19 @@ def only_below():
         assert found == []
 
     return watch
+
+
+_survived: list[tuple[str, str]] = []
+
+
+@pytest.fixture
+def survived():
+    """Return a function that adds a row to the table of faults that the run prints at its end."""
+    return lambda fault, found: _survived.append((fault, found))
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if _survived:
+        terminalreporter.write_sep("=", "faults survived")
+        for fault, found in _survived:
+            terminalreporter.write_line(f"| {fault} | {found} |")
