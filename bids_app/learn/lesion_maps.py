@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_app.derivatives import atomic, write_json
+from bids_app.derivatives.records import sha256
 from bids_app.errors import InputError
 
 INDEX = "maps.json"
+ARRAYS = ("belief", "packed", "sums")
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,11 @@ def build_store(
         "mask": [list(mask.shape), mask.affine.tolist(), int(np.count_nonzero(np.asanyarray(mask.dataobj)))],
         "files": [_stamp(path) for path in (*beliefs.values(), *lesions.values())],
     }
-    if _key_of(folder) != key:
+    if _index_of(folder) != key | {"sha256": _digests(folder)}:
         (folder / INDEX).unlink(missing_ok=True)
         _read_all(list(beliefs.items()), list(lesions.items()), mask, folder)
-        write_json(key, folder / INDEX)
-    load = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("belief", "packed", "sums")}
+        write_json(key | {"sha256": _digests(folder)}, folder / INDEX)
+    load = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
     return MapStore(np.asanyarray(mask.dataobj) > 0, np.asarray(mask.affine, float), **load)
 
 
@@ -97,7 +99,13 @@ def _stamp(path: Path) -> list[Any]:
     return [str(path), stat.st_size, stat.st_mtime_ns]
 
 
-def _key_of(folder: Path) -> Any:
+def _digests(folder: Path) -> list[str]:
+    """Return the sha256 of the arrays, so that damaged ones are made anew; empty texts where there are none."""
+    paths = [folder / f"{name}.npy" for name in ARRAYS]
+    return [sha256(path) if path.is_file() else "" for path in paths]
+
+
+def _index_of(folder: Path) -> Any:
     try:
         return json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError):

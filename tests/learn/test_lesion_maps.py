@@ -48,6 +48,16 @@ def test_arrays_are_the_brain_voxels_of_the_files(files):
     np.testing.assert_array_equal(np.asarray(image.dataobj)[inside], np.arange(store.n_voxels))
 
 
+@pytest.mark.parametrize("name", ["belief", "packed", "sums"])
+@pytest.mark.parametrize("damage", [lambda content: content[:-3], lambda content: content[:-3] + b"abc"])
+def test_damaged_arrays_are_made_anew(files, name, damage):
+    *_, folder = files
+    whole = np.array(getattr(build_store(*files), name))
+    path = folder / f"{name}.npy"
+    path.write_bytes(damage(path.read_bytes()))
+    np.testing.assert_array_equal(getattr(build_store(*files), name), whole)
+
+
 def test_same_files_are_not_read_again_and_changed_ones_are(files):
     beliefs, _, _, folder = files
     build_store(*files)
