@@ -42,7 +42,7 @@ def test_participant_level_killed_at_random_moments(tmp_path, survived):
     bids, out, work = (tmp_path / name for name in ("bids", "out", "work"))
     assert phantom([str(bids), "--participants", "1", "--resolution", "4"]) == 0
     next(bids.glob("sub-*/anat/*_T1w.nii.gz")).unlink()
-    options = ("--fast", "--nprocs", "1", "--skip-bids-validation", "-w", str(work))
+    options = ("--fast", "--nprocs", "1", "--skip-bids-validation", "--connectome", "none", "-w", str(work))
     kills, lives = torture([str(TOOL), str(bids), str(out), "participant", *options], out, (out, work))
     survived(
         f"SIGKILL at {kills} random moments of a visit", f"{lives} runs; the bytes of an undisturbed run"

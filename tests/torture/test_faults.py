@@ -7,7 +7,7 @@ intermediate files, so that each comes quickly to the moment that it spoils.
 from __future__ import annotations
 
 import gzip
-import json
+import os
 import shutil
 import signal
 import subprocess
@@ -20,7 +20,8 @@ import nibabel as nib
 import numpy as np
 import psutil
 import pytest
-from hostile import TOOL, as_stranger, on_small_disk, reasons
+from hostile import TOOL, as_stranger, on_small_disk, reasons, with_little_memory
+from lives import check_whole
 
 from bids_app.derivatives.files import PARTIAL
 from bids_app.phantom.cli import main as phantom
@@ -40,10 +41,13 @@ class Runs(NamedTuple):
     third: subprocess.CompletedProcess[str]
 
 
-def start(*args: str | Path, wrap: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+def start(
+    *args: str | Path, wrap: tuple[str, ...] = (), env: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
     command = [*wrap, str(TOOL), *map(str, args), "--fast", "--skip-bids-validation", "--nprocs", "1"]
     command += ["--connectome", "none"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, env=os.environ | (env or {}), **pipes)
 
 
 def end(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
@@ -81,25 +85,12 @@ def runs(tmp_path_factory) -> Runs:
     return Runs(bids, out, works, end(first), end(second), third)
 
 
-def again(runs: Runs, out: Path, label: str = "001", wrap: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+def again(
+    runs: Runs, out: Path, label: str = "001", wrap: tuple[str, ...] = (), env: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
     """Start a run that takes up the intermediate files of the first one, into another output folder."""
     args = (runs.bids, out, "participant", "--participant-label", label, "-w", runs.works[label])
-    return start(*args, wrap=wrap)
-
-
-def check_whole(out: Path) -> None:
-    """Read every file under its final name to its end."""
-    for path in out.rglob("*"):
-        if path.name.startswith(PARTIAL) or not path.is_file():
-            continue
-        if path.name.endswith(".nii.gz"):
-            nib.load(path).get_fdata()
-        elif path.suffix == ".json":
-            json.loads(path.read_text(encoding="utf-8"))
-        elif path.suffix == ".html":
-            assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
-        elif path.suffix == ".tsv":
-            assert path.read_bytes().endswith(b"\n")
+    return start(*args, wrap=wrap, env=env)
 
 
 def check_complete(runs: Runs, out: Path, label: str) -> None:
@@ -169,15 +160,86 @@ def test_killed_in_the_middle_of_a_step(runs, tmp_path):
     check_complete(runs, tmp_path / "out", "002")
 
 
-def test_disk_full_while_it_writes_results(runs, tmp_path):
+@pytest.mark.parametrize("size", ["64k", "1m", "2m", "3m", "4m"])
+def test_disk_full_while_it_writes_results(runs, tmp_path, size, survived):
     out = tmp_path / "out"
     keep = ("sh", "-c", '"$@"; code=$?; cp -r "$0" "$0-kept"; exit $code', str(out))
-    done = end(again(runs, out, wrap=(*on_small_disk(out, "6m"), *keep)))
+    done = end(again(runs, out, wrap=(*on_small_disk(out, size), *keep)))
     assert done.returncode == 1
     assert "No space left on device" in reasons(done)["001"]
     assert "Traceback" not in done.stdout + done.stderr
     kept = tmp_path / "out-kept"
-    assert list(kept.rglob("*.nii.gz"))
     assert not list(kept.rglob(f"{PARTIAL}*"))
     assert not (kept / "logs" / "done" / "sub-001.json").exists()
     check_whole(kept)
+    assert end(again(runs, kept)).returncode == 0
+    check_complete(runs, kept, "001")
+    survived(
+        f"output disk of {size}", "one line, exit 1, nothing half-written; the next run ends as undisturbed"
+    )
+
+
+SLOW = """
+import os, time
+sync = os.fsync
+def slowly(stream):
+    time.sleep(0.3)
+    sync(stream)
+os.fsync = slowly
+"""
+JUMPING = """
+import itertools, time
+now, day = time.time, itertools.cycle([86400, -86400])
+time.time = lambda: now() + next(day)
+time.time_ns = lambda: int(time.time() * 1e9)
+"""
+
+
+@pytest.mark.parametrize(("fault", "code"), [("slow disk", SLOW), ("clock that jumps by days", JUMPING)])
+def test_slow_disk_and_jumping_clock(runs, tmp_path, fault, code, survived):
+    """Every process of the run starts with this code, as Python imports `sitecustomize`."""
+    (tmp_path / "sitecustomize.py").write_text(code)
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = end(again(runs, tmp_path / "out", env={"PYTHONPATH": path}))
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_complete(runs, tmp_path / "out", "001")
+    survived(fault, "the files of an undisturbed run")
+
+
+def test_output_folder_whose_owner_is_somebody_else(runs, tmp_path, survived):
+    """As on a network disk that squashes root: the run may write, but neither own nor change modes."""
+    out = tmp_path / "out"
+    out.mkdir()
+    os.chown(out, 65534, 65534)
+    out.chmod(0o777)
+    done = end(again(runs, out, wrap=as_stranger()))
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_complete(runs, out, "001")
+    survived("output folder of another owner (root-squashed)", "the files of an undisturbed run")
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[:-40], lambda text: "", lambda text: "[1, 2"])
+def test_damaged_done_record_means_that_the_visit_is_due(runs, tmp_path, damage, survived):
+    out = tmp_path / "out"
+    assert end(again(runs, out)).returncode == 0
+    record = out / "logs" / "done" / "sub-001.json"
+    record.write_text(damage(record.read_text()))
+    done = end(again(runs, out))
+    assert "1 processed, 0 already finished" in done.stdout, done.stdout + done.stderr
+    check_complete(runs, out, "001")
+    survived("damaged done record", "the visit is processed again")
+
+
+def test_memory_that_ends(runs, tmp_path, survived):
+    """The system kills the step that needs more than there is; no hang, and the advice to give --mem."""
+    (step,) = runs.works["002"].glob("demyelin_*/sub_002/segment_unfilled")
+    shutil.rmtree(step)
+    done = end(again(runs, tmp_path / "out", "002", wrap=with_little_memory(500)))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "out of memory; give --mem" in reasons(done)["002"]
+    assert end(again(runs, tmp_path / "out", "002")).returncode == 0
+    check_complete(runs, tmp_path / "out", "002")
+    survived(
+        "out-of-memory kill (control group of 500 MB)",
+        "told with the advice to give --mem; the next run ends",
+    )

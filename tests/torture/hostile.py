@@ -36,6 +36,18 @@ def on_small_disk(place: Path, size: str) -> tuple[str, ...]:
     return _usable(("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, size, str(place)))
 
 
+def with_little_memory(megabytes: int) -> tuple[str, ...]:
+    """Return a prefix: a control group with so much memory."""
+    group = Path("/sys/fs/cgroup/memory/demyelin-torture")
+    limit = group / "memory.limit_in_bytes"
+    try:
+        group.mkdir(exist_ok=True)
+        limit.write_text(str(megabytes * 2**20))
+    except OSError as error:
+        pytest.skip(f"needs a control group of its own: {error}")
+    return _usable(("sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"))
+
+
 def _usable(wrap: tuple[str, ...]) -> tuple[str, ...]:
     try:
         subprocess.run([*wrap, "true"], check=True, capture_output=True)
