@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from bids_app.cohort import Cohort, read_cohort
+from bids_app.cohort.workers import spread
 from bids_app.derivatives import write_table
 from bids_app.derivatives.dataset import read_description, refuse_links_out
 from bids_app.errors import InputError
@@ -58,7 +57,8 @@ def _run_group(settings: Settings) -> int:
     if settings.apply_model:
         _apply(cohort, settings.apply_model, folder)
         return 0
-    with _backend(settings.dask):
+    logs = settings.output_dir / "logs"
+    with spread(settings.dask, logs, memory_gb=settings.mem, workers=settings.nprocs):
         if settings.stability:
             _measure_stability(cohort, settings)
         found = _analyse(cohort, settings, folder)
@@ -94,40 +94,6 @@ def _chosen(cohort: Cohort, settings: Settings) -> Cohort:
         raise InputError(f"{cohort.derivatives}: no visit matches --participant-label and --session-label")
     synthetic = settings.allow_synthetic_connectome
     return Cohort(cohort.derivatives, visits.reset_index(drop=True), cohort.notes, synthetic)
-
-
-@contextmanager
-def _backend(dask: str | None) -> Iterator[None]:
-    """Let joblib work on a dask cluster while inside.
-
-    Raises
-    ------
-    InputError
-        If dask is not installed or its scheduler does not answer.
-    """
-    if dask is None:
-        yield
-        return
-    from joblib import parallel_config
-
-    try:
-        from distributed import Client
-
-        cluster: Any = dask
-        if dask == "slurm":
-            from dask_jobqueue import SLURMCluster
-
-            cluster = SLURMCluster(cores=1, memory="4GB", processes=1, walltime="24:00:00")
-            cluster.adapt(minimum=1, maximum=64)
-        client = Client(cluster, timeout="60s")
-    except ImportError as error:
-        raise InputError(f"--dask: {error.name} is not installed; pip install 'demyelin[dask]'") from error
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(f"--dask {dask}: no scheduler answers there ({type(error).__name__})") from error
-    with client, parallel_config(backend="dask"):
-        yield
-    if dask == "slurm":
-        cluster.close()
 
 
 def _measure_stability(cohort: Cohort, settings: Settings) -> None:

@@ -184,7 +184,8 @@ class Settings:
     )
     dask: str | None = option(
         None,
-        "Spread the group level over a dask cluster: its scheduler's address, or slurm to start workers by Slurm.",
+        "Spread the group level over a dask cluster: its scheduler's address, or slurm to start workers by Slurm (at "
+        "most --nprocs of --mem GB each; default: 64 of 4).",
         room="How to run",
         metavar="ADDRESS|slurm",
     )

@@ -1,20 +1,24 @@
-"""On a real Slurm: the nipype plugin and the array job give the files of a serial run."""
+"""On a real Slurm: both levels give the files of a serial run; killed steps and workers are told as such."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from joblib import Parallel, delayed
 
+from bids_app.cohort.workers import spread
+from bids_app.errors import DemyelinError
 from bids_app.phantom.cli import main as phantom
 
 RECIPE = Path(__file__).resolve().parents[2] / "docs" / "array.sbatch"
 BIN = Path(sys.executable).parent
-OPTIONS = ("--fast", "--nprocs", "1", "--skip-bids-validation")
+OPTIONS = ("--fast", "--nprocs", "1", "--skip-bids-validation", "--connectome", "none")
 PATIENCE = 1200  # seconds
 
 pytestmark = pytest.mark.slow
@@ -74,7 +78,7 @@ def same(serial: dict[str, bytes], out: Path) -> None:
 
 def test_array_job_gives_the_files_of_a_serial_run(bids, serial):
     out, log = bids.parent / "array", bids.parent / "array-%a.log"
-    job = ("sbatch", "--wait", "--array=1-2", f"--output={log}", RECIPE, "--fast")
+    job = ("sbatch", "--wait", "--array=1-2", f"--output={log}", RECIPE, "--fast", "--connectome", "none")
     done = run(*job, BIDS=bids, OUT=out)
     told = "\n".join(path.read_text() for path in bids.parent.glob("array-*.log"))
     assert done.returncode == 0, done.stderr + told
@@ -88,3 +92,54 @@ def test_nipype_plugin_gives_the_files_of_a_serial_run(bids, serial):
     done = run(BIN / "demyelin", bids, out, "participant", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     same(serial, out)
+
+
+def test_step_that_the_system_kills_is_told_with_advice(bids):
+    """Jobs run in a control group of 400 MB, as a Slurm that enforces --mem would do it."""
+    group, template, plugin = (
+        Path("/sys/fs/cgroup/memory/demyelin-slurm"),
+        bids.parent / "job",
+        bids.parent / "s.toml",
+    )
+    try:
+        group.mkdir(exist_ok=True)
+        (group / "memory.limit_in_bytes").write_text(str(400 * 2**20))
+    except OSError as error:
+        pytest.skip(f"needs a control group of its own: {error}")
+    template.write_text(f"#!/bin/bash\necho $$ > {group}/cgroup.procs\n")
+    plugin.write_text(f'plugin = "SLURM"\n[plugin_args]\ntemplate = "{template}"\n')
+    options = (*OPTIONS, "--use-plugin", plugin, "--work-dir", bids.parent / "killed")
+    done = run(
+        BIN / "demyelin", bids, bids.parent / "out", "participant", "--participant-label", "002", *options
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "out of memory; give --mem" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_group_level_on_slurm_gives_the_serial_numbers(tmp_path):
+    root = tmp_path / "study"
+    study = ("--derivatives-only", "--study", "B", "--visits", "20,12", "--patients", "12,8", "--nprocs", "1")
+    assert phantom([str(root), *study]) == 0
+    out = root / "derivatives" / "demyelin"
+    options = ("--analysis", "diagnosis", "--permutations", "0", "--folds", "2", "--outer-folds", "2")
+    done = run(BIN / "demyelin", root, out, "group", *options, "--nprocs", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    alone = {path.name: path.read_bytes() for path in (out / "group").glob("*.tsv")}
+    done = run(
+        BIN / "demyelin", root, out, "group", *options, "--dask", "slurm", "--nprocs", "2", "--mem", "2"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(alone) > 3
+    assert {path.name: path.read_bytes() for path in (out / "group").glob("*.tsv")} == alone
+    assert not list((out / "logs" / "dask").glob("keys-*"))
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_worker_that_the_system_kills_is_told_with_advice(tmp_path):
+    with pytest.raises(DemyelinError, match="give --mem"), spread("slurm", tmp_path, memory_gb=1, workers=1):
+        Parallel(n_jobs=-1)([delayed(die)()])
+    assert run("squeue", "-h").stdout == ""

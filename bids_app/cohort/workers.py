@@ -1,0 +1,103 @@
+"""Workers on other machines for the group level: a dask cluster at an address, or started by Slurm."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from bids_app.errors import DemyelinError, InputError
+
+MEMORY_GB = 4.0  # of a worker
+WORKERS = 64
+HALF_AN_HOUR = "#SBATCH -t 00:30:00"  # dask-jobqueue's default; the partition's own limit is better
+KILLED = "workers were ended by the system, most likely out of memory; give --mem with more GB a worker"
+
+
+@contextmanager
+def spread(dask: str | None, logs: Path, *, memory_gb: float = 0.0, workers: int = 0) -> Iterator[None]:
+    """Let joblib work on a dask cluster while inside; do nothing where none was asked for.
+
+    Parameters
+    ----------
+    dask : str or None
+        A scheduler's address, or `slurm` to start workers by Slurm, which are ended on leaving.
+    logs : Path
+        Folder on a disk that every node sees: for workers' logs and, while it runs, the certificates by which
+        scheduler and workers know each other.
+    memory_gb : float
+        Memory of a worker that Slurm starts (default: 4).
+    workers : int
+        How many Slurm starts at most (default: 64).
+
+    Raises
+    ------
+    InputError
+        If dask or Slurm is not installed, or no scheduler answers.
+    DemyelinError
+        If the system ended worker after worker at the same task.
+    """
+    if dask is None:
+        yield
+        return
+    from joblib import parallel_config
+
+    with ExitStack() as stack:
+        try:
+            from distributed import Client, KilledWorker
+
+            place: Any = dask
+            if dask == "slurm":
+                place = stack.enter_context(_slurm(logs, memory_gb or MEMORY_GB, workers or WORKERS))
+            stack.enter_context(Client(place, timeout="60s"))
+        except ImportError as error:
+            raise InputError(
+                f"--dask: {error.name} is not installed; pip install 'demyelin[dask]'"
+            ) from error
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(f"--dask {dask}: no scheduler answers there ({type(error).__name__})") from error
+        stack.enter_context(parallel_config(backend="dask"))
+        try:
+            yield
+        except KilledWorker as error:
+            raise DemyelinError(f"--dask: {KILLED}") from error
+
+
+@contextmanager
+def _slurm(logs: Path, memory_gb: float, workers: int) -> Iterator[Any]:
+    """Start a scheduler here and workers by Slurm, as many as there is work for.
+
+    dask sends pickles, so scheduler and workers speak TLS with certificates made for this run alone.
+
+    Raises
+    ------
+    InputError
+        If there is no `sbatch`.
+    """
+    if shutil.which("sbatch") is None:
+        raise InputError("--dask slurm: there is no sbatch here; start it where jobs are sent from")
+    from dask_jobqueue import SLURMCluster
+
+    own = logs / "dask"
+    own.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="keys-", dir=own) as keys:
+        cluster = SLURMCluster(
+            cores=1,
+            processes=1,
+            memory=f"{memory_gb:g}GB",
+            job_directives_skip=[HALF_AN_HOUR],
+            job_script_prologue=["export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1"],
+            log_directory=str(own),
+            local_directory=os.environ.get("TMPDIR", "/tmp"),  # noqa: S108 - the node's own disk
+            shared_temp_directory=keys,
+            security=True,
+            scheduler_options={"dashboard": False},
+        )
+        with cluster:
+            cluster.adapt(minimum=1, maximum=workers)
+            print(f"workers by Slurm: at most {workers}, {memory_gb:g} GB each; logs in {own}", flush=True)
+            yield cluster
