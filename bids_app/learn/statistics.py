@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from bids_app.agreement import icc
+
 Array = npt.NDArray[np.float64]
 
 # study B's bands: below .2 slight, .2 to .4 fair, .4 to .6 moderate, .6 to .8 substantial, above almost perfect
@@ -168,15 +170,7 @@ def icc_a1(ratings: npt.ArrayLike) -> Array:
     ndarray, () or (features,)
         NaN where nothing varies.
     """
-    data = np.asarray(ratings, dtype=np.float64)
-    n, k = data.shape[:2]
-    grand = data.mean(axis=(0, 1))
-    rows = k * np.sum((data.mean(axis=1) - grand) ** 2, axis=0) / (n - 1)
-    columns = n * np.sum((data.mean(axis=0) - grand) ** 2, axis=0) / (k - 1)
-    residual = data - data.mean(axis=1, keepdims=True) - data.mean(axis=0, keepdims=True) + grand
-    error = np.sum(residual**2, axis=(0, 1)) / ((n - 1) * (k - 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (rows - error) / (rows + (k - 1) * error + k * (columns - error) / n)
+    return icc(ratings)[0]
 
 
 def median_test(*samples: npt.ArrayLike) -> float:
