@@ -1,12 +1,17 @@
 """Models on disk: skops with a fixed list of allowed types, and a JSON card that vouches for the file.
 
-Never pickle: a model file may come from anybody.
+Never pickle: a model file may come from anybody. The hash in the card finds damage; what keeps a forged file from doing
+harm is that only the allowed types are ever built.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import platform
+import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,46 +19,44 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import sklearn
 
 from bids_app import __version__
 from bids_app.derivatives import atomic, write_json
 from bids_app.errors import InputError
 
 ALLOWED = {
-    "bids_app.learn.selection.CovariateZScore",
-    "bids_app.learn.selection.MedianImpute",
+    "bids_app.learn.ordinal.ProportionalOdds",
+    "bids_app.learn.selection.blind.CovariateZScore",
+    "bids_app.learn.selection.blind.MedianImpute",
+    "bids_app.learn.selection.combat.Combat",
     "sklearn.gaussian_process._gpr.GaussianProcessRegressor",
     "sklearn.gaussian_process.kernels.RBF",
     "sklearn.gaussian_process.kernels.Sum",
     "sklearn.gaussian_process.kernels.WhiteKernel",
     "sklearn.tree._tree.Tree",
 }
-FORMAT = 1
+FORMAT = 2
+KINDS = ("edss", "diagnosis")
 LOW_APPLICABILITY = 0.8
+LICENCE = "The trained model belongs to whoever trained it; state the data it came from."
 
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted regressor with the steps before it.
+    """A fitted model with the steps before it.
 
     Attributes
     ----------
     parts : dict
-        `impute` (MedianImpute), `adjust` (CovariateZScore or None), `model` (scikit-learn estimator).
+        Fitted estimators and arrays.
     card : dict
-        What a user must know: Inputs (columns needed, in order), Columns (those the estimator takes), Ranges of
-        the inputs in training, Sites, Outcome, versions, metrics.
+        What a user must know: Kind (`edss`, `diagnosis`), Inputs (columns needed, in order), Ranges of the inputs in
+        training, Sites, versions, metrics.
     """
 
     parts: dict[str, Any]
     card: dict[str, Any]
-
-    def predict(self, table: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """Return predictions for rows of a table with the card's inputs."""
-        X = self.parts["impute"].transform(table[self.card["Inputs"]].astype(np.float32))
-        if self.parts["adjust"] is not None:
-            X = self.parts["adjust"].transform(X)
-        return self.parts["model"].predict(X[self.card["Columns"]].to_numpy(np.float64))
 
     def applicability(self, table: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Return for each row the share of inputs that are known and inside the training range."""
@@ -62,13 +65,32 @@ class Model:
         slack = 1e-6 * (limits[:, 1] - limits[:, 0]) + 1e-12
         return ((values >= limits[:, 0] - slack) & (values <= limits[:, 1] + slack)).mean(axis=1)
 
+    def unseen_sites(self, visits: pd.DataFrame) -> list[str]:
+        """Return the sites of visits that had none in training."""
+        return sorted(set(site_names(visits)) - set(self.card["Sites"]))
+
+
+def training_ranges(table: pd.DataFrame) -> dict[str, list[float]]:
+    """Return lowest and highest known value of each column, for a card."""
+    return {str(c): [float(table[c].min()), float(table[c].max())] for c in table}
+
+
+def site_names(visits: pd.DataFrame) -> list[str]:
+    """Return the sites of visits, each once."""
+    return sorted(set(visits["site"].dropna().astype(str))) if "site" in visits else []
+
+
+def versions() -> dict[str, str]:
+    """Return what a card says of the software, beside Demyelin's own version."""
+    return {"python": platform.python_version(), "scikit-learn": sklearn.__version__}
+
 
 def save_model(model: Model, stem: Path) -> list[Path]:
     """Write `<stem>.skops` and its card `<stem>.json`; return the paths."""
-    from skops import io
+    from skops.io import dumps
 
     target, card = stem.with_suffix(".skops"), stem.with_suffix(".json")
-    content = io.dumps(model.parts)
+    content = _reproducible(dumps(model.parts))
     with atomic(target) as aside:
         aside.write_bytes(content)
     write_json(
@@ -77,6 +99,48 @@ def save_model(model: Model, stem: Path) -> list[Path]:
         card,
     )
     return [target, card]
+
+
+def _reproducible(content: bytes) -> bytes:
+    """Return a skops archive, compressed, in which nothing depends on the hour or on addresses in memory.
+
+    skops names objects, and the files of arrays, by `id()`.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    schema = members.pop("schema.json").decode()
+    numbers: dict[str, str] = {}
+    for found in re.findall(r'"__id__": (\d+)|"(\d+)\.np[yz]"', schema):
+        numbers.setdefault(found[0] or found[1], str(len(numbers) + 1))
+    schema = re.sub(
+        r'("__id__": )(\d+)|(")(\d+)(\.np[yz]")',
+        lambda m: m[1] + numbers[m[2]] if m[1] else m[3] + numbers[m[4]] + m[5],
+        schema,
+    )
+    renamed = {
+        re.sub(r"^(\d+)(?=\.np[yz]$)", lambda m: numbers[m[1]], name): part for name, part in members.items()
+    }
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, part in [("schema.json", schema.encode()), *sorted(renamed.items())]:
+            entry = zipfile.ZipInfo(name)  # 1980-01-01
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, part)
+    return out.getvalue()
+
+
+def load_models(folder: Path) -> list[tuple[str, Model]]:
+    """Read every model of a folder; names are those of the files, in order.
+
+    Raises
+    ------
+    InputError
+        If there is none, or one cannot be trusted (see `load_model`).
+    """
+    paths = sorted(folder.glob("*.skops"))
+    if not paths:
+        raise InputError(f"--apply-model {folder}: no *.skops there; give group/models of a training run")
+    return [(path.stem, load_model(path)) for path in paths]
 
 
 def load_model(stem: Path) -> Model:
@@ -92,7 +156,7 @@ def load_model(stem: Path) -> Model:
     InputError
         If a file is missing or damaged, does not match its card, or holds types that no model of Demyelin has.
     """
-    from skops import io
+    from skops.io import get_untrusted_types, loads
 
     path = stem.with_suffix(".skops")
     try:
@@ -102,17 +166,17 @@ def load_model(stem: Path) -> Model:
         raise InputError(
             f"{path}: model or its card is missing or damaged; use a folder written by group"
         ) from error
-    if not isinstance(card, dict) or card.get("Format") != FORMAT:
+    if not _is_card(card):
         raise InputError(f"{path}: not a model of this version of Demyelin; train it again")
     if hashlib.sha256(content).hexdigest() != card.get("Sha256"):
         raise InputError(f"{path}: does not match its card (changed or damaged); train it again")
     try:
-        foreign = set(io.get_untrusted_types(data=content)) - ALLOWED
+        foreign = set(get_untrusted_types(data=content)) - ALLOWED
         if foreign:
             raise InputError(
                 f"{path}: holds {sorted(foreign)[0]}, which no model of Demyelin does; not opened"
             )
-        parts = io.loads(content, trusted=sorted(ALLOWED))
+        parts = loads(content, trusted=sorted(ALLOWED))
     except InputError:
         raise
     except Exception as error:  # skops raises whatever the damaged archive leads to
@@ -120,3 +184,16 @@ def load_model(stem: Path) -> Model:
             f"{path}: not readable as a model ({type(error).__name__}); train it again"
         ) from error
     return Model(parts, card)
+
+
+def _is_card(card: Any) -> bool:
+    """Whether this is a card of this format, with what every model's card holds."""
+    if not isinstance(card, dict) or card.get("Format") != FORMAT or card.get("Kind") not in KINDS:
+        return False
+    inputs, ranges, sites = (card.get(name) for name in ("Inputs", "Ranges", "Sites"))
+    return (
+        isinstance(inputs, list)
+        and isinstance(ranges, dict)
+        and isinstance(sites, list)
+        and all(np.shape(ranges.get(name, 0)) == (2,) for name in inputs)
+    )

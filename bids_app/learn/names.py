@@ -1,8 +1,12 @@
-"""How visits are called in tables of both studies."""
+"""How both studies read a table of visits: what visits are called, sex as a number."""
 
 from __future__ import annotations
 
 import pandas as pd
+
+from bids_app.errors import InputError
+
+SEXES = {"m": 1.0, "male": 1.0, "1": 1.0, "1.0": 1.0, "f": 0.0, "female": 0.0, "0": 0.0, "0.0": 0.0}
 
 
 def visit_names(participant: pd.Series, session: pd.Series) -> pd.Series:
@@ -10,3 +14,18 @@ def visit_names(participant: pd.Series, session: pd.Series) -> pd.Series:
     sub = "sub-" + participant.astype(str).str.removeprefix("sub-")
     has = session.notna() & (session.astype(str) != "")
     return sub.where(~has, sub + "_ses-" + session.astype(str).str.removeprefix("ses-"))
+
+
+def is_male(sex: pd.Series) -> pd.Series:
+    """Return 1 for men, 0 for women, NaN where unknown.
+
+    Raises
+    ------
+    InputError
+        If a value is none of M, F, male, female, 1 (male) and 0 (female), in any case.
+    """
+    text = sex.astype("string").str.strip().str.lower()
+    unknown = text[text.notna() & ~text.isin(list(SEXES))]
+    if not unknown.empty:
+        raise InputError(f"participants.tsv: column sex holds {unknown.iloc[0]!r}; use M, F or n/a")
+    return text.map(SEXES).astype(float)

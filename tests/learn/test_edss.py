@@ -12,7 +12,7 @@ import pytest
 
 from bids_app.cohort.features import FeatureTable, column_table
 from bids_app.errors import InputError
-from bids_app.learn.artifact import load_model
+from bids_app.learn.artifact import load_model, load_models
 from bids_app.learn.edss import Options, run
 from bids_app.learn.edss.apply import apply_models
 from bids_app.learn.edss.patients import include
@@ -92,6 +92,14 @@ def test_models_beat_the_median_and_sets_do_not_share_patients(learned):
     assert set(learned.tables["cohort"]["set"]) == {"training", "internal", "external"}
 
 
+def test_an_ordinal_model_and_clinical_columns_stand_beside_the_regressors(learned):
+    for _, rows in learned.tables["performance"].groupby(["protocol", "set"]):
+        assert set(rows["model"]) == {"ridge", "gp", "svr", "rf", "ordinal", "mean", "median"}
+        assert set(rows["features"]) == {"all", "clinical", "none"}
+    assert scores(learned, protocol="nested", features="all").loc["ordinal", "r"] > 0.6
+    assert "ordinal" not in set(learned.tables["pairs"]["model_a"]) | set(learned.tables["pairs"]["model_b"])
+
+
 def test_tables_of_the_study_are_all_there(learned):
     assert {"demographics", "anova", "pairs", "hyperparameters", "intervals", "selection", "gap"} <= set(
         learned.tables
@@ -156,14 +164,24 @@ def test_criteria_leave_out_whom_the_study_does():
 def test_saved_models_predict_the_same(learned, tmp_path):
     learned.write(tmp_path)
     cohort = make_cohort()
-    table, notes = apply_models(cohort, tmp_path / "models")
+    found = applied(cohort, tmp_path / "models")
+    table, notes = found.tables["applied"], found.notes
     mine = table[table["model"] == "edss-ridge"].set_index("participant_id")["predicted"]
     told = learned.tables["predictions"].query("set == 'external' and model == 'ridge' and features == 'all'")
     np.testing.assert_allclose(mine[told["participant_id"]], told["predicted"], rtol=1e-6)
     assert any("site b was not in training" in note for note in notes)
+    scored = found.tables["applied_performance"].set_index("model")
+    assert scored.loc["edss-ridge", "r"] > 0.6 and scored.loc["edss-ridge", "n_visits"] == 90
     far = make_cohort()
     far.visits["age"] += 100
-    assert apply_models(far, tmp_path / "models")[0]["applicability"].max() < 1
+    far.visits = far.visits.drop(columns="edss")
+    again = applied(far, tmp_path / "models")
+    assert again.tables["applied"]["applicability"].max() < 1
+    assert "applied_performance" not in again.tables
+
+
+def applied(cohort, folder):
+    return apply_models(cohort, load_models(folder))
 
 
 def test_damaged_foreign_or_unfit_models_are_refused(learned, tmp_path):
@@ -174,7 +192,7 @@ def test_damaged_foreign_or_unfit_models_are_refused(learned, tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[:-20])
     with pytest.raises(InputError, match="does not match its card"):
-        apply_models(cohort, folder)
+        applied(cohort, folder)
     _put_foreign_type(path, whole)
     with pytest.raises(InputError, match="no model of Demyelin"):
         load_model(path)
@@ -186,9 +204,9 @@ def test_damaged_foreign_or_unfit_models_are_refused(learned, tmp_path):
         other.unlink()
     cohort.visits["disease_course"] = "PPMS"
     with pytest.raises(InputError, match="unseen in training"):
-        apply_models(cohort, folder)
-    with pytest.raises(InputError, match="no edss-"):
-        apply_models(cohort, tmp_path)
+        applied(cohort, folder)
+    with pytest.raises(InputError, match="give group/models"):
+        applied(cohort, tmp_path)
 
 
 def _put_foreign_type(path, whole):
@@ -226,6 +244,17 @@ def test_unusable_cohorts_are_one_clear_line(change, words):
     site = "b" if "no column site" in words else None
     with pytest.raises(InputError, match=words):
         run(cohort, seed=1, cv=4, external_site=site, options=SMALL)
+
+
+def test_fewer_patients_than_folds_and_a_single_site_are_told_and_run():
+    cohort = make_cohort(14)
+    cohort.visits["site"] = "a"
+    options = Options(outer=20, permutations=0)
+    result = run(cohort, seed=1, cv=20, models=["ridge"], test_size=0, options=options)
+    assert any("folds hold one or two patients" in note for note in result.notes)
+    assert result.tables["predictions"]["predicted"].notna().all()
+    with pytest.raises(InputError, match="no patient is left to train on"):
+        run(cohort, seed=1, cv=4, external_site="a", options=SMALL)
 
 
 def test_empty_columns_and_gaps_do_not_stop_the_rest():

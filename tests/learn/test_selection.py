@@ -12,6 +12,7 @@ from bids_app.learn.collinearity import greedy_keep_first
 from bids_app.learn.selection import (
     CFSSelect,
     CollinearityFilter,
+    Combat,
     CovariateZScore,
     LassoSelect,
     MedianImpute,
@@ -25,6 +26,7 @@ STEPS = [
     RangeScaledVariance(),
     StabilityFilter(),
     CollinearityFilter(),
+    Combat(),
     LassoSelect(cv=3),
     CFSSelect(),
 ]

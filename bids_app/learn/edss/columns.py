@@ -8,13 +8,19 @@ import numpy as np
 import pandas as pd
 
 from bids_app.errors import InputError
+from bids_app.learn.names import is_male
 
 CLINICAL = ("age", "sex", "disease_duration", "disease_course_SP")
 TOO_SMALL = ("Vermis_1_2", "Vermis_10")  # the two of AAL's regions that study A's 114 are taken to lack
 GLOBAL = ("volume.TLV", "volume.WBV")
 ADJUSTED = ("volume.WBV",)
 TIV = "volume.TIV"
-SEXES = {"m": 1.0, "male": 1.0, "1": 1.0, "1.0": 1.0, "f": 0.0, "female": 0.0, "0": 0.0, "0.0": 0.0}
+SITE = "site"  # as numbers, for ComBat alone
+KEPT_BY_COMBAT = (*CLINICAL, TIV)  # what sites may differ in by their patients
+HARMONISED = (
+    "volume.WBV",
+    "radiomics.",
+)  # measures of the image; lesions and what they cut are taken as they are
 FIRST_ORDER, TEXTURE, LOG, WAVELET, OTHER = 2, 3, 4, 5, 6  # ranks after clinical (0), volumes and ChaCo (1)
 
 
@@ -41,16 +47,37 @@ def clinical_columns(visits: pd.DataFrame) -> pd.DataFrame:
         if name in visits:
             columns[name] = visits[name]
     if "sex" in visits:
-        text = visits["sex"].astype("string").str.strip().str.lower()
-        unknown = text[text.notna() & ~text.isin(list(SEXES))]
-        if not unknown.empty:
-            raise InputError(f"participants.tsv: column sex holds {unknown.iloc[0]!r}; use M, F or n/a")
-        columns["sex"] = text.map(SEXES)
+        columns["sex"] = is_male(visits["sex"])
     if "disease_course" in visits:
         course = visits["disease_course"]
         columns["disease_course_SP"] = (course == "SP").where(course.notna())
     table = pd.DataFrame(columns, index=visits.index).astype(np.float32)
     return table[[name for name in CLINICAL if name in table and table[name].notna().any()]]
+
+
+def site_codes(visits: pd.DataFrame) -> dict[str, int]:
+    """Return a number for each site, for ComBat.
+
+    Raises
+    ------
+    InputError
+        If a visit has no site, or there is only one.
+    """
+    site = visits[SITE].astype("string") if SITE in visits else pd.Series(pd.NA, visits.index, dtype="string")
+    if site.isna().any():
+        who = visits.loc[site.isna(), "participant_id"].iloc[0]
+        raise InputError(
+            f"--combat: participants.tsv has no site for {who}; fill in column site for everybody"
+        )
+    names = sorted(set(site))
+    if len(names) < 2:
+        raise InputError(f"--combat: {names[0]} is the only site; there is nothing to harmonise")
+    return {name: number for number, name in enumerate(names)}
+
+
+def harmonised(columns: Iterable[str]) -> list[str]:
+    """Return those of the columns that ComBat changes."""
+    return [name for name in columns if name.startswith(HARMONISED)]
 
 
 def candidates(

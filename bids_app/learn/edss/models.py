@@ -11,15 +11,19 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
+from bids_app.learn.ordinal import ProportionalOdds
+
 Array = npt.NDArray[np.float64]
 Splits = list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]
 
 MODELS = ("ridge", "gp", "svr", "rf")
+ORDINAL = "ordinal"  # a baseline beside them: EDSS is ordinal
 NAMES = {
     "ridge": "ridge regression",
     "gp": "Gaussian process",
     "svr": "support vector regression",
     "rf": "random forest",
+    ORDINAL: "proportional odds",
 }
 BASELINES = ("mean", "median")
 TREES = 100
@@ -30,7 +34,7 @@ def regressor(name: str, seed: int) -> tuple[BaseEstimator, dict[str, list[Any]]
 
     Parameters
     ----------
-    name : {"ridge", "gp", "svr", "rf"}
+    name : {"ridge", "gp", "svr", "rf", "ordinal"}
     seed : int
         Of the random forest.
     """
@@ -63,6 +67,9 @@ def regressor(name: str, seed: int) -> tuple[BaseEstimator, dict[str, list[Any]]
             "randomforestregressor__max_features": [0.33, 1.0],
             "randomforestregressor__min_samples_leaf": [2, 5],
         }
+    if name == ORDINAL:
+        steps = make_pipeline(StandardScaler(), ProportionalOdds())
+        return steps, {"proportionalodds__alpha": np.logspace(-1, 3, 5).tolist()}
     raise ValueError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-
-from bids_app.derivatives import write_json, write_table
-from bids_app.learn.artifact import Model, save_model
+from bids_app.derivatives import write_table
+from bids_app.learn.results import StudyResult
 
 ABOUT = {
     "cohort": "One row per visit analysed, with the set it belongs to.",
@@ -32,38 +29,14 @@ ABOUT = {
 }
 
 
-@dataclass(frozen=True)
-class EDSSResult:
-    """Study A on one cohort.
+@dataclass(frozen=True, kw_only=True)
+class EDSSResult(StudyResult):
+    """Study A on one cohort; the models are fitted to the training set."""
 
-    Attributes
-    ----------
-    tables : dict of str to DataFrame
-        Tidy tables; `ABOUT` says what each holds.
-    notes : list of str
-        Exclusions, warnings, limits.
-    settings : dict
-        Seed, folds, thresholds: what the numbers depend on.
-    models : dict of str to Model
-        Fitted to the training set, for new visits.
-    """
-
-    tables: dict[str, pd.DataFrame]
-    notes: list[str]
-    settings: dict[str, Any]
-    models: dict[str, Model] = field(default_factory=dict, repr=False)
+    name = "edss"
+    description = "Prediction of EDSS (study A), as published and leak-free."
+    about = ABOUT
 
     def write(self, folder: Path) -> list[Path]:
-        """Write `edss_<table>.tsv`, `edss.json`, `cohort.tsv` and `models/edss-<model>.skops`; return the paths."""
-        written = [write_table(table, folder / f"edss_{name}.tsv") for name, table in self.tables.items()]
-        written.append(write_table(self.tables["cohort"], folder / "cohort.tsv"))
-        card = {
-            "Description": "Prediction of EDSS (study A), as published and leak-free.",
-            "Tables": {name: ABOUT[name] for name in self.tables},
-            "Notes": self.notes,
-            "Settings": self.settings,
-        }
-        written.append(write_json(card, folder / "edss.json"))
-        for name, model in self.models.items():
-            written += save_model(model, folder / "models" / f"edss-{name}")
-        return written
+        """Write `edss_<table>.tsv`, `edss.json`, `models/edss-<model>.skops` and `cohort.tsv`; return the paths."""
+        return [*super().write(folder), write_table(self.tables["cohort"], folder / "cohort.tsv")]

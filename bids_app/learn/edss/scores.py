@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from bids_app.learn.edss.models import MODELS
 from bids_app.learn.statistics import cluster_bootstrap, rm_anova_gg
 
 Array = npt.NDArray[np.float64]
@@ -95,7 +96,7 @@ def performance(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def compare_models(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Compare absolute errors between models, as study A: repeated-measures ANOVA, then pairs.
+    """Compare absolute errors between the regressors, as study A: repeated-measures ANOVA, then pairs.
 
     Returns
     -------
@@ -105,7 +106,7 @@ def compare_models(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
         Paired t tests, P times the number of pairs (Bonferroni).
     """
     anova, pairs = [], []
-    full = predictions[predictions["features"] == "all"]
+    full = predictions[(predictions["features"] == "all") & predictions["model"].isin(MODELS)]
     for (protocol, where), part in full.groupby(["protocol", "set"], sort=False):
         errors = part.assign(error=(part["observed"] - part["predicted"]).abs()).pivot(
             index="visit", columns="model", values="error"

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.edss.columns import ADJUSTED, TIV
+from bids_app.learn.edss.columns import ADJUSTED, KEPT_BY_COMBAT, SITE, TIV, harmonised
 from bids_app.learn.selection import (
     CFSSelect,
     CollinearityFilter,
+    Combat,
     CovariateZScore,
     LassoSelect,
     MedianImpute,
@@ -64,6 +65,11 @@ class Blind:
     training: pd.DataFrame
     counts: dict[str, int]
 
+    @property
+    def combat(self) -> Combat | None:
+        """The harmonisation of sites, if there is one."""
+        return next((step for step in self.steps if isinstance(step, Combat)), None)
+
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return other rows after the same steps."""
         for step in self.steps:
@@ -102,7 +108,7 @@ def fit_blind(X: pd.DataFrame, about: pd.DataFrame, order: list[str], rules: Rul
     Parameters
     ----------
     X : DataFrame, (n, p)
-        Candidates and, where known, intracranial volume.
+        Candidates and, where known, intracranial volume; with sites as numbers, measures are harmonised (ComBat).
     about : DataFrame
         What the columns are.
     order : list of str
@@ -111,15 +117,18 @@ def fit_blind(X: pd.DataFrame, about: pd.DataFrame, order: list[str], rules: Rul
     """
     known = dict(zip(about["column"], about["icc"], strict=True))
     icc = {name: value for name, value in known.items() if np.isfinite(value)}
-    counts = {"candidates": X.shape[1] - (TIV in X)}
+    counts = {"candidates": X.shape[1] - (TIV in X) - (SITE in X)}
     steps: list = [_Without(list(X.columns[X.isna().all().to_numpy()]))]
     present = [name for name in X.columns if name not in steps[0].names]
     covariates = [name for name in ("age", "sex", TIV) if name in present]
     adjusted = [name for name in ADJUSTED if name in present]
     steps += [MedianImpute()]
+    if SITE in X:
+        kept = [name for name in KEPT_BY_COMBAT if name in present]
+        steps += [Combat(SITE, kept, harmonised(present))]
     if adjusted and len(X) > len(covariates) + 2:
         steps += [CovariateZScore(covariates, adjusted)]
-    steps += [_Without([TIV]), StabilityFilter(icc, rules.icc)]
+    steps += [_Without([TIV, SITE]), StabilityFilter(icc, rules.icc)]
     filters = [RangeScaledVariance(rules.variance), CollinearityFilter(rules.correlation, order)]
     for step in steps:
         X = step.fit(X).transform(X)

@@ -10,17 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.errors import InputError
+from bids_app.learn.artifact import site_names
 from bids_app.learn.edss import tables
 from bids_app.learn.edss.apply import make_models
-from bids_app.learn.edss.columns import CLINICAL, candidates, priority
+from bids_app.learn.edss.columns import SITE, candidates, priority, site_codes
+from bids_app.learn.edss.fitting import Design, Fitted, Table
 from bids_app.learn.edss.models import MODELS
 from bids_app.learn.edss.patients import include
 from bids_app.learn.edss.protocols import (
-    Design,
-    Fitted,
     Outer,
-    Table,
     as_published,
     conformal,
     deal_all,
@@ -30,6 +28,7 @@ from bids_app.learn.edss.protocols import (
 from bids_app.learn.edss.result import EDSSResult
 from bids_app.learn.edss.scores import compare_models, pearson, performance
 from bids_app.learn.edss.selection import Rules
+from bids_app.learn.edss.sets import check, check_sites, split
 from bids_app.learn.names import visit_names
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 Protocol = Literal["both", "paper", "nested"]
 Predicted = dict[tuple[str, str], npt.NDArray[np.float64]]
-FEWEST = 10  # training patients
-SMALL = 100
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,8 @@ class Options:
         How often outcomes are dealt anew for the null; 0 for none.
     several : bool
         Use all visits of a patient, kept together, instead of one.
+    combat : bool
+        Take differences between sites out of radiomics and brain volume, inside the folds (see `Combat`).
     rules : Rules
         Thresholds of the selection.
     n_jobs : int
@@ -62,6 +61,7 @@ class Options:
     outer: int = 10
     permutations: int = 20
     several: bool = False
+    combat: bool = False
     rules: Rules = field(default_factory=Rules)
     n_jobs: int = 1
 
@@ -109,10 +109,14 @@ def run(
     visits, flow = include(cohort.visits.assign(_row=np.arange(len(cohort.visits))), several=options.several)
     features = cohort.features.iloc[visits.pop("_row").to_numpy()].set_axis(visits.index)
     X, about = candidates(visits, features, cohort.columns)
+    sites = site_codes(visits) if options.combat else {}
+    if sites:
+        X[SITE] = visits[SITE].astype(str).map(sites).astype(np.float32)
     y, groups = visits["edss"].to_numpy(np.float64), visits["participant_id"].to_numpy()
     data = Table(X, y, groups, about, priority(about))
-    sets = _split(visits, external_site, test_size, seed)
-    notes = [*cohort.table.notes, *_check(data, sets, cv)]
+    sets = split(visits, external_site, test_size, seed)
+    check_sites(visits, sites)
+    notes = [*cohort.table.notes, *check(data, sets, cv)]
     rows = sets.pop("training")
     design = Design(models, cv, options.outer, options.permutations, seed, options.rules, options.n_jobs)
 
@@ -157,72 +161,14 @@ def run(
         **{name: value for name, value in asdict(options).items() if name != "n_jobs"},
     }
     card = {
-        "Sites": sorted(set(visits["site"].iloc[rows].dropna().astype(str))) if "site" in visits else [],
+        "Sites": site_names(visits.iloc[rows]),
         "Metrics": scores[scores["features"] != "none"].round(4).to_dict("records"),
         "Settings": settings,
         "TrainingVisits": len(rows),
     }
-    saved = make_models(data, rows, fitted, widths, card)
+    saved = make_models(data, rows, fitted, widths, card | ({"SiteNumbers": sites} if sites else {}))
     kept = {name: table for name, table in out.items() if len(table)}
-    return EDSSResult(kept, notes, settings, saved)
-
-
-def _split(
-    visits: pd.DataFrame, external_site: str | None, test_size: float, seed: int
-) -> dict[str, npt.NDArray[np.intp]]:
-    """Return the rows of the training, internal and external set, patients whole.
-
-    The internal test is drawn within three bands of EDSS, so that it covers the scale.
-    """
-    external = np.zeros(len(visits), bool)
-    if external_site is not None:
-        sites = visits["site"].astype(str) if "site" in visits else pd.Series(dtype=str)
-        if external_site not in set(sites):
-            known = ", ".join(sorted(set(sites))) or "no column site"
-            raise InputError(f"--external-site {external_site}: participants.tsv has {known}")
-        external = (sites == external_site).to_numpy()
-    own = visits[~external].groupby("participant_id")["edss"].mean().sort_index()
-    if own.empty:
-        raise InputError(f"--external-site {external_site}: no patient is left to train on")
-    bands = own.rank(pct=True).mul(3).clip(upper=2.999).astype(int)
-    rng = np.random.default_rng([seed, 70])
-    held: list[str] = []
-    for _, band in bands.groupby(bands):
-        held += list(rng.permutation(band.index.to_numpy())[: round(test_size * len(band))])
-    internal = visits["participant_id"].isin(held).to_numpy() & ~external
-    sets = {"training": ~external & ~internal, "internal": internal, "external": external}
-    return {name: np.flatnonzero(mask) for name, mask in sets.items() if mask.any() or name == "training"}
-
-
-def _check(data: Table, sets: dict[str, npt.NDArray[np.intp]], cv: int) -> list[str]:
-    """Refuse what cannot be learned from; return what a reader must know."""
-    rows = sets["training"]
-    n = len(np.unique(data.groups[rows]))
-    if n < FEWEST:
-        raise InputError(
-            f"participants.tsv: {n} patients to train on; study A's protocol needs at least {FEWEST}"
-        )
-    if np.ptp(data.y[rows]) == 0:
-        raise InputError(
-            f"participants.tsv: column edss is {data.y[rows][0]:g} for everybody; nothing to learn"
-        )
-    notes = [
-        "`paper` cross-validates after selecting columns on the same patients, so its cv row is optimistic; "
-        "`nested` repeats the selection inside the folds. The held-out tests are leak-free in both."
-    ]
-    if n < SMALL:
-        notes.append(f"{n} training patients: estimates are rough; read the intervals, not the point values")
-    if n < 2 * cv:
-        notes.append(
-            f"fewer than {2 * cv} training patients for {cv} folds: folds hold one or two patients each"
-        )
-    absent = [name for name in CLINICAL if name not in data.X]
-    if absent:
-        notes.append(f"without the candidate {', '.join(absent)}: participants.tsv has no such values")
-    for family in ("chaco", "radiomics", "volume"):
-        if not (data.about["family"] == family).any():
-            notes.append(f"without {family} columns: no visit has such a table")
-    return notes
+    return EDSSResult(tables=kept, notes=notes, settings=settings, models=saved)
 
 
 def _told(

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy import stats
 
 from bids_app.learn.edss.columns import TIV, clinical_columns
+from bids_app.learn.edss.fitting import Fitted, Table, parameters
 from bids_app.learn.edss.models import weights
-from bids_app.learn.edss.protocols import Fitted, Outer, Table, parameters
+from bids_app.learn.edss.protocols import Outer
 from bids_app.learn.edss.scores import pearson
 from bids_app.learn.edss.selection import STEPS
 from bids_app.learn.statistics import ancova_adjusted_p, median_test

@@ -1,0 +1,84 @@
+"""Who trains and who tests in study A, and which cohorts are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bids_app.errors import InputError
+from bids_app.learn.edss.columns import CLINICAL, SITE
+from bids_app.learn.edss.fitting import Table
+from bids_app.learn.selection.combat import FEWEST as FEWEST_OF_A_SITE
+
+FEWEST = 10  # training patients
+SMALL = 100
+
+
+def split(
+    visits: pd.DataFrame, external_site: str | None, test_size: float, seed: int
+) -> dict[str, npt.NDArray[np.intp]]:
+    """Return the rows of the training, internal and external set, patients whole.
+
+    The internal test is drawn within three bands of EDSS, so that it covers the scale.
+    """
+    external = np.zeros(len(visits), bool)
+    if external_site is not None:
+        sites = visits["site"].astype(str) if "site" in visits else pd.Series(dtype=str)
+        if external_site not in set(sites):
+            known = ", ".join(sorted(set(sites))) or "no column site"
+            raise InputError(f"--external-site {external_site}: participants.tsv has {known}")
+        external = (sites == external_site).to_numpy()
+    own = visits[~external].groupby("participant_id")["edss"].mean().sort_index()
+    if own.empty:
+        raise InputError(f"--external-site {external_site}: no patient is left to train on")
+    bands = own.rank(pct=True).mul(3).clip(upper=2.999).astype(int)
+    rng = np.random.default_rng([seed, 70])
+    held: list[str] = []
+    for _, band in bands.groupby(bands):
+        held += list(rng.permutation(band.index.to_numpy())[: round(test_size * len(band))])
+    internal = visits["participant_id"].isin(held).to_numpy() & ~external
+    sets = {"training": ~external & ~internal, "internal": internal, "external": external}
+    return {name: np.flatnonzero(mask) for name, mask in sets.items() if mask.any() or name == "training"}
+
+
+def check(data: Table, sets: dict[str, npt.NDArray[np.intp]], cv: int) -> list[str]:
+    """Refuse what cannot be learned from; return what a reader must know."""
+    rows = sets["training"]
+    n = len(np.unique(data.groups[rows]))
+    if n < FEWEST:
+        raise InputError(
+            f"participants.tsv: {n} patients to train on; study A's protocol needs at least {FEWEST}"
+        )
+    if np.ptp(data.y[rows]) == 0:
+        raise InputError(
+            f"participants.tsv: column edss is {data.y[rows][0]:g} for everybody; nothing to learn"
+        )
+    notes = [
+        "`paper` cross-validates after selecting columns on the same patients, so its cv row is optimistic; "
+        "`nested` repeats the selection inside the folds. The held-out tests are leak-free in both."
+    ]
+    if n < SMALL:
+        notes.append(f"{n} training patients: estimates are rough; read the intervals, not the point values")
+    if n < 2 * cv:
+        notes.append(
+            f"fewer than {2 * cv} training patients for {cv} folds: folds hold one or two patients each"
+        )
+    absent = [name for name in CLINICAL if name not in data.X]
+    if absent:
+        notes.append(f"without the candidate {', '.join(absent)}: participants.tsv has no such values")
+    for family in ("chaco", "radiomics", "volume"):
+        if not (data.about["family"] == family).any():
+            notes.append(f"without {family} columns: no visit has such a table")
+    return notes
+
+
+def check_sites(visits: pd.DataFrame, sites: dict[str, int]) -> None:
+    """Refuse sites too small for ComBat: in folds, and as an external test, they could not be aligned."""
+    for name in sites:
+        n = visits.loc[visits[SITE].astype(str) == name, "participant_id"].nunique()
+        if n < FEWEST_OF_A_SITE:
+            raise InputError(
+                f"--combat: site {name} has {n} patients; ComBat needs {FEWEST_OF_A_SITE} of each site: leave the site "
+                "out or run without --combat"
+            )

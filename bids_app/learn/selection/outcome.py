@@ -1,0 +1,145 @@
+"""The steps that learn from the outcome: LASSO, then Hall's correlation-based subset."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
+
+from bids_app.learn.cfs import add_locally_predictive, best_first, correlations, merit
+from bids_app.learn.selection.base import PRECISIONS, ColumnSelector, Floats
+
+
+class OutcomeSelector(ColumnSelector):
+    """A selector that needs the outcome."""
+
+    def _read(self, X: Any, y: Any) -> tuple[Floats, Floats]:
+        return validate_data(self, X, y, dtype=PRECISIONS, y_numeric=True, ensure_min_samples=2)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
+class LassoSelect(OutcomeSelector):
+    """Keep the columns to which the LASSO gives a weight.
+
+    Columns are standardised; the penalty comes from cross-validation.
+
+    Parameters
+    ----------
+    rule : {"1se", "min"}
+        `1se`: the largest penalty whose cross-validated error is within one standard error of the least;
+        `min`: the penalty of least error, which keeps more columns.
+    cv : int
+        Folds.
+    n_alphas : int
+        Penalties tried, from the one that keeps nothing down to `eps` times it.
+    eps : float
+    random_state : int
+        Seed of the folds.
+
+    Attributes
+    ----------
+    alpha_ : float
+    coef_ : ndarray, (p,)
+        Weights of the standardised columns. If the LASSO keeps none, the column that correlates best with the
+        outcome is kept, so that a model can be fitted.
+    """
+
+    def __init__(
+        self,
+        rule: Literal["1se", "min"] = "1se",
+        cv: int = 10,
+        n_alphas: int = 50,
+        eps: float = 0.05,
+        random_state: int = 0,
+    ) -> None:
+        self.rule = rule
+        self.cv = cv
+        self.n_alphas = n_alphas
+        self.eps = eps
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, groups: npt.ArrayLike | None = None) -> LassoSelect:
+        """Learn from an (n, p) table, (n,) outcomes and, where patients have several rows, (n,) patients."""
+        from sklearn.linear_model import LassoCV, lasso_path
+        from sklearn.model_selection import GroupKFold
+
+        array, outcome = self._read(X, y)
+        patients = np.arange(len(outcome)) if groups is None else np.asarray(groups)
+        folds = min(self.cv, len(np.unique(patients)))
+        splits = GroupKFold(folds, shuffle=True, random_state=self.random_state)
+        Z, centred = _unit_variance(array), outcome - outcome.mean()
+        path = LassoCV(
+            alphas=self.n_alphas,
+            eps=self.eps,
+            cv=list(splits.split(Z, groups=patients)),
+            fit_intercept=True,
+            tol=1e-3,
+            max_iter=5000,
+        )
+        path.fit(Z, centred.astype(Z.dtype))
+        self.alpha_ = self._penalty(path.alphas_, path.mse_path_)
+        self.coef_ = (
+            path.coef_
+            if self.alpha_ == path.alpha_
+            else lasso_path(Z, centred.astype(Z.dtype), alphas=[self.alpha_], tol=1e-3, max_iter=5000)[1][
+                :, 0
+            ]
+        )
+        self.keep_ = self.coef_ != 0
+        if not self.keep_.any():
+            self.keep_[np.argmax(np.abs(centred @ Z))] = True
+        return self
+
+    def _penalty(self, alphas: Floats, errors: Floats) -> float:
+        mean = errors.mean(axis=1)
+        best = int(np.argmin(mean))
+        if self.rule == "min":
+            return float(alphas[best])
+        limit = mean[best] + errors[best].std(ddof=1) / np.sqrt(errors.shape[1])
+        return float(alphas[np.flatnonzero(mean <= limit)[0]])
+
+
+class CFSSelect(OutcomeSelector):
+    """Keep Hall's (1999) correlation-based subset, equal to that of Weka's CfsSubsetEval with BestFirst.
+
+    Parameters
+    ----------
+    locally_predictive : bool
+        Add columns that correlate more with the outcome than with any column selected.
+
+    Attributes
+    ----------
+    merit_ : float
+        Merit of the subset before locally predictive columns are added.
+    """
+
+    def __init__(self, locally_predictive: bool = True) -> None:
+        self.locally_predictive = locally_predictive
+
+    def fit(self, X: Any, y: Any) -> CFSSelect:
+        """Learn from an (n, p) table and (n,) outcomes; if nothing correlates, the first column is kept."""
+        array, outcome = self._read(X, y)
+        relevance, redundancy = correlations(array.astype(np.float64), outcome.astype(np.float64))
+        selected = best_first(relevance, redundancy)
+        self.merit_ = merit(np.array(selected, dtype=np.intp), relevance, redundancy)
+        if self.locally_predictive:
+            selected = add_locally_predictive(selected, relevance, redundancy)
+        self.keep_ = np.zeros(array.shape[1], dtype=bool)
+        self.keep_[selected or [int(np.argmax(relevance))]] = True
+        return self
+
+
+def _unit_variance(array: Floats) -> Floats:
+    """Return columns of mean 0 and SD 1 in the array's precision, column after column in memory."""
+    mean = array.mean(axis=0, dtype=np.float64)
+    Z = np.asfortranarray(array - mean.astype(array.dtype))
+    sd = Z.std(axis=0, dtype=np.float64)
+    Z /= np.where(sd > 1e-12 * (1 + np.abs(mean)), sd, 1).astype(array.dtype)
+    return Z
