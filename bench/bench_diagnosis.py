@@ -26,7 +26,8 @@ from bids_app.learn.diagnosis.protocols import (
     published,
     split_scans,
 )
-from bids_app.learn.diagnosis.sizes import Grid, cv_folds, search
+from bids_app.learn.diagnosis.grid import Grid
+from bids_app.learn.diagnosis.sizes import cv_folds, search
 
 STUDY = {"patients": (172, 97), "scans": (746, 292), "voxels": 48193}
 QUICK = {"patients": (40, 25), "scans": (150, 70), "voxels": 6000}

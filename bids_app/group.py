@@ -9,7 +9,6 @@ import pandas as pd
 
 from bids_app.cohort import Cohort, read_cohort
 from bids_app.cohort.workers import spread
-from bids_app.derivatives import write_table
 from bids_app.derivatives.dataset import read_description, refuse_links_out
 from bids_app.errors import InputError
 from bids_app.layout import bare
@@ -55,7 +54,7 @@ def _run_group(settings: Settings) -> int:
     )
     folder = settings.output_dir / "group"
     if settings.apply_model:
-        _apply(cohort, settings.apply_model, folder)
+        _apply(cohort, settings, settings.apply_model, folder)
         return 0
     logs = settings.output_dir / "logs"
     with spread(settings.dask, logs, memory_gb=settings.mem, workers=settings.nprocs):
@@ -153,6 +152,7 @@ def _edss(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
             outer=settings.outer_folds or FOLDS["edss"],
             permutations=settings.permutations,
             several=settings.all_visits,
+            combat=settings.combat,
             n_jobs=_jobs(settings),
         ),
     )
@@ -161,21 +161,56 @@ def _edss(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
     return Analysed(result.tables, draw(result, folder), result.notes, result.settings)
 
 
-def _apply(cohort: Cohort, models: Path, folder: Path) -> None:
-    """Predict EDSS with models of another run."""
-    from bids_app.learn.edss.apply import apply_models
+def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> None:
+    """Predict with the models of another run; with `--analysis auto` whatever the folder has and the cohort allows.
 
-    table, notes = apply_models(cohort, models)
-    path = write_table(table, folder / "edss_applied.tsv")
-    for note in notes:
-        print(f"note: {note}", flush=True)
-    print(f"predictions of {table['model'].nunique()} models: {path}", flush=True)
+    Raises
+    ------
+    InputError
+        If a model cannot be trusted, there is none of the analysis asked for, or none can be applied.
+    """
+    from bids_app.learn.artifact import Model, load_models
+    from bids_app.learn.diagnosis.apply import apply_models as diagnose
+    from bids_app.learn.edss.apply import apply_models as predict_edss
+    from bids_app.learn.results import APPLIED, write_tables
+
+    found: dict[str, list[tuple[str, Model]]] = {}
+    for name, model in load_models(models):
+        found.setdefault(model.card["Kind"], []).append((name, model))
+    if settings.analysis != "auto":
+        if settings.analysis not in found:
+            raise InputError(
+                f"--apply-model {models}: no model of --analysis {settings.analysis}; it has {', '.join(found)}"
+            )
+        found = {settings.analysis: found[settings.analysis]}
+    refused = []
+    for kind, some in found.items():
+        try:
+            applied = (predict_edss if kind == "edss" else diagnose)(cohort, some, settings.random_seed)
+        except InputError as error:
+            if len(found) == 1:
+                raise
+            refused.append(f"{kind}: {error}")
+            print(f"note: models of {kind} were not applied: {error}", flush=True)
+            continue
+        card = {
+            "Description": f"Models of {kind} trained elsewhere, applied to these visits.",
+            "Tables": {name: APPLIED[name] for name in applied.tables},
+            "Models": {name: model.card["Sha256"] for name, model in some},
+            "Notes": list(applied.notes),
+        }
+        write_tables(applied.tables, folder, kind, card, card_name=f"{kind}_applied")
+        for note in applied.notes:
+            print(f"note: {note}", flush=True)
+        print(f"predictions of {len(some)} models: {folder / f'{kind}_applied.tsv'}", flush=True)
+    if len(refused) == len(found):
+        raise InputError("no model could be applied; " + "; ".join(refused))
 
 
 def _diagnosis(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
     """Run study B and write its tables, maps and figures."""
     from bids_app.image.template import BELIEF_MM, load_template
-    from bids_app.learn.diagnosis import Options, run
+    from bids_app.learn.diagnosis import Grid, Options, run
     from bids_app.learn.diagnosis.figures import draw
 
     result = run(
@@ -184,6 +219,9 @@ def _diagnosis(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
         raters=settings.raters,
         seed=settings.random_seed,
         options=Options(
+            classes=settings.classes or None,
+            acute=settings.acute,
+            grid=Grid(gamma_scale=settings.gamma_scale),
             cv=settings.folds,
             outer=settings.outer_folds or FOLDS["diagnosis"],
             permutations=settings.permutations,

@@ -18,6 +18,7 @@ NO_CONNECTOME, SYNTHETIC = "none", "synthetic"  # what --connectome takes beside
 Level = Literal["participant", "group"]
 Protocol = Literal["both", "paper", "nested"]
 Analysis = Literal["auto", "edss", "diagnosis"]
+GammaScale = Literal["paper", "median"]
 OutputLevel = Literal["minimal", "standard", "full"]
 
 
@@ -163,6 +164,12 @@ class Settings:
         metavar="SHARE",
         within=(0, 0.9),
     )
+    combat: bool = option(
+        False,
+        "Study A: take differences between sites (column site) out of radiomics and brain volume, inside the folds "
+        "(ComBat); a site unseen in training is aligned from its own visits, at least 20, or refused.",
+        room="Group level",
+    )
     all_visits: bool = option(
         False,
         "Study A: use all visits of a participant, kept together, instead of the one nearest its EDSS.",
@@ -178,9 +185,29 @@ class Settings:
     )
     apply_model: Path | None = option(
         None,
-        "Do not train: predict EDSS with the models of this folder (group/models of another run).",
+        "Do not train: predict EDSS or diagnosis with the models of this folder (group/models of another run).",
         room="Group level",
         metavar="DIR",
+    )
+    classes: tuple[str, ...] = option(
+        (),
+        "Study B: diagnoses to tell apart, the first one's share called right being the sensitivity (default: all, MS "
+        "first; more than two are learned one against the rest).",
+        room="Group level",
+        metavar="LABEL",
+    )
+    acute: str | None = option(
+        None,
+        "Study B: use only scans within three months of a relapse, by this column (yes/no, or days since the last one).",
+        room="Group level",
+        metavar="COLUMN",
+    )
+    gamma_scale: GammaScale = option(
+        "paper",
+        "Study B: kernel parameters as published, or divided by the median distance between scans (median), so that the "
+        "kernel does not vanish where there are many voxels.",
+        room="Group level",
+        choices=("paper", "median"),
     )
     dask: str | None = option(
         None,

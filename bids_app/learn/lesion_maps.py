@@ -68,7 +68,8 @@ def build_store(
     Parameters
     ----------
     beliefs, lesions : mapping of visit name to path
-        Belief map and lesion mask of each visit, template space; the same visits in both, in the order wanted.
+        Belief map and lesion mask of each visit, template space; the same visits in both, in the order wanted. Without
+        lesion masks the store has none.
     mask : Nifti1Image
         Brain mask that gives the grid.
     folder : Path
@@ -128,8 +129,10 @@ def _read_all(
             belief = _belief(path, visit, mask)[inside]
             sums[k] = belief.sum(), np.square(belief).sum()
             stream.write(belief.astype("<f4").tobytes())
-    packed = [np.packbits(_lesions(path, visit, mask)[inside]) for visit, path in lesions]
-    for name, array in (("packed", np.array(packed)), ("sums", sums)):
+    packed = np.empty((len(lesions), -(-v // 8)), np.uint8)
+    for k, (visit, path) in enumerate(lesions):
+        packed[k] = np.packbits(_lesions(path, visit, mask)[inside])
+    for name, array in (("packed", packed), ("sums", sums)):
         with atomic(folder / f"{name}.npy") as aside, aside.open("wb") as stream:
             np.save(stream, array)
 

@@ -15,6 +15,7 @@ from bids_app.derivatives import save_image, write_table
 from bids_app.errors import InputError
 from bids_app.image.template import BUILT_IN, belief_grid, load_template
 from bids_app.learn.diagnosis import Grid, LesionFrequency, Options, run
+from bids_app.learn.diagnosis.apply import open_model
 from bids_app.learn.diagnosis.scans import select_scans
 from bids_app.learn.lesion_maps import build_store
 
@@ -184,10 +185,15 @@ def test_figures(result, tmp_path):
 def test_model_calls_new_scans(result, cohort, tmp_path):
     new = make_cohort(tmp_path / "new", {"RRMS": 2, "NMOSD": 2}, scans=1, seed=9)
     store = store_of(new, tmp_path / "store")
-    assert result.model.predict(store)["called"].tolist() == new.visits["diagnosis"].tolist()
+    model = open_model("new", result.models["lesion-maps"])
+    assert model.predict(store)["called"].tolist() == new.visits["diagnosis"].tolist()
     small = replace(store, mask=store.mask[:-1])
     with pytest.raises(InputError, match="model was trained on"):
-        result.model.predict(small)
+        model.predict(small)
+    fewer = store.mask.copy()
+    fewer[tuple(np.argwhere(fewer)[0])] = False
+    with pytest.raises(InputError, match="brain mask has"):
+        model.predict(replace(store, mask=fewer))
 
 
 def store_of(cohort, folder):
@@ -209,9 +215,8 @@ def test_same_seed_same_bytes_whatever_the_row_order_and_jobs(cohort, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     run(cohort, seed=7, options=options).write(one)
     run(shuffled, seed=7, options=replace(options, n_jobs=2)).write(two)
-    for path in one.iterdir():
-        if path.name != "diagnosis.json":  # it says how many processes there were
-            assert path.read_bytes() == (two / path.name).read_bytes(), path.name
+    for path in one.rglob("*.*"):
+        assert path.read_bytes() == (two / path.relative_to(one)).read_bytes(), path.name
 
 
 def test_three_classes_one_against_the_rest(tmp_path):
@@ -222,7 +227,12 @@ def test_three_classes_one_against_the_rest(tmp_path):
     confusion = found.tables["confusion"].set_index("diagnosis")
     assert confusion.to_numpy().sum() == 24
     assert np.trace(confusion[list(confusion.index)].to_numpy()) > 18
-    assert found.model.predict(store_of(cohort, tmp_path / "s"))["called"].nunique() == 3
+    assert (
+        open_model("new", found.models["lesion-maps"])
+        .predict(store_of(cohort, tmp_path / "s"))["called"]
+        .nunique()
+        == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -241,6 +251,7 @@ def test_three_classes_one_against_the_rest(tmp_path):
             "too few for 3 outer",
         ),
         (lambda v: v.assign(diagnosis=["RRMS", "NMOSD"] * 15), "more than one diagnosis"),
+        (lambda v: v.assign(sex="x"), "column sex holds 'x'"),
         (lambda v: v.assign(participant_id="sub-x" + v["participant_id"].str[4:]), "no visit has belief"),
     ],
 )

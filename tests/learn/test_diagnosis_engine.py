@@ -10,15 +10,8 @@ from sklearn.svm import SVC
 
 from bids_app.errors import InputError
 from bids_app.learn.diagnosis.engine import binary_distances, chi2_rank, value_distances
-from bids_app.learn.diagnosis.sizes import (
-    PAPER_GRID,
-    PAPER_SIZES,
-    VanishingKernelWarning,
-    auc,
-    cv_folds,
-    resolve_sizes,
-    sweep,
-)
+from bids_app.learn.diagnosis.grid import PAPER_GRID, PAPER_SIZES, VanishingKernelWarning, resolve_sizes
+from bids_app.learn.diagnosis.sizes import auc, cv_folds, sweep
 
 
 def lesions(n=120, v=600, seed=0):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bids_app.learn.diagnosis.engine import MapView
+from bids_app.learn.diagnosis.grid import Grid
 from bids_app.learn.diagnosis.protocols import Design, fold_auc, leak_free, null_aucs, permuted, published
-from bids_app.learn.diagnosis.sizes import Grid
 
 GRID = Grid(sizes=(4, 32, 256), C=(1,), gamma=(0.125, 1))
 

@@ -44,6 +44,23 @@ def test_group_writes_tables_maps_and_an_offline_page(dataset, capsys):
     assert "http://" not in page
     assert "https://" not in page
     assert page.count("data:image/png") >= 4
+    models = str(out / "group" / "models")
+    assert main([str(bids), str(out), "group", "--apply-model", models]) == 0
+    called = pd.read_csv(out / "group" / "diagnosis_applied.tsv", sep="\t")
+    assert len(called) == 24 and (called["called"] == called["diagnosis"]).mean() > 0.8
+    assert json.loads((out / "group" / "diagnosis_applied.json").read_text())["Models"]
+    capsys.readouterr()
+    assert main([str(bids), str(out), "group", "--apply-model", models, "--analysis", "edss"]) == 2
+    assert "no model of --analysis edss; it has diagnosis" in capsys.readouterr().err
+
+
+def test_classes_and_acute_scans_are_chosen_on_the_command_line(dataset, capsys):
+    bids, out = dataset
+    command = [str(bids), str(out), "group", "--analysis", "diagnosis"]
+    assert main([*command, "--classes", "RRMS", "MOGAD"]) == 2
+    assert "found RRMS" in capsys.readouterr().err
+    assert main([*command, "--acute", "relapse"]) == 2
+    assert "column relapse (acute scans) is not in" in capsys.readouterr().err
 
 
 def test_group_honours_the_participant_filter(dataset, capsys):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bids_app.learn.diagnosis.grid import VanishingKernelWarning, warn_vanished
 from bids_app.learn.diagnosis.protocols import (
     Design,
     LeakFree,
@@ -21,7 +22,6 @@ from bids_app.learn.diagnosis.protocols import (
     patient_table,
     published,
 )
-from bids_app.learn.diagnosis.sizes import VanishingKernelWarning, warn_vanished
 from bids_app.learn.diagnosis.variants import compare_variants
 from bids_app.learn.diagnosis.views import LesionView
 from bids_app.progress import phase

@@ -8,58 +8,69 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from bids_app.errors import InputError
+from bids_app.learn.diagnosis.engine import MapView, binary_distances, kernel_values
+from bids_app.learn.diagnosis.grid import Grid, Sweep
 from bids_app.learn.diagnosis.scans import Scans
-from bids_app.learn.diagnosis.sizes import Grid, cv_folds, search
+from bids_app.learn.diagnosis.sizes import cv_folds, search
 from bids_app.learn.diagnosis.views import LesionView, above
 from bids_app.learn.lesion_maps import MapStore
 
+Floats = npt.NDArray[np.float64]
 
-class VoxelMachine(ClassifierMixin, BaseEstimator):
+
+@dataclass(frozen=True)
+class VoxelMachine:
     """An RBF support vector machine on thresholded belief at chosen voxels.
 
-    Parameters
+    Attributes
     ----------
-    voxels : ndarray of int
+    voxels : ndarray of int, shape (k,)
         Indices among the brain voxels.
     threshold : float
         Belief above which a voxel is a lesion.
     C, gamma : float
         Penalty and kernel parameter.
+    support : ndarray of uint8, shape (s, ceil(k / 8))
+        Lesion maps of the support scans at these voxels, one bit each.
+    weights : ndarray, shape (s,)
+        Dual coefficients.
+    intercept : float
     """
 
-    def __init__(
-        self,
-        voxels: npt.NDArray[np.intp] | None = None,
-        threshold: float = 0.0,
-        C: float = 1.0,
-        gamma: float = 1.0,
-    ) -> None:
-        self.voxels = voxels
-        self.threshold = threshold
-        self.C = C
-        self.gamma = gamma
+    voxels: npt.NDArray[np.intp]
+    threshold: float
+    C: float
+    gamma: float
+    support: npt.NDArray[np.uint8]
+    weights: Floats
+    intercept: float
 
-    def fit(self, X: npt.NDArray[np.floating], y: npt.NDArray[Any]) -> VoxelMachine:
-        """Fit on belief at brain voxels, shape (n, v), and classes."""
-        from sklearn.svm import SVC
+    @classmethod
+    def of(cls, found: Sweep, maps: npt.NDArray[np.bool_], threshold: float) -> VoxelMachine:
+        """Take the machine of a sweep's best size, fitted to lesion maps (n, v)."""
+        best = found.best_size
+        voxels, fitted = found.order[: found.sizes[best]], found.models[best]
+        return cls(
+            voxels=voxels,
+            threshold=float(threshold),
+            C=fitted.C,
+            gamma=fitted.gamma,
+            support=np.packbits(maps[fitted.machine.support_][:, voxels], axis=1),
+            weights=fitted.machine.dual_coef_[0],
+            intercept=float(fitted.machine.intercept_[0]),
+        )
 
-        self.machine_ = SVC(C=self.C, gamma=self.gamma).fit(self._lesions(X), y)
-        self.classes_ = self.machine_.classes_
-        return self
+    def distances(self, maps: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+        """Return in how many of the chosen voxels lesion maps (n, v) differ from each support scan, (n, s)."""
+        k = len(self.voxels)
+        support = np.unpackbits(self.support, axis=1, count=k).astype(bool)
+        return next(binary_distances(maps[:, self.voxels], support, np.arange(k), [k]))
 
-    def decision_function(self, X: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        """Return decision values of belief at brain voxels, (n, v) -> (n,)."""
-        return self.machine_.decision_function(self._lesions(X))
-
-    def predict(self, X: npt.NDArray[np.floating]) -> npt.NDArray[Any]:
-        """Return the called classes."""
-        return self.machine_.predict(self._lesions(X))
-
-    def _lesions(self, X: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        return above(np.asarray(X)[:, self.voxels], self.threshold).astype(np.float64)
+    def decide(self, maps: npt.NDArray[np.bool_]) -> Floats:
+        """Return decision values of lesion maps (n, v); not negative calls the machine's class."""
+        return kernel_values(self.distances(maps), self.gamma) @ self.weights + self.intercept
 
 
 @dataclass(frozen=True)
@@ -71,21 +82,25 @@ class DiagnosisModel:
     classes : tuple of str
         Labels; with two, one machine whose positive decisions call the first; with more, one per class.
     machines : list of VoxelMachine
-        Fitted machines.
-    shape, affine : tuple, ndarray
-        Grid of the belief maps.
-    n_voxels : int
-        Number of brain voxels.
+        Fitted machines; all have one threshold.
+    mask : ndarray of bool
+        Brain voxels of the grid.
+    affine : ndarray, shape (4, 4)
+        Voxel to template mm.
     cv : list of dict
         Per machine: number of voxels, C, gamma and cross-validated accuracy and AUC.
     """
 
     classes: tuple[str, ...]
     machines: list[VoxelMachine]
-    shape: tuple[int, ...]
-    affine: npt.NDArray[np.float64]
-    n_voxels: int
+    mask: npt.NDArray[np.bool_]
+    affine: Floats
     cv: list[dict[str, Any]]
+
+    @property
+    def positives(self) -> tuple[str, ...]:
+        """Class that each machine's decisions speak for."""
+        return self.classes[: len(self.machines)]
 
     def predict(self, store: MapStore) -> pd.DataFrame:
         """Call the diagnosis of every visit of a store.
@@ -93,29 +108,72 @@ class DiagnosisModel:
         Returns
         -------
         DataFrame
-            Column `called` and one decision value per machine.
+            Column `called`, one decision value per machine (`decision_<class>`), and the measures of `describe`.
 
         Raises
         ------
         InputError
             If the store's maps are on another grid.
         """
-        if store.mask.shape != tuple(self.shape) or not np.allclose(store.affine, self.affine, atol=1e-3):
+        if store.mask.shape != self.mask.shape or not np.allclose(store.affine, self.affine, atol=1e-3):
             raise InputError(
-                f"belief maps have shape {store.mask.shape}, the model was trained on {tuple(self.shape)} or "
-                "another affine; process the visits with the model's template"
+                f"belief maps have shape {store.mask.shape}, the model was trained on {self.mask.shape} or another "
+                "affine; process the visits with the model's template"
             )
-        if store.n_voxels != self.n_voxels:
+        if not np.array_equal(store.mask, self.mask):
             raise InputError(
-                f"brain mask has {store.n_voxels} voxels, the model's {self.n_voxels}; use the model's template"
+                f"brain mask has {store.n_voxels} voxels, the model's {int(self.mask.sum())} or others; use the "
+                "model's template"
             )
-        decisions = np.column_stack([m.decision_function(np.asarray(store.belief)) for m in self.machines])
+        maps = self.lesions(store)
+        decisions = np.column_stack([machine.decide(maps) for machine in self.machines])
+        table = pd.DataFrame(decisions, columns=[f"decision_{name}" for name in self.positives])
         if len(self.machines) == 1:
             decisions = np.column_stack([decisions, -decisions])
         index = decisions.argmax(axis=1)  # a decision of 0 calls the first, as in the machine itself
-        names = [f"decision_{name}" for name in self.classes[: len(self.machines)]]
-        table = pd.DataFrame(decisions[:, : len(names)], columns=names)
         table.insert(0, "called", np.array(self.classes, dtype=object)[index])
+        return table.join(self.describe(store, maps))
+
+    def lesions(self, store: MapStore) -> npt.NDArray[np.bool_]:
+        """Return the lesion maps that the machines see, (n, v)."""
+        return above(np.asarray(store.belief), self.machines[0].threshold)
+
+    def describe(
+        self,
+        store: MapStore,
+        maps: npt.NDArray[np.bool_],
+        patient: npt.NDArray[Any] | None = None,
+        support: list[npt.NDArray[np.intp]] | None = None,
+    ) -> pd.DataFrame:
+        """Return what tells whether scans are like those in training.
+
+        Parameters
+        ----------
+        store : MapStore
+        maps : ndarray of bool, shape (n, v)
+            `lesions` of the store.
+        patient : ndarray, shape (n,), optional
+            Patient of each scan; with `support`, the scans' own patient does not count as a neighbour.
+        support : list of ndarray, optional
+            For each machine, which of these scans support it.
+
+        Returns
+        -------
+        DataFrame
+            belief_mean, belief_sd (over brain voxels), lesion_voxels, and for each machine nearest_<class>: in how many
+            of its voxels the scan differs from the most similar support scan.
+        """
+        mean, square = np.asarray(store.sums).T / store.n_voxels
+        table = pd.DataFrame({"belief_mean": mean, "belief_sd": np.sqrt(np.maximum(square - mean**2, 0))})
+        table["lesion_voxels"] = maps.sum(axis=1)
+        for k, (name, machine) in enumerate(zip(self.positives, self.machines, strict=True)):
+            distance = machine.distances(maps).astype(np.float64)
+            if patient is not None and support is not None:
+                distance[patient[:, None] == patient[support[k]][None, :]] = np.nan
+            known = np.isfinite(distance).any(axis=1)
+            nearest = np.full(len(maps), np.nan)
+            nearest[known] = np.nanmin(distance[known], axis=1)
+            table[f"nearest_{name}"] = nearest
         return table
 
 
@@ -127,17 +185,30 @@ def fit_model(
     seed: int,
     threshold: Literal["train"] | float,
     n_sd: float,
-) -> DiagnosisModel:
-    """Choose number of voxels, C and gamma by patient-whole cross-validation on all scans, and fit on all."""
+) -> tuple[DiagnosisModel, pd.DataFrame]:
+    """Choose number of voxels, C and gamma as inside an outer fold of the leak-free protocol, and fit on all scans.
+
+    Patients are kept whole and ranking and threshold learned inside the folds; the number of voxels is that of the
+    highest mean AUC over folds. The threshold of the model is that of all scans.
+
+    Returns
+    -------
+    model : DiagnosisModel
+    measures : DataFrame
+        `DiagnosisModel.describe` of the training scans, own patients left out.
+    """
     every = np.arange(len(scans.table))
-    machines, chosen = [], []
+    machines, chosen, support = [], [], []
+    maps: npt.NDArray[np.bool_]
     for positive in scans.classes[: 1 if len(scans.classes) == 2 else None]:
         y = scans.label == positive
         view = LesionView(store, y, "belief", threshold, n_sd)
         found = search(view, y, grid, every, cv_folds(y, scans.patient, cv, seed), inside_folds=True)
-        best, learned = found.best_size, view.threshold_of(every)
-        model, voxels = found.models[best], found.order[: found.sizes[best]]
-        machine = VoxelMachine(voxels, learned, model.C, model.gamma)
-        machines.append(machine.fit(np.asarray(store.belief), y))
-        chosen.append({str(k): v for k, v in found.table().iloc[best].to_dict().items()})
-    return DiagnosisModel(scans.classes, machines, store.mask.shape, store.affine, store.n_voxels, chosen)
+        fitted: MapView = view.fitted(every)
+        maps = fitted.maps
+        machines.append(VoxelMachine.of(found, maps, view.threshold_of(every)))
+        support.append(found.models[found.best_size].machine.support_)
+        row = found.table().iloc[found.best_size].to_dict()
+        chosen.append({"positive": positive} | {str(name): value for name, value in row.items()})
+    model = DiagnosisModel(scans.classes, machines, store.mask, store.affine, chosen)
+    return model, model.describe(store, maps, scans.patient, support)

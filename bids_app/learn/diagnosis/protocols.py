@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.learn.diagnosis.engine import Rows, View
-from bids_app.learn.diagnosis.sizes import Grid, Sweep, auc, cv_folds, search
+from bids_app.learn.diagnosis.grid import Grid, Sweep
+from bids_app.learn.diagnosis.sizes import auc, cv_folds, search
 from bids_app.learn.statistics import cluster_bootstrap, wilson_interval
 from bids_app.progress import track
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
-import pandas as pd
 
-from bids_app.derivatives import save_image, write_json, write_table
+from bids_app.derivatives import save_image
+from bids_app.learn.results import StudyResult
 
 ABOUT = {
     "scans": "One row per scan: split, outer fold, decision values and calls of both protocols.",
@@ -30,42 +29,23 @@ ABOUT = {
 }
 
 
-@dataclass(frozen=True)
-class DiagnosisResult:
+@dataclass(frozen=True, kw_only=True)
+class DiagnosisResult(StudyResult):
     """Study B on one cohort.
 
     Attributes
     ----------
-    tables : dict of str to DataFrame
-        Tidy tables; `ABOUT` says what each holds.
     images : dict of str to Nifti1Image
         Maps in template space.
-    notes : list of str
-        What a reader must know: exclusions, warnings, limits.
-    settings : dict
-        Seed, grids, folds, threshold: what the numbers depend on.
-    model : DiagnosisModel, optional
-        The machine for new scans.
     """
 
-    tables: dict[str, pd.DataFrame]
+    name = "diagnosis"
+    description = "Differential diagnosis from lesion maps (study B), as published and leak-free."
+    about = ABOUT
+
     images: dict[str, nib.Nifti1Image]
-    notes: list[str]
-    settings: dict[str, Any]
-    model: Any = field(default=None, repr=False)
 
     def write(self, folder: Path) -> list[Path]:
-        """Write `diagnosis_<name>.tsv`, `diagnosis_<name>.nii.gz` and `diagnosis.json`; return the paths."""
-        written = []
-        for name, table in self.tables.items():
-            written.append(write_table(table, folder / f"diagnosis_{name}.tsv"))
-        for name, image in self.images.items():
-            written.append(save_image(image, folder / f"diagnosis_{name}.nii.gz"))
-        card = {
-            "Description": "Differential diagnosis from lesion maps (study B), as published and leak-free.",
-            "Tables": {name: ABOUT[name] for name in self.tables},
-            "Notes": self.notes,
-            "Settings": self.settings,
-        }
-        written.append(write_json(card, folder / "diagnosis.json"))
-        return written
+        """Write `diagnosis_<name>.tsv`, `diagnosis_<name>.nii.gz`, `diagnosis.json` and the model; return the paths."""
+        maps = [save_image(image, folder / f"diagnosis_{name}.nii.gz") for name, image in self.images.items()]
+        return [*super().write(folder), *maps]

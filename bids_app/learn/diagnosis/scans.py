@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.learn.names import visit_names
+from bids_app.learn.names import is_male, visit_names
 
 CLINICAL = ("age", "onset_age", "sex", "disease_duration", "months_since_episode")
 FIRST_CLASSES = ("RRMS", "MS")  # whose share called right is the sensitivity, as in study B
@@ -57,9 +57,8 @@ class Scans:
 
 
 def _number(column: pd.Series) -> npt.NDArray[np.float64]:
-    if column.name == "sex":
-        column = column.astype(str).str.strip().str.upper().str[0].map({"M": 1.0, "F": 0.0})
-    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    numbers = is_male(column) if column.name == "sex" else pd.to_numeric(column, errors="coerce")
+    return numbers.to_numpy(dtype=np.float64)
 
 
 def select_scans(

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.learn.diagnosis import maps as brain_maps
+from bids_app.learn.artifact import site_names
 from bids_app.learn.diagnosis import raters as judges
+from bids_app.learn.diagnosis.apply import make_model
 from bids_app.learn.diagnosis.binary import Binary, analyse
+from bids_app.learn.diagnosis.cohort_maps import cohort_maps
+from bids_app.learn.diagnosis.grid import PAPER, Grid
 from bids_app.learn.diagnosis.model import fit_model
 from bids_app.learn.diagnosis.protocols import COMPACT, Design
 from bids_app.learn.diagnosis.result import DiagnosisResult
 from bids_app.learn.diagnosis.rule import rule_calls
 from bids_app.learn.diagnosis.scans import Scans, check_folds, map_paths, select_scans
-from bids_app.learn.diagnosis.sizes import PAPER, Grid
 from bids_app.learn.diagnosis.tables import by_class, by_split
 from bids_app.learn.diagnosis.variants import VARIANTS
 from bids_app.learn.diagnosis.views import N_SD, LesionView
 from bids_app.learn.lesion_maps import MapStore, build_store
 
 if TYPE_CHECKING:
-    import nibabel as nib
-
     from bids_app.cohort import Cohort
 
 Protocol = Literal["both", "paper", "nested"]
@@ -139,12 +138,35 @@ def run(
             tables["by_split"] = by_split(scans.table, _first_part(tables["scans"])["paper_test"].to_numpy())
         if ratings is not None:
             tables |= _rater_tables(ratings, scans, tables["scans"])
-        images, tables["clusters"] = _maps(scans, store, parts, options)
-        model = fit_model(scans, store, options.grid, options.cv, seed, options.threshold, options.n_sd)
+        view = LesionView(store, scans.label, "belief", options.threshold, options.n_sd)
+        images, tables["clusters"] = cohort_maps(scans, store, parts, view)
+        learned, measures = fit_model(
+            scans, store, options.grid, options.cv, seed, options.threshold, options.n_sd
+        )
     notes = [*scans.notes, *(note for part in parts for note in part.notes), INDEPENDENCE]
-    settings = {"protocol": protocol, "seed": seed, "template": template} | asdict(options)
+    settings: dict[str, Any] = {"protocol": protocol, "seed": seed, "template": template}
+    settings |= {name: value for name, value in asdict(options).items() if name != "n_jobs"}
     settings |= {"n_voxels": store.n_voxels, "thresholds": {p.positive: p.threshold for p in parts}}
-    return DiagnosisResult(tables, images, list(dict.fromkeys(notes)), settings, model)
+    card = _card(scans, tables["performance"], settings)
+    return DiagnosisResult(
+        tables=tables,
+        images=images,
+        notes=list(dict.fromkeys(notes)),
+        settings=settings,
+        models={"lesion-maps": make_model(learned, measures, card)},
+    )
+
+
+def _card(scans: Scans, performance: pd.DataFrame, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what a saved model's card says of its training."""
+    return {
+        "Template": settings["template"],
+        "Sites": site_names(scans.table),
+        "Metrics": performance.round(4).astype(object).where(performance.notna(), None).to_dict("records"),
+        "Settings": settings,
+        "TrainingVisits": len(scans.table),
+        "TrainingPatients": int(scans.table["participant_id"].nunique()),
+    }
 
 
 def _with_maps(scans: Scans, derivatives: Path, template: str) -> tuple[Scans, dict[str, dict[str, Path]]]:
@@ -235,48 +257,3 @@ def _rater_tables(ratings: pd.DataFrame, scans: Scans, table: pd.DataFrame) -> d
         found["raters"] = [judges.performance(ratings, truth, scans.classes[0])]
         found["agreement"] = [judges.agreement(ratings, truth)]
     return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}
-
-
-def _maps(
-    scans: Scans, store: MapStore, parts: Sequence[Binary], options: Options
-) -> tuple[dict[str, nib.Nifti1Image], pd.DataFrame]:
-    """Return the maps as images and the cluster table, from all scans of the cohort."""
-    every = np.arange(len(scans.table))
-    view = LesionView(store, scans.label, "belief", options.threshold, options.n_sd)
-    maps, slug = view.fitted(every).maps, _slug
-    images = {
-        f"frequency-{slug(name)}": store.image(brain_maps.frequency(maps[scans.label == name]))
-        for name in scans.classes
-    }
-    regions = _regions(store)
-    tables = []
-    for part in parts:
-        signed, q = brain_maps.signed_chi2(maps, scans.label == part.positive)
-        rest = next(name for name in scans.classes if name != part.positive)
-        classes = (part.positive, rest if len(scans.classes) == 2 else "the rest")
-        images[f"chi2-{slug(part.positive)}"] = store.image(signed)
-        images[f"chi2q-{slug(part.positive)}"] = store.image(q)
-        volume = np.ones(store.mask.shape, np.float32)
-        volume[store.mask] = q
-        tables.append(brain_maps.clusters(store.image(signed), volume, regions, classes))
-        if part.order is not None:
-            depth = brain_maps.selection_depth(part.order, part.sizes)
-            images[f"selected-{slug(part.positive)}"] = store.image(depth)
-    return images, pd.concat(tables, ignore_index=True)
-
-
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in name)
-
-
-def _regions(store: MapStore) -> brain_maps.Regions:
-    """Return AAL on the grid of the maps."""
-    import nibabel as nib
-
-    from bids_app.image.atlas import load_atlas
-    from bids_app.image.volume import resample
-
-    atlas = load_atlas()
-    grid = nib.Nifti1Image(store.mask.astype(np.uint8), store.affine)
-    names = dict(zip(atlas.regions["index"], atlas.regions["name"], strict=True))
-    return brain_maps.Regions.of(resample(atlas.image, grid, order=0), names)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.learn.diagnosis.engine import View
+from bids_app.learn.diagnosis.grid import Grid
 from bids_app.learn.diagnosis.protocols import COMPACT, Design, calls_table, leak_free, patient_table
-from bids_app.learn.diagnosis.sizes import Grid
 from bids_app.learn.diagnosis.views import BeliefView, ClinicalView, LesionView
 
 MEDIAN = replace(COMPACT, gamma=(0.25, 1, 4), gamma_scale="median")

@@ -1,0 +1,205 @@
+"""Diagnosis models for new visits: what is saved, and how it is applied with its limits told."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bids_app.errors import InputError
+from bids_app.learn.artifact import LICENCE, LOW_APPLICABILITY, Model, training_ranges, versions
+from bids_app.learn.diagnosis.model import DiagnosisModel, VoxelMachine
+from bids_app.learn.diagnosis.protocols import patient_table
+from bids_app.learn.diagnosis.scans import map_paths, refuse_typos
+from bids_app.learn.lesion_maps import build_store
+from bids_app.learn.names import visit_names
+from bids_app.learn.results import Applied
+
+if TYPE_CHECKING:
+    from bids_app.cohort import Cohort
+
+UNITS = {"belief_mean": "1", "belief_sd": "1", "lesion_voxels": "voxels", "nearest": "voxels"}
+PRIVACY = (
+    "The file holds lesion maps of training scans in template space, at the chosen voxels (a support vector machine is "
+    "made of them), without names; share it as you would share such maps."
+)
+RULE = (
+    "Number of voxels, C and gamma: cross-validation with patients kept whole, ranking and threshold learned inside "
+    "its folds, by the mean AUC over folds. Threshold and voxels of the model: all training scans."
+)
+
+
+def make_model(model: DiagnosisModel, measures: pd.DataFrame, about: dict[str, Any]) -> Model:
+    """Return a model as it is saved.
+
+    Parameters
+    ----------
+    model : DiagnosisModel
+    measures : DataFrame
+        `DiagnosisModel.describe` of the training scans.
+    about : dict
+        Further entries of the card: Template, Sites, Metrics, Settings, numbers of visits and patients.
+    """
+    parts = {
+        "machines": [asdict(machine) for machine in model.machines],
+        "mask": np.packbits(model.mask),
+        "affine": model.affine,
+    }
+    card = {
+        "Kind": "diagnosis",
+        "Description": "Diagnosis by a support vector machine on lesion maps (study B).",
+        "Outcome": "diagnosis",
+        "Classes": list(model.classes),
+        "Inputs": list(measures.columns),
+        "Units": {name: UNITS[name if name in UNITS else "nearest"] for name in measures},
+        "Ranges": training_ranges(measures),
+        "Grid": {
+            "Shape": list(model.mask.shape),
+            "Affine": model.affine.tolist(),
+            "BrainVoxels": int(model.mask.sum()),
+        },
+        "Machines": model.cv,
+        "Threshold": model.machines[0].threshold,
+        "ChosenBy": RULE,
+        "Versions": versions(),
+        "Privacy": PRIVACY,
+        "Licence": LICENCE,
+    }
+    return Model(parts, card | about)
+
+
+def open_model(name: str, saved: Model) -> DiagnosisModel:
+    """Return the machines of a saved model.
+
+    Raises
+    ------
+    InputError
+        If what it holds does not fit together.
+    """
+    try:
+        card, parts = saved.card, saved.parts
+        shape = tuple(card["Grid"]["Shape"])
+        mask = np.unpackbits(parts["mask"], count=int(np.prod(shape))).astype(bool).reshape(shape)
+        machines = [VoxelMachine(**part) for part in parts["machines"]]
+        classes = tuple(map(str, card["Classes"]))
+        fits = len(machines) == (1 if len(classes) == 2 else len(classes)) and bool(machines)
+        for machine in machines:
+            k, s = len(machine.voxels), len(machine.weights)
+            fits &= machine.support.shape == (s, -(-k // 8)) and machine.voxels.dtype.kind == "i"
+            fits &= bool(k and machine.voxels.min() >= 0 and machine.voxels.max() < mask.sum())
+        if not fits:
+            raise ValueError("its parts do not fit together")
+        str(card["Template"])
+        return DiagnosisModel(classes, machines, mask, np.asarray(parts["affine"], float), card["Machines"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{name}: not readable as a diagnosis model ({error}); train it again") from error
+
+
+def apply_models(cohort: Cohort, models: Sequence[tuple[str, Model]], seed: int = 1) -> Applied:
+    """Call the diagnosis of a cohort's visits with saved models.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Visits and the derivatives folder; a column diagnosis is compared with where there is one.
+    models : sequence of (name, Model)
+        Of `load_models`, kind `diagnosis`.
+    seed : int
+        Of the intervals of the performance.
+
+    Returns
+    -------
+    Applied
+        `applied`: a row per visit and model: diagnosis (where known), called, decision values, the measures that the
+        applicability comes from. `applied_performance`: one row per model, class and metric.
+
+    Raises
+    ------
+    InputError
+        If no visit has a belief map in the model's template, one lies on another grid, or a label differs from a
+        class only in case or spaces.
+    """
+    tables, scores, notes = [], [], []
+    for name, saved in models:
+        rows, told = _apply_one(cohort, name, saved)
+        tables.append(rows)
+        notes += told
+        scores += _scores(rows, saved.card["Classes"], seed)
+    found = {"applied": pd.concat(tables, ignore_index=True)}
+    if scores:
+        found["applied_performance"] = pd.concat(scores, ignore_index=True)
+    return Applied(found, list(dict.fromkeys(notes)))
+
+
+def _apply_one(cohort: Cohort, name: str, saved: Model) -> tuple[pd.DataFrame, list[str]]:
+    from bids_app.image.template import belief_grid
+
+    model, template = open_model(name, saved), str(saved.card["Template"])
+    visits = cohort.visits.assign(
+        visit=visit_names(cohort.visits["participant_id"], cohort.visits["session_id"])
+    )
+    paths = map_paths(visits, Path(cohort.derivatives), template)["belief"]
+    has = np.array([path.exists() for path in paths.values()])
+    if not has.any():
+        first = next(iter(paths.values()))
+        raise InputError(
+            f"{first}: no visit has a belief map in {name}'s template; run the participant level with --template "
+            f"{template}"
+        )
+    notes = [f"{(~has).sum()} visits without a belief map were left out"] if not has.all() else []
+    visits = visits[has].reset_index(drop=True)
+    with tempfile.TemporaryDirectory(prefix="demyelin-maps-") as folder:
+        beliefs = {visit: paths[visit] for visit in visits["visit"]}
+        store = build_store(beliefs, {}, belief_grid(template), Path(folder))
+        found = model.predict(store)
+    fits = saved.applicability(found)
+    rows = visits[["participant_id", "session_id"]].assign(model=name)
+    rows["diagnosis"] = visits.get("diagnosis")
+    rows = pd.concat([rows, found], axis=1).assign(applicability=fits)
+    return rows, [*notes, *_limits(name, saved, model, visits, rows)]
+
+
+def _limits(
+    name: str, saved: Model, model: DiagnosisModel, visits: pd.DataFrame, rows: pd.DataFrame
+) -> Iterable[str]:
+    """Yield what a reader must know of these calls; refuse labels that look like typing errors."""
+    poor, empty = (
+        int((rows["applicability"] < LOW_APPLICABILITY).sum()),
+        int((rows["lesion_voxels"] == 0).sum()),
+    )
+    if poor:
+        yield (
+            f"{name}: {poor} of {len(rows)} visits lie outside the training range in belief, lesion volume or distance "
+            "to any training scan; their calls are extrapolations"
+        )
+    if empty:
+        yield f"{name}: {empty} visits have no lesion at all; they are all called alike"
+    labels = set(rows["diagnosis"].dropna().astype(str))
+    refuse_typos([*model.classes, *labels])
+    if unseen := sorted(labels - set(model.classes)):
+        yield (
+            f"{name}: diagnosis {', '.join(unseen)} was not in training; such visits are called one of "
+            f"{', '.join(model.classes)} all the same and are left out of the performance"
+        )
+    if new := saved.unseen_sites(visits):
+        yield f"site {', '.join(new)} was not in training; measures may be shifted there"
+
+
+def _scores(rows: pd.DataFrame, classes: Sequence[str], seed: int) -> list[pd.DataFrame]:
+    """Return each machine's metrics on the visits whose diagnosis is known."""
+    known = rows[rows["diagnosis"].isin(classes)]
+    out = []
+    for positive in [name for name in classes if f"decision_{name}" in rows]:
+        y = (known["diagnosis"] == positive).to_numpy()
+        if y.any() and not y.all():
+            decision = known[f"decision_{positive}"].to_numpy()
+            table = patient_table(
+                y, decision, np.zeros(len(y), np.intp), known["participant_id"].to_numpy(), seed
+            )
+            out.append(table.assign(model=rows["model"].iloc[0], positive=positive))
+    return out
