@@ -1,9 +1,10 @@
-"""Slices of a visit's images with what was found drawn over them."""
+"""Slices of a visit's images as sheets of tiles: grey backgrounds, and layers to lay over them."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,124 +12,228 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     import nibabel as nib
-    from matplotlib.axes import Axes
+    from PIL.Image import Image
 
     Array = npt.NDArray[np.float32]
 
 COLUMNS = 7
 PLANES = (2, 2, 1, 0)  # two rows of axial slices, one coronal, one sagittal
+TILE = 176  # pixels
+MARGIN_MM = 4.0
 INK = {"brain": "#ff5d5d", "lesion": "#ff3b3b", "WM": "#39c2ff", "GM": "#ffd166", "CSF": "#7bd88f"}
+RAMPS = {"heat": "inferno", "cut": "viridis", "signed": "RdBu_r"}
+AXES = "xyz"
 
 
-class Overlay(NamedTuple):
-    """What is drawn over the slices.
+class Crop(NamedTuple):
+    """One tile: a slice across `plane` and the box of it that is shown."""
 
-    Attributes
-    ----------
-    image : Nifti1Image
-        On the grid of the background.
-    kind : str
-        `contour` draws the outline of image > level; `labels` fills each label with a colour of its own;
-        `heat` shows values above `level` as a colour scale.
-    colour : str
-        A colour (contour) or a matplotlib colour map (labels, heat).
-    level : float
-        Smallest value that is drawn.
-    """
-
-    image: nib.Nifti1Image
-    kind: str
-    colour: str
-    level: float = 0.5
+    plane: int
+    at: int
+    box: tuple[slice, slice]
 
 
-def mosaic(
-    background: nib.Nifti1Image,
-    path: Path,
-    *,
-    overlays: Sequence[Overlay] = (),
-    focus: nib.Nifti1Image | None = None,
-) -> Path:
-    """Draw slices in three orientations.
+class Sheet:
+    """Slices of one grid; every image on that grid is drawn on the same tiles.
+
+    The person's left is on the left of axial and coronal tiles, the front on the right of sagittal ones.
 
     Parameters
     ----------
-    background : Nifti1Image, (x, y, z)
-        Grey image.
-    path : Path
-        PNG file to write, atomically.
-    overlays : sequence of Overlay
-        Drawn in order.
+    like : Nifti1Image, (x, y, z)
+        Background: its head fills the tiles.
     focus : Nifti1Image, optional
-        Mask: slices are chosen where it has most voxels (else evenly through the head).
-
-    Returns
-    -------
-    Path
-        `path`.
+        Mask on the same grid: slices are chosen where it has most voxels, else evenly through the head.
     """
-    import nibabel as nib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    from bids_app.derivatives import atomic
+    def __init__(self, like: nib.Nifti1Image, focus: nib.Nifti1Image | None = None) -> None:
+        import nibabel as nib
 
-    whole = canonical(background)
-    box = _head_box(whole)
-    grey = whole[box]
-    layers = [(overlay, canonical(overlay.image)[box]) for overlay in overlays]
-    where = canonical(focus)[box] > 0 if focus is not None else grey > _foreground(grey)
-    bright = grey[grey > _foreground(grey)]
-    low, high = np.percentile(bright, [1, 99.5]) if bright.size else (0.0, 1.0)
-    figure = Figure(figsize=(COLUMNS * 1.6, len(PLANES) * 1.75), facecolor="black")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(len(PLANES), COLUMNS, gridspec_kw={"wspace": 0.01, "hspace": 0.01})
-    zooms = nib.affines.voxel_sizes(canonical_image(background).affine)
-    places = _places(where, focus is not None)
-    for row, plane in enumerate(PLANES):
-        across, up = (axis for axis in range(3) if axis != plane)
-        for axis, index in zip(axes[row], places[row], strict=False):
-            common = {"origin": "lower", "aspect": zooms[up] / zooms[across], "interpolation": "nearest"}
-            axis.imshow(grey.take(index, plane).T, cmap="gray", vmin=low, vmax=high, **common)
-            for overlay, values in layers:
-                _draw(axis, overlay, values.take([index], plane).squeeze(plane).T, common)
-        for axis in axes[row]:
-            axis.set_axis_off()
-    figure.subplots_adjust(0, 0, 1, 1)
-    with atomic(path) as aside:
-        figure.savefig(aside, format="png", dpi=110, facecolor="black")
-    return path
+        grey = canonical(like)
+        self.affine = nib.as_closest_canonical(like).affine
+        self.zooms = nib.affines.voxel_sizes(self.affine)
+        where = canonical(focus) > 0 if focus is not None else grey > _foreground(grey)
+        box = _head_box(grey, self.zooms)
+        self.crops = [
+            [Crop(plane, index, _sides(box, plane)) for index in row]
+            for plane, row in zip(PLANES, _places(where, box, focus is not None), strict=True)
+        ]
+        widest = max((side.stop - side.start) * zoom for side, zoom in zip(box, self.zooms, strict=True))
+        self.scale = TILE / float(widest)  # pixels per millimetre
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return TILE * len(self.crops), TILE * COLUMNS
+
+    def grey(self, image: nib.Nifti1Image, *, marks: bool = True) -> Image:
+        """Draw a background, black to white between the 1st and the 99.5th percentile of the head."""
+        from PIL.Image import fromarray
+
+        data = canonical(image)
+        bright = data[data > _foreground(data)]
+        low, high = np.percentile(bright, [1, 99.5]) if bright.size else (0.0, 1.0)
+        if high <= low:
+            high = low + 1
+        shown = fromarray(_bytes(self._tiles(data, "bicubic"), low, high))
+        return self._marked(shown) if marks else shown
+
+    def outline(self, image: nib.Nifti1Image, level: float, colour: str) -> Image:
+        """Draw the outline of image > level, transparent elsewhere."""
+        from PIL import ImageColor
+        from PIL.Image import fromarray
+        from scipy import ndimage
+
+        inside = self._tiles((canonical(image) > level).astype(np.float32), "bilinear") > 0.5
+        edge = inside & ~ndimage.binary_erosion(inside, iterations=1)
+        alpha = np.clip(ndimage.gaussian_filter(edge.astype(np.float32), 0.6) * 2.6, 0, 1)
+        drawn = np.zeros((*edge.shape, 4), np.uint8)
+        drawn[..., :3] = ImageColor.getrgb(colour)[:3]
+        drawn[..., 3] = alpha * 255
+        return fromarray(drawn)
+
+    def labels(self, image: nib.Nifti1Image) -> Image:
+        """Fill each label with a colour of its own, transparent elsewhere."""
+        from matplotlib import colormaps
+        from PIL.Image import fromarray
+
+        values = self._tiles(canonical(image), "nearest").astype(np.int64)
+        table = (np.asarray(colormaps["tab20"].colors) * 255).astype(np.uint8)  # type: ignore[attr-defined]
+        drawn = np.zeros((*values.shape, 4), np.uint8)
+        drawn[..., :3] = table[(values * 7) % len(table)]
+        drawn[..., 3] = np.where(values > 0, 255, 0)
+        return fromarray(drawn)
+
+    def values(self, image: nib.Nifti1Image, low: float, high: float) -> Image:
+        """Draw values from `low` to `high` as the bytes 0 to 255: what the page's threshold works on."""
+        from PIL.Image import fromarray
+
+        return fromarray(_bytes(self._tiles(canonical(image), "bilinear"), low, high))
+
+    def _tiles(self, data: Array, how: str) -> Array:
+        """Return the tiles of an image as one array, (height, width)."""
+        sheet = np.zeros(self.size, np.float32)
+        for row, crops in enumerate(self.crops):
+            for column, crop in enumerate(crops):
+                tile = cut(data, crop, self.zooms, self.scale, how)
+                top, left = (
+                    (TILE - tile.shape[0]) // 2 + row * TILE,
+                    (TILE - tile.shape[1]) // 2 + column * TILE,
+                )
+                sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+        return sheet
+
+    def _marked(self, sheet: Image) -> Image:
+        """Write each tile's place in mm, and L and R where a row has them."""
+        from PIL import ImageDraw, ImageFont
+
+        pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+        for row, crops in enumerate(self.crops):
+            for column, crop in enumerate(crops):
+                centre = [side // 2 for side in (0, 0, 0)]
+                centre[crop.plane] = crop.at
+                place = (self.affine @ [*centre, 1])[crop.plane]
+                corner = (column * TILE + 4, (row + 1) * TILE - 16)
+                pen.text(corner, f"{AXES[crop.plane]} {place:.0f}", fill=190, font=font)
+                if column == 0:
+                    left, right = ("L", "R") if crop.plane else ("P", "A")
+                    pen.text((4, row * TILE + 3), left, fill=230, font=font)
+                    pen.text((TILE - 12, row * TILE + 3), right, fill=230, font=font)
+        return sheet
 
 
-def canonical_image(image: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Return the image with axes to the right, front and top."""
-    import nibabel as nib
+def cut(data: Array, crop: Crop, zooms: npt.NDArray[np.float64], scale: float, how: str) -> Array:
+    """Return one slice as a picture: rows from the top, `scale` pixels per millimetre."""
+    from PIL.Image import Resampling, fromarray
 
-    return nib.as_closest_canonical(image)
+    across, up = (axis for axis in range(3) if axis != crop.plane)
+    where: list[Any] = list(crop.box)
+    where.insert(crop.plane, crop.at)
+    flat = data[tuple(where)].T[::-1]
+    size = (
+        max(1, round(flat.shape[1] * float(zooms[across]) * scale)),
+        max(1, round(flat.shape[0] * float(zooms[up]) * scale)),
+    )
+    picture = fromarray(np.ascontiguousarray(flat, dtype=np.float32))
+    return np.asarray(picture.resize(size, getattr(Resampling, how.upper())))
+
+
+def colour(values: Image, ramp: str, low: float, high: float, level: float) -> Image:
+    """Colour what `Sheet.values` drew, transparent below `level`: the picture before any threshold is moved."""
+    from matplotlib import colormaps
+    from PIL.Image import fromarray
+
+    raw = np.asarray(values)
+    drawn = (colormaps[RAMPS[ramp]](np.arange(256)) * 255).astype(np.uint8)[raw]
+    drawn[..., 3] = np.where(raw / 255 * (high - low) + low >= level, 255, 0)
+    return fromarray(drawn)
+
+
+def ramp_stops(ramp: str, number: int = 9) -> str:
+    """Return a colour scale as hexadecimal colours, for the page."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return " ".join(to_hex(colormaps[RAMPS[ramp]](place)) for place in np.linspace(0, 1, number))
+
+
+def composite(background: Image, layers: Sequence[tuple[Image, float]]) -> Image:
+    """Lay layers with their opacities (0 to 1) over a background."""
+    from PIL.Image import alpha_composite
+
+    flat = background.convert("RGBA")
+    for layer, opacity in layers:
+        faint = layer.copy()
+        faint.putalpha(layer.getchannel("A").point(lambda alpha, by=opacity: round(alpha * by)))
+        flat = alpha_composite(flat, faint)
+    return flat.convert("RGB")
+
+
+def encode(picture: Image, kind: str = ".webp", **more: Any) -> bytes:
+    """Return a picture as a file's bytes; WebP of quality 82, or lossless PNG."""
+    stream = io.BytesIO()
+    options: dict[str, Any] = {"quality": 82, "method": 2} if kind == ".webp" else {"compress_level": 4}
+    picture.save(stream, format=kind[1:], **(options | more))
+    return stream.getvalue()
 
 
 def canonical(image: nib.Nifti1Image) -> Array:
-    """Return the voxels with axes to the right, front and top."""
-    return np.nan_to_num(np.asarray(canonical_image(image).dataobj, dtype=np.float32))
+    """Return the voxels with axes to the right, front and top; what is no number is 0."""
+    import nibabel as nib
+
+    data = np.asarray(nib.as_closest_canonical(image).dataobj, dtype=np.float32)
+    return np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _head_box(grey: Array, margin: int = 3) -> tuple[slice, ...]:
-    """Return the box of the head, so that the slices fill their frames."""
-    inside = grey > _foreground(grey)
-    if not inside.any():
-        return tuple(slice(None) for _ in grey.shape)
-    sides = []
-    for axis in range(3):
-        found = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
-        sides.append(slice(max(found[0] - margin, 0), found[-1] + margin + 1))
-    return tuple(sides)
+def _bytes(values: Array, low: float, high: float) -> npt.NDArray[np.uint8]:
+    return (np.clip((values - low) / (high - low), 0, 1) * 255).round().astype(np.uint8)
 
 
 def _foreground(grey: Array) -> float:
     return float(0.1 * np.percentile(grey, 99))
 
 
-def _places(where: npt.NDArray[np.bool_], dense: bool) -> list[list[int]]:
+def _head_box(grey: Array, zooms: npt.NDArray[np.float64]) -> tuple[slice, ...]:
+    """Return the box of the head, so that the slices fill their tiles."""
+    inside = grey > _foreground(grey)
+    if not inside.any():
+        return tuple(slice(0, size) for size in grey.shape)
+    sides = []
+    for axis in range(3):
+        found = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
+        margin = int(np.ceil(MARGIN_MM / zooms[axis]))
+        sides.append(
+            slice(max(int(found[0]) - margin, 0), min(int(found[-1]) + margin + 1, grey.shape[axis]))
+        )
+    return tuple(sides)
+
+
+def _sides(box: tuple[slice, ...], plane: int) -> tuple[slice, slice]:
+    across, up = (box[axis] for axis in range(3) if axis != plane)
+    return across, up
+
+
+def _places(where: npt.NDArray[np.bool_], box: tuple[slice, ...], dense: bool) -> list[list[int]]:
     """Return slice numbers for each row: evenly through the mask, or where it is largest."""
     rows = []
     for row, plane in enumerate(PLANES):
@@ -138,22 +243,9 @@ def _places(where: npt.NDArray[np.bool_], dense: bool) -> list[list[int]]:
             best = np.lexsort((away, -sums))  # the fullest slices, then those next to them
             chosen = np.sort(best[: 2 * COLUMNS])[row % 2 :: 2] if plane == 2 else np.sort(best[:COLUMNS])
         else:
-            inside = np.flatnonzero(sums) if sums.any() else np.arange(where.shape[plane])
+            inside = np.arange(box[plane].start, box[plane].stop)
             shift = 0.5 * (row % 2) / COLUMNS if plane == 2 else 0.25 / COLUMNS
-            steps = (np.arange(COLUMNS) + 0.5) / COLUMNS * 0.86 + 0.07 * shift
-            chosen = inside[(steps * (len(inside) - 1)).astype(int)]
+            steps = 0.08 + 0.86 * ((np.arange(COLUMNS) + 0.25) / COLUMNS + shift)
+            chosen = inside[np.clip((steps * len(inside)).astype(int), 0, len(inside) - 1)]
         rows.append([int(index) for index in chosen[:COLUMNS]])
     return rows
-
-
-def _draw(axes: Axes, overlay: Overlay, values: Array, common: dict[str, Any]) -> None:
-    """Draw one overlay on one slice; the person's left is on the left of the picture."""
-    if overlay.kind == "contour":
-        if values.max() > overlay.level >= values.min():
-            axes.contour(values, levels=[overlay.level], colors=[overlay.colour], linewidths=0.7)
-        return
-    shown = np.ma.masked_where(values < overlay.level, values)
-    if overlay.kind == "labels":
-        axes.imshow(shown % 20, cmap=overlay.colour, vmin=0, vmax=20, alpha=0.55, **common)
-    else:
-        axes.imshow(shown, cmap=overlay.colour, vmin=overlay.level, vmax=1, alpha=0.8, **common)

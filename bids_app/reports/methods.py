@@ -1,64 +1,168 @@
-"""What was done, in words to paste into a paper, with its citations."""
+"""What was done, in words to paste into a paper: from the settings used and what the files say of themselves."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 from bids_app import __version__
+from bids_app.reports.citations import as_bibtex, as_latex, as_markdown
 
-REFERENCES = {
-    "N4": "Tustison NJ, et al. N4ITK: improved N3 bias correction. IEEE Trans Med Imaging 2010; 29:1310-1320. "
-    "doi:10.1109/TMI.2010.2046908",
-    "deepbet": "Fisch L, et al. deepbet: fast brain extraction of T1-weighted MRI using convolutional neural "
-    "networks. Comput Biol Med 2024; 179:108845. doi:10.1016/j.compbiomed.2024.108845",
-    "SyN": "Avants BB, et al. Symmetric diffeomorphic image registration with cross-correlation. Med Image Anal "
-    "2008; 12:26-41. doi:10.1016/j.media.2007.06.004",
-    "Atropos": "Avants BB, et al. An open source multivariate framework for n-tissue segmentation. "
-    "Neuroinformatics 2011; 9:381-400. doi:10.1007/s12021-011-9109-y",
-    "template": "Fonov V, et al. Unbiased average age-appropriate atlases for pediatric studies. NeuroImage 2011; "
-    "54:313-327. doi:10.1016/j.neuroimage.2010.07.033",
-    "AAL": "Tzourio-Mazoyer N, et al. Automated anatomical labeling of activations in SPM. NeuroImage 2002; "
-    "15:273-289. doi:10.1006/nimg.2001.0978",
-    "belief": "Schmidt P, et al. An automated tool for detection of FLAIR-hyperintense white-matter lesions in "
-    "multiple sclerosis. NeuroImage 2012; 59:3774-3783. doi:10.1016/j.neuroimage.2011.11.032",
-    "nipype": "Gorgolewski K, et al. Nipype. Front Neuroinform 2011; 5:13. doi:10.3389/fninf.2011.00013",
-    "BIDS": "Gorgolewski KJ, et al. The brain imaging data structure. Sci Data 2016; 3:160044. "
-    "doi:10.1038/sdata.2016.44",
-}
+BUILT_IN = "MNI152NLin2009aSym"
+AREAS = "periventricular, juxtacortical or cortical, infratentorial and deep white matter"
 
 
-def methods_text(settings: dict[str, Any]) -> str:
+@dataclass(frozen=True)
+class Facts:
+    """What a visit's own files say of how they were made.
+
+    Attributes
+    ----------
+    t1w : bool
+        Whether the visit has a T1w image.
+    given_lesions : bool or None
+        Whether its lesion mask came with the data; None where that is not known (many visits).
+    connectome : dict
+        Description of the normative connectome; empty where there is none.
+    radiomics : dict
+        Settings of the radiomics; empty where there are none.
+    """
+
+    t1w: bool = True
+    given_lesions: bool | None = None
+    connectome: dict[str, Any] | None = None
+    radiomics: dict[str, Any] | None = None
+
+
+def methods_text(settings: dict[str, Any], facts: Facts | None = None) -> str:
     """Return the methods of the participant level as Markdown.
 
     Parameters
     ----------
     settings : dict
         The settings that change results.
+    facts : Facts, optional
+        What one visit's files say; without it the text speaks of a whole run.
     """
-    cited: list[str] = []
+    return as_markdown(_text(settings, facts or Facts()))
 
-    def cite(key: str) -> str:
-        if key not in cited:
-            cited.append(key)
-        return f"[{cited.index(key) + 1}]"
 
-    size = 2 if settings["fast"] else 1
-    lesions = {
-        "derivatives": "Lesion masks were those that came with the dataset where it had them.",
-    }.get(settings.get("lesions", ""), "Lesions were segmented from the belief map (see the sidecars).")
-    text = (
-        f"Images organised as BIDS {cite('BIDS')} were processed with Demyelin {__version__} (nipype "
-        f"{version('nipype')} {cite('nipype')}, ANTsPy {version('antspyx')}). T1-weighted images were resampled to "
-        f"{size} mm isotropic voxels, corrected for intensity non-uniformity with N4 {cite('N4')} and "
-        f"brain-extracted with deepbet's networks {cite('deepbet')}. FLAIR images were corrected likewise and "
-        f"aligned rigidly with the T1-weighted image. The grey-matter belief map is (F - m) / m, F the FLAIR "
-        f"intensity and m its mean in grey matter {cite('belief')}. {lesions} Lesions were filled with intensities "
-        f"of the normal-appearing white matter around them before grey matter, white matter and cerebrospinal "
-        f"fluid were segmented with Atropos and template priors {cite('Atropos')} and before the image was "
-        f"registered to {settings['template']} {cite('template')} with SyN {cite('SyN')}. Regions are those of "
-        f"{settings['atlas']}{' ' + cite('AAL') if settings['atlas'] == 'AAL' else ''}, brought to the image "
-        f"with the inverse transform. The random seed was {settings['random_seed']}."
+def methods_parts(settings: dict[str, Any], facts: Facts) -> list[dict[str, str]]:
+    """Return the methods as Markdown, LaTeX and BibTeX, for the tabs of a page: label and text."""
+    text = _text(settings, facts)
+    return [
+        {"label": "Markdown", "text": as_markdown(text)},
+        {"label": "LaTeX", "text": as_latex(text)},
+        {"label": "BibTeX", "text": as_bibtex(text)},
+    ]
+
+
+def _text(settings: dict[str, Any], facts: Facts) -> str:
+    """Return the text with citations as `[@key]`."""
+    sentences = [_images(settings, facts), _lesions(settings, facts)]
+    if facts.t1w:
+        sentences.append(_anatomy(settings))
+    else:
+        sentences.append(
+            "Grey matter, white matter and cerebrospinal fluid were segmented with Atropos and template priors "
+            f"[@Atropos], and the image was registered to {_template(settings)} with SyN [@SyN]."
+        )
+    sentences += [_radiomics(settings, facts), _disconnection(settings, facts)]
+    sentences.append(
+        "Signal-to-noise and contrast-to-noise ratios follow MRIQC's definitions [@MRIQC]. "
+        f"The random seed was {settings['random_seed']}."
     )
-    references = "\n".join(f"{number}. {REFERENCES[key]}" for number, key in enumerate(cited, 1))
-    return f"# Methods\n\n{text}\n\n## References\n\n{references}\n"
+    return " ".join(filter(None, sentences))
+
+
+def _images(settings: dict[str, Any], facts: Facts) -> str:
+    size = 2 if settings["fast"] else 1
+    start = (
+        f"Images organised as BIDS [@BIDS] were processed with Demyelin {__version__} (nipype {version('nipype')} "
+        f"[@nipype], ANTsPy {version('antspyx')})."
+    )
+    steps = (
+        f"resampled to {size} mm isotropic voxels, corrected for intensity non-uniformity with N4 [@N4] and"
+    )
+    if not facts.t1w:
+        return f"{start} FLAIR images were {steps} brain-extracted with deepbet's networks [@deepbet]."
+    return (
+        f"{start} T1-weighted images were {steps} brain-extracted with deepbet's networks [@deepbet]. FLAIR images "
+        "were corrected likewise and aligned rigidly with the T1-weighted image."
+    )
+
+
+def _lesions(settings: dict[str, Any], facts: Facts) -> str:
+    from bids_app.image.lesions import METHODS
+
+    belief = "The grey-matter belief map is (F - m) / m, F the FLAIR intensity and m its mean in grey matter [@LST]."
+    method = METHODS.get(settings["lesions"])
+    own = f"Lesions were segmented from it ({method.about.rstrip('.')})." if method else ""
+    given = "Lesion masks were those that came with the data."
+    if facts.given_lesions or method is None:
+        found = given
+    elif facts.given_lesions is None:
+        found = f"{given.rstrip('.')} where there were any. {own.replace('Lesions', 'Else lesions', 1)}"
+    else:
+        found = own
+    places = (
+        f"Each lesion was classed by place ({AREAS}) after the 2017 McDonald criteria [@McDonald]."
+        if facts.t1w
+        else ""
+    )
+    return " ".join(filter(None, [belief, found, places]))
+
+
+def _template(settings: dict[str, Any]) -> str:
+    cite = "[@template]" if settings["template"] == BUILT_IN else "(TemplateFlow [@templateflow])"
+    return f"{settings['template']} {cite}"
+
+
+def _anatomy(settings: dict[str, Any]) -> str:
+    atlas = "AAL [@AAL]" if settings["atlas"] == "AAL" else f"the atlas {settings['atlas']}"
+    return (
+        "Lesions were filled with intensities of the normal-appearing white matter around them before grey matter, "
+        "white matter and cerebrospinal fluid were segmented with Atropos and template priors [@Atropos] and before "
+        f"the image was registered to {_template(settings)} with SyN [@SyN]. Regions are those of {atlas}, brought to "
+        "the image with the inverse transform; their grey-matter volumes are sums of tissue probability."
+    )
+
+
+def _radiomics(settings: dict[str, Any], facts: Facts) -> str:
+    if not facts.t1w:
+        return ""
+    text = "Radiomic features as pyradiomics defines them [@pyradiomics] were extracted from the unfilled T1w image"
+    if not facts.radiomics:
+        own = settings.get("radiomics_settings")
+        return f"{text} of each region{' with a parameter file' if own else ''}."
+    setting = facts.radiomics.get("setting", {})
+    images = ", ".join(str(name) for name in facts.radiomics.get("imageType", {}))
+    classes = ", ".join(str(name) for name in facts.radiomics.get("featureClass", {}))
+    width = setting.get("binWidth")
+    return (
+        f"{text} of each region (image types {images}; classes {classes}"
+        f"{f'; bin width {width}' if width is not None else ''}"
+        f"{'; intensities normalised' if setting.get('normalize') else ''})."
+    )
+
+
+def _disconnection(settings: dict[str, Any], facts: Facts) -> str:
+    connectome = facts.connectome if facts.connectome is not None else {}
+    if not connectome:
+        return ""
+    source = connectome.get("Source")
+    name = ", ".join(str(one) for one in source) if isinstance(source, list) else str(source or "not stated")
+    kind = (
+        "a synthetic connectome, for trying out" if connectome.get("Synthetic") else "a normative connectome"
+    )
+    weighted = (
+        " Streamlines were weighted by the largest lesion probability on their way."
+        if settings.get("weight_lesions")
+        else ""
+    )
+    return (
+        "A region's disconnection (change in connectivity, ChaCo [@ChaCo]) is the share of the streamlines that end "
+        f"in it and in another region and pass through lesions, in {kind} of {connectome.get('NStreamlines', '?')} "
+        f"streamlines ({name}); ends were searched within {settings['end_radius']:g} mm.{weighted}"
+    )

@@ -4,110 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bids_app.derivatives import load_image, write_text
-from bids_app.derivatives.names import OUTPUTS
+from bids_app.derivatives import write_text
 from bids_app.image.atlas import load_atlas
-from bids_app.reports.figures import INK, Overlay, mosaic
-from bids_app.reports.methods import methods_text
-from bids_app.reports.page import data_uri, render
+from bids_app.reports.connections import connections_context
+from bids_app.reports.derived import Derived
+from bids_app.reports.extras import extra_tables
+from bids_app.reports.gallery import lesion_strips
+from bids_app.reports.methods import Facts, methods_parts
+from bids_app.reports.norms import quality_norms
+from bids_app.reports.page import render
+from bids_app.reports.pictures import draw_pictures
+from bids_app.reports.regions import number, regions_context
+from bids_app.reports.texture import texture_context
+from bids_app.reports.words import PLACES, SITES, facts, lights, quality_rows
 
-LESIONS_SHOWN = 200
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One figure of the page: what is drawn over what.
-
-    `layers` are (output, kind, colour, level) as in `figures.Overlay`; `focus` is the output that the
-    slices follow.
-    """
-
-    key: str
-    title: str
-    caption: str
-    background: str
-    layers: tuple[tuple[str, str, str, float], ...] = ()
-    focus: str | None = None
-
-
-PICTURES = (
-    Picture(
-        "brain",
-        "Brain mask",
-        "T1w with the outline of the brain mask (red). The cerebellum must be inside, skull and eyes outside.",
-        "t1w",
-        (("brain", "contour", INK["brain"], 0.5),),
-    ),
-    Picture(
-        "alignment",
-        "FLAIR on T1w",
-        "FLAIR with the outline of white matter found on the T1w (blue): it must follow the FLAIR's own edges.",
-        "flair",
-        (("WM", "contour", INK["WM"], 0.5),),
-    ),
-    Picture(
-        "lesions",
-        "Lesions",
-        "FLAIR with the outline of the lesion mask (red), where it is largest.",
-        "flair",
-        (("lesions", "contour", INK["lesion"], 0.5),),
-        "lesions",
-    ),
-    Picture(
-        "flair-brain",
-        "Brain mask",
-        "FLAIR with the outline of the brain mask (red).",
-        "flair_native",
-        (("brain", "contour", INK["brain"], 0.5),),
-    ),
-    Picture(
-        "flair-lesions",
-        "Lesions",
-        "FLAIR with the outline of the lesion mask (red), where it is largest.",
-        "flair_native",
-        (("lesions", "contour", INK["lesion"], 0.5),),
-        "lesions",
-    ),
-    Picture(
-        "probability",
-        "Lesion probability",
-        "T1w with the probability of a lesion, from 0.1 (dark) to 1 (bright).",
-        "t1w",
-        (("lesion_probability", "heat", "inferno", 0.1),),
-        "lesions",
-    ),
-    Picture(
-        "filled",
-        "Filled T1w",
-        "T1w with lesions filled, outline of the lesions in red: no dark holes may remain.",
-        "filled",
-        (("lesions", "contour", INK["lesion"], 0.5),),
-        "lesions",
-    ),
-    Picture(
-        "tissues",
-        "Tissues",
-        "T1w with the outlines of grey matter (yellow) and white matter (blue).",
-        "t1w",
-        (("GM", "contour", INK["GM"], 0.5), ("WM", "contour", INK["WM"], 0.5)),
-    ),
-    Picture(
-        "parcels", "Parcels", "T1w with the atlas regions.", "t1w", (("parcels", "labels", "tab20", 1.0),)
-    ),
-    Picture("template", "Template", "T1w in template space.", "t1w_template"),
-    Picture(
-        "belief",
-        "Belief map",
-        "Grey-matter belief map in template space, 3 mm, with the lesion mask (red).",
-        "belief",
-        (("lesions_template_3mm", "contour", INK["lesion"], 0.5),),
-    ),
+LESIONS_SHOWN = 150
+LESION_COLUMNS: tuple[tuple[str, str, int], ...] = (
+    ("volume_mm3", "Volume, mm3", 0),
+    ("contrast", "FLAIR contrast", 2),
+    ("mean_probability", "Mean probability", 2),
+    ("max_probability", "Highest", 2),
+    ("x", "x", 0),
+    ("y", "y", 0),
+    ("z", "z", 0),
 )
 
 
@@ -139,86 +63,138 @@ def write_visit_report(
     list of Path
         The page and its figures.
     """
-    atlas = load_atlas(settings["atlas"]).name
-
-    def path(key: str) -> Path:
-        return folder / OUTPUTS[key].path(prefix, template=settings["template"], atlas=atlas)
-
-    figures = output_dir / prefix.split("_", maxsplit=1)[0] / "figures"
-    drawn = []
-    for picture in PICTURES:
-        if path(picture.background).exists():
-            drawn.append((picture, _draw(picture, path, figures / f"{prefix}_desc-{picture.key}.png")))
-    quality = _rows(path("qc"))
+    atlas = load_atlas(settings["atlas"])
+    visit = Derived(output_dir, folder, prefix, settings["template"], atlas.name)
+    drawn = list(draw_pictures(visit, output_dir / visit.participant / "figures"))
+    lesions = _lesion_table(visit)
+    norms = quality_norms(visit)
+    quality = quality_rows(visit, norms)
+    lesions_context = _lesions_context(visit, lesions)
+    told = [*notes, *dict.fromkeys(visit.problems)]
     text = render(
         "visit.html.j2",
         name=prefix,
-        summary=_summary(path("volumes"), path("lesion_table")),
-        notes=notes,
-        figures=[
-            {"key": p.key, "title": p.title, "caption": p.caption, "src": data_uri(image)}
-            for p, image in drawn
-        ],
-        lesions=_lesions(path("lesion_table")),
+        lights=lights(visit, lesions, quality, told),
+        facts=facts(visit, lesions),
+        notes=told,
+        pictures=[picture for picture, _ in drawn],
+        lesions=lesions_context,
+        regions=regions_context(visit, atlas),
+        connections=connections_context(visit, atlas),
+        texture=texture_context(visit),
+        extras=extra_tables(visit),
         quality=quality,
-        methods=methods_text(settings),
-        settings=json.dumps(settings),
+        quality_norms=norms.n if norms else 0,
+        methods=methods_parts(settings, _facts(visit)),
+        settings=sorted((name, json.dumps(value)) for name, value in settings.items()),
+        versions=_versions(),
+        sources=visit.meta("qc").get("Sources", []),
     )
-    return [write_text(text, output_dir / f"{prefix}.html"), *(image for _, image in drawn)]
+    return [write_text(text, output_dir / f"{prefix}.html"), *(path for _, path in drawn)]
 
 
-def _draw(picture: Picture, path: Any, target: Path) -> Path:
-    """Draw one figure."""
-    overlays = [
-        Overlay(load_image(path(key)), kind, colour, level)
-        for key, kind, colour, level in picture.layers
-        if path(key).exists()
-    ]
-    focus = load_image(path(picture.focus)) if picture.focus else None
-    return mosaic(load_image(path(picture.background)), target, overlays=overlays, focus=focus)
+def _versions() -> list[tuple[str, str]]:
+    """Return Demyelin's and its engines' versions."""
+    import platform
+    from importlib.metadata import version
 
+    from bids_app import __version__
 
-def _summary(volumes: Path, lesions: Path) -> list[tuple[str, str]]:
-    """Return the first numbers a reader wants."""
-    rows = []
-    if lesions.exists():
-        table = pd.read_csv(lesions, sep="\t")
-        rows += [
-            ("Lesions", str(len(table))),
-            ("Lesion volume", f"{table['volume_mm3'].sum() / 1000:.2f} mL"),
-        ]
-    if volumes.exists():
-        table = pd.read_csv(volumes, sep="\t")
-        names = {
-            "TIV": "Total intracranial volume",
-            "WBV": "Whole-brain volume",
-            "GM": "Grey matter",
-            "WM": "White matter",
-            "CSF": "Cerebrospinal fluid",
-            "NAWM": "Normal-appearing white matter",
-        }
-        values = table.set_index("name")["volume_mm3"]
-        rows += [(label, f"{values[name] / 1000:.0f} mL") for name, label in names.items() if name in values]
-    return rows
-
-
-def _rows(qc: Path) -> list[tuple[str, str]]:
-    """Return the quality table as rows of text."""
-    if not qc.exists():
-        return []
-    row = pd.read_csv(qc, sep="\t").iloc[0]
+    engines = ("antspyx", "nipype", "nibabel", "nilearn", "onnxruntime", "scipy", "numpy")
     return [
-        (str(name), f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in row.items()
+        ("Demyelin", __version__),
+        *((name, version(name)) for name in engines),
+        ("Python", platform.python_version()),
+        ("System", f"{platform.system()} {platform.machine()}"),
     ]
 
 
-def _lesions(path: Path) -> dict[str, Any] | None:
-    """Return the lesion table for the page, largest first."""
-    if not path.exists():
-        return None
-    table = (
-        pd.read_csv(path, sep="\t").sort_values("volume_mm3", ascending=False).head(LESIONS_SHOWN).round(2)
+def _facts(visit: Derived) -> Facts:
+    """Return what the visit's files say of how they were made."""
+    meta = visit.meta("lesions")
+    return Facts(
+        t1w=visit.has("volumes") or visit.has("t1w"),
+        given_lesions=bool(meta.get("Manual")) if "Method" in meta else None,
+        connectome=_mapping(visit.meta("chaco").get("Connectome")),
+        radiomics=_mapping(visit.meta("radiomics").get("RadiomicsSettings")),
     )
-    if table.empty:
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _lesion_table(visit: Derived) -> pd.DataFrame | None:
+    """Read the lesion table, largest first; None where there is none."""
+    table = visit.table("lesion_table")
+    if table is None or not {"name", "volume_mm3"} <= set(table.columns):
         return None
-    return {"columns": list(table.columns), "rows": table.fillna("n/a").to_numpy().tolist()}
+    if "index" not in table:
+        table.insert(0, "index", range(1, len(table) + 1))
+    for name in ("index", "volume_mm3"):
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    return table.sort_values("volume_mm3", ascending=False, kind="stable")
+
+
+def _lesions_context(visit: Derived, table: pd.DataFrame | None) -> dict[str, Any] | None:
+    """Return the lesion table for the page, each row with its picture."""
+    if table is None or table.empty:
+        return None
+    shown = table.head(LESIONS_SHOWN)
+    strips = lesion_strips(visit, [int(index) for index in shown["index"].dropna()])
+    columns = [column for column in LESION_COLUMNS if column[0] in shown]
+    return {
+        "columns": [
+            "Lesion",
+            *({"label": label, "numeric": True} for _, label, _ in columns),
+            "Place",
+            "Nearest region",
+            "Artefact-prone",
+        ],
+        "rows": [_lesion_row(row, columns, strips) for row in shown.to_dict("records")],
+        "cards": [
+            {
+                "id": f"lesion-{int(row['index'])}",
+                "name": str(row["name"]),
+                "src": strips[row["index"]],
+                "about": _about(row),
+            }
+            for row in shown.to_dict("records")
+            if row["index"] in strips
+        ],
+        "left_out": len(table) - len(shown),
+        "file": visit.path("lesion_table").name,
+        "has_t1w": visit.has("t1w"),
+    }
+
+
+def _lesion_row(
+    row: dict[Any, Any], columns: Sequence[tuple[str, str, int]], strips: dict[int, str]
+) -> list[Any]:
+    name: Any = str(row["name"])
+    if row["index"] in strips:
+        name = {"text": name, "href": f"#lesion-{int(row['index'])}", "value": int(row["index"])}
+    sites = [] if pd.isna(row.get("artefact_prone")) else str(row["artefact_prone"]).split(",")
+    prone = ", ".join(SITES.get(site, site) for site in sites)
+    return [
+        name,
+        *(_number(row[key], digits) for key, _, digits in columns),
+        _place(row),
+        str(row.get("nearest_region", "n/a")).replace("_", " "),
+        {"text": prone, "level": "look"} if prone else "n/a",
+    ]
+
+
+def _number(value: Any, digits: int) -> str:
+    return number(pd.to_numeric(value, errors="coerce"), digits)
+
+
+def _place(row: dict[Any, Any]) -> str:
+    place = str(row.get("place", "n/a"))
+    return PLACES.get(place, place)
+
+
+def _about(row: dict[Any, Any]) -> str:
+    """Return one line on a lesion for its picture."""
+    region = str(row.get("nearest_region", "n/a")).replace("_", " ")
+    return f"{_number(row['volume_mm3'], 0)} mm3, {_place(row)}, near {region}"

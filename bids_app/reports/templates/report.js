@@ -102,6 +102,103 @@
     });
   }
 
+  // pictures: flicker between two backgrounds, layers that fade, values above a threshold that moves
+  const colours = (stops) => {
+    const ends = stops.split(" ").map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
+    return Array.from({ length: 256 }, (_, byte) => {
+      const place = (byte / 255) * (ends.length - 1), low = Math.min(Math.floor(place), ends.length - 2);
+      return ends[low].map((value, channel) => value + (place - low) * (ends[low + 1][channel] - value));
+    });
+  };
+  const painter = async (layer) => {
+    const raw = new Image();
+    raw.src = layer.dataset.raw;
+    await raw.decode();
+    const canvas = make("canvas", { width: raw.width, height: raw.height, className: layer.className });
+    const pen = canvas.getContext("2d");
+    pen.drawImage(raw, 0, 0);
+    const pixels = pen.getImageData(0, 0, raw.width, raw.height), bytes = pixels.data.filter((_, at) => at % 4 === 0);
+    const { low, high, stops } = layer.dataset, ramp = colours(stops);
+    canvas.style.opacity = layer.style.opacity;
+    canvas.hidden = layer.hidden;
+    layer.replaceWith(canvas);
+    return { canvas, draw(level) {
+      const least = ((level - Number(low)) / (Number(high) - Number(low))) * 255;
+      bytes.forEach((byte, at) => {
+        [pixels.data[4 * at], pixels.data[4 * at + 1], pixels.data[4 * at + 2]] = ramp[byte];
+        pixels.data[4 * at + 3] = byte >= least ? 255 : 0;
+      });
+      pen.putImageData(pixels, 0, 0);
+    } };
+  };
+  for (const figure of all("[data-stack]")) {
+    const layers = all(".layer", figure), painters = [];
+    for (const box of all("[data-show]", figure)) {
+      box.addEventListener("change", () => { layers[box.dataset.show].hidden = !box.checked; });
+    }
+    for (const slider of all("[data-fade]", figure)) {
+      slider.addEventListener("input", () => { layers[slider.dataset.fade].style.opacity = slider.value / 100; });
+    }
+    for (const slider of all("[data-threshold]", figure)) {
+      const at = slider.dataset.threshold, told = slider.parentElement.querySelector("output");
+      slider.addEventListener("input", async () => {
+        told.textContent = Number(slider.value).toFixed(2);
+        painters[at] ??= painter(layers[at]);
+        const ready = await painters[at];
+        layers[at] = ready.canvas;
+        ready.draw(Number(slider.value));
+      });
+    }
+    const second = figure.querySelector(".second");
+    if (!second) continue;
+    const button = figure.querySelector("[data-flicker]"), play = figure.querySelector("[data-play]"), blend = figure.querySelector("[data-blend]");
+    const names = button.dataset.names.split("|");
+    const show = (share) => {
+      second.style.opacity = share / 100;
+      blend.value = share;
+      button.setAttribute("aria-pressed", share >= 50);
+      button.textContent = `Showing ${names[share >= 50 ? 1 : 0]}`;
+    };
+    const swap = () => show(Number(blend.value) >= 50 ? 0 : 100);
+    let clock = 0;
+    play.addEventListener("click", () => {
+      const on = play.getAttribute("aria-pressed") !== "true";
+      play.setAttribute("aria-pressed", on);
+      clearInterval(clock);
+      if (on) clock = setInterval(swap, 700);
+    });
+    button.addEventListener("click", swap);
+    blend.addEventListener("input", () => show(Number(blend.value)));
+    figure.querySelector(".sheet").addEventListener("click", swap);
+    figure.querySelector(".scroll").addEventListener("keydown", (event) => { if (event.key === "f") swap(); });
+  }
+
+  // lesions: a chosen row shows its picture; arrow keys go up and down the table as it is sorted
+  const chosen = document.getElementById("chosen");
+  const linkOf = (row) => row?.querySelector('a[href^="#lesion-"]');
+  const choose = (link) => {
+    const card = document.getElementById(link.getAttribute("href").slice(1));
+    const copy = card.cloneNode(true), image = copy.querySelector("img");
+    image.loading = "eager";
+    chosen.replaceChildren(...copy.childNodes);
+    all("#lesions tr[aria-current]").forEach((row) => row.removeAttribute("aria-current"));
+    link.closest("tr").setAttribute("aria-current", "true");
+  };
+  for (const link of all('#lesions a[href^="#lesion-"]')) {
+    link.addEventListener("click", (event) => { event.preventDefault(); choose(link); });
+    link.addEventListener("keydown", (event) => {
+      const row = link.closest("tr");
+      const next = linkOf({ ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[event.key]);
+      if (!next) return;
+      event.preventDefault();
+      next.focus();
+      choose(next);
+    });
+    link.closest("tr").addEventListener("click", () => choose(link));
+  }
+  const first = linkOf(document.getElementById("lesions")?.tBodies[0]);
+  if (first) choose(first);
+
   // the section in view is marked in the contents
   const links = new Map(all(".contents a").map((link) => [link.getAttribute("href").slice(1), link]));
   const watch = new IntersectionObserver((seen) => {

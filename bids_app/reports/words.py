@@ -1,0 +1,238 @@
+"""A visit in plain words: traffic lights, first numbers, and what each quality number asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_app.reports.derived import Derived
+from bids_app.reports.norms import FAR, Norms, by_region, numbers
+
+PLACES = {
+    "periventricular": "periventricular",
+    "juxtacortical_cortical": "juxtacortical or cortical",
+    "infratentorial": "infratentorial",
+    "deep_white_matter": "deep white matter",
+}
+SITES = {"septum": "septum", "fourth_ventricle": "fourth ventricle", "choroid_plexus": "choroid plexus"}
+VOLUMES = {
+    "TIV": ("Intracranial volume", "grey + white + fluid"),
+    "WBV": ("Whole brain", "grey + white"),
+    "GM": ("Grey matter", ""),
+    "WM": ("White matter", ""),
+    "CSF": ("Cerebrospinal fluid", ""),
+    "NAWM": ("Normal-appearing white matter", ""),
+}
+NAMES = {
+    "snr_t1w_wm": "T1w signal to noise, white matter",
+    "snr_t1w_gm": "T1w signal to noise, grey matter",
+    "cnr_t1w": "T1w contrast to noise",
+    "snr_flair_wm": "FLAIR signal to noise, white matter",
+    "snr_flair_gm": "FLAIR signal to noise, grey matter",
+    "cnr_flair": "FLAIR contrast to noise",
+    "flair_slice_outlier": "FLAIR slice outlier",
+    "brain_volume_ml": "Brain mask volume, mL",
+    "template_correlation": "Correlation with the template",
+    "lesion_volume_ml": "Lesion volume, mL",
+    "lesion_count": "Lesions",
+    "skull_stripped": "Came without a skull",
+    "flair_t1w_nmi": "FLAIR to T1w mutual information",
+    "given_lesions_dice": "Given mask against our own, Dice",
+    "given_lesions_volume_difference_ml": "Given mask minus our own, mL",
+    "dissemination_areas": "Typical areas with lesions (of 3)",
+    "artefact_prone_lesions": "Lesions at artefact-prone sites",
+}
+ADVICE = {
+    "snr_t1w_wm": "Look at the T1w for motion (rings, ghosts) and at the white matter outline; a rescan or exclusion "
+    "may be right.",
+    "snr_t1w_gm": "Look at the T1w for motion and at the tissue outlines.",
+    "cnr_t1w": "Grey and white matter differ little: check that the T1w is not a post-contrast or proton-density "
+    "image, then the tissue outlines.",
+    "snr_flair_wm": "Look at the FLAIR for noise and motion; small lesions may be missed or made up.",
+    "snr_flair_gm": "Look at the FLAIR for noise and motion.",
+    "cnr_flair": "Look at the FLAIR's contrast; faint lesions may be missed.",
+    "flair_slice_outlier": "A slice is far brighter or darker than its neighbours: look for stripes and dropped slices "
+    "in the lesion picture.",
+    "brain_volume_ml": "Look at the brain mask: a part cut off, or skull and eyes inside.",
+    "template_correlation": "Flicker T1w to template: where the ventricles do not coincide, regions and template maps "
+    "are wrong.",
+    "lesion_volume_ml": "Very much lesion: look at the lesion pictures for outlines around what is no lesion.",
+    "lesion_count": "Look at the lesion table: many tiny lesions are often noise.",
+    "flair_t1w_nmi": "Flicker FLAIR to T1w: a shifted FLAIR puts lesions in wrong places.",
+    "given_lesions_dice": "The given mask and our own differ much: check that it is of this visit and in its space.",
+    "artefact_prone_lesions": "Look at the lesions marked in the table: flow and pulsation look like lesions there.",
+}
+LOOK = "Compare with the pictures above and with other visits of the study."
+
+
+def facts(visit: Derived, lesions: pd.DataFrame | None) -> list[dict[str, str]]:
+    """Return the first numbers a reader wants: label, value and note."""
+    found = []
+    if lesions is not None:
+        volume = lesions["volume_mm3"].sum() / 1000
+        found.append({"label": "Lesions", "value": str(len(lesions)), "note": ""})
+        found.append({"label": "Lesion volume", "value": f"{volume:.2f} mL", "note": ""})
+    volumes = by_region(visit.table("volumes"), "volume_mm3")
+    if volumes is not None:
+        for key, (label, note) in VOLUMES.items():
+            if key in volumes.index:
+                share = (
+                    f"{volumes[key] / volumes['TIV']:.1%} of TIV"
+                    if key != "TIV" and "TIV" in volumes
+                    else note
+                )
+                found.append({"label": label, "value": f"{volumes[key] / 1000:.0f} mL", "note": share})
+    return found
+
+
+def lights(
+    visit: Derived, lesions: pd.DataFrame | None, quality: Sequence[dict[str, Any]], notes: Sequence[str]
+) -> list[dict[str, str]]:
+    """Return the summary's traffic lights: level, label and words.
+
+    Parameters
+    ----------
+    visit : Derived
+        The visit.
+    lesions : DataFrame or None
+        The lesion table.
+    quality : sequence of dict
+        What `quality_rows` returns.
+    notes : sequence of str
+        What was noticed while processing.
+    """
+    flagged = {row["key"]: row for row in quality if row["level"] == "look"}
+    images = [
+        name
+        for name, key in (("T1w", "t1w"), ("FLAIR", "flair"), ("FLAIR", "flair_native"))
+        if visit.has(key)
+    ]
+    found = [_lesion_light(lesions, flagged)]
+    if images:
+        words = " and ".join(images) + (
+            ". Without a T1w there are no regional measures." if "T1w" not in images else "."
+        )
+        found.append({"level": "good" if "T1w" in images else "look", "label": "Images", "text": words})
+    found.append(
+        _light(
+            "Registration",
+            flagged,
+            ("template_correlation", "flair_t1w_nmi"),
+            quality,
+            "Nothing unusual; flicker to see.",
+        )
+    )
+    found.append(_light("Brain mask", flagged, ("brain_volume_ml",), quality, "Volume as most brains have."))
+    scans = tuple(key for key in NAMES if key.startswith(("snr", "cnr", "flair_slice")))
+    found.append(_light("Scan quality", flagged, scans, quality, "Noise and contrast as in most scans."))
+    found.append(_disconnection_light(visit))
+    if notes:
+        words = f"{len(notes)} noted while processing, listed below."
+        found.append({"level": "none", "label": "Notes", "text": words, "word": "Read"})
+    return found
+
+
+def _light(
+    label: str, flagged: dict[str, Any], keys: Sequence[str], quality: Sequence[dict[str, Any]], fine: str
+) -> dict[str, str]:
+    measured = {row["key"] for row in quality if row["value"] is not None}
+    bad = [flagged[key] for key in keys if key in flagged]
+    if bad:
+        words = " ".join(
+            f"{row['name']} is {row['text']} (usual: {row['usual']}). {row['advice']}" for row in bad
+        )
+        return {"level": "look", "label": label, "text": words}
+    if not measured & set(keys):
+        return {"level": "none", "label": label, "text": "No number says."}
+    return {"level": "good", "label": label, "text": fine}
+
+
+def _lesion_light(lesions: pd.DataFrame | None, flagged: dict[str, Any]) -> dict[str, str]:
+    if lesions is None:
+        return {"level": "none", "label": "Lesions", "text": "No lesion table."}
+    if lesions.empty:
+        text = "None found. Look at the FLAIR: lesions below 3 mm or of low contrast may have been missed."
+        return {"level": "look", "label": "Lesions", "text": text}
+    volume = lesions["volume_mm3"].sum() / 1000
+    counts = lesions["place"].value_counts() if "place" in lesions else pd.Series(dtype=int)
+    where = ", ".join(f"{counts[key]} {name}" for key, name in PLACES.items() if counts.get(key, 0))
+    prone = int(lesions["artefact_prone"].notna().sum()) if "artefact_prone" in lesions else 0
+    text = f"{len(lesions)}, {volume:.1f} mL" + (f": {where}." if where else ".")
+    if prone:
+        text += f" {prone} at sites where artefacts look like lesions: check them in the table."
+    if "lesion_volume_ml" in flagged:
+        text += f" {ADVICE['lesion_volume_ml']}"
+    level = "look" if prone or "lesion_volume_ml" in flagged else "good"
+    return {"level": level, "label": "Lesions", "text": text}
+
+
+def _disconnection_light(visit: Derived) -> dict[str, str]:
+    chaco = by_region(visit.table("chaco"), "chaco")
+    if chaco is None:
+        text = "Not measured: the run had no connectome (--connectome) or no T1w."
+        return {"level": "none", "label": "Disconnection", "text": text}
+    top = chaco.dropna().sort_values(ascending=False).head(3)
+    told = ", ".join(f"{str(name).replace('_', ' ')} {value:.0%}" for name, value in top.items())
+    connectome = visit.meta("chaco").get("Connectome")
+    if isinstance(connectome, dict) and connectome.get("Synthetic"):
+        text = f"Most cut: {told}. The connectome is synthetic, to try things out: not for conclusions."
+        return {"level": "look", "label": "Disconnection", "text": text}
+    return {"level": "good", "label": "Disconnection", "text": f"Most cut: {told}."}
+
+
+def quality_rows(visit: Derived, norms: Norms | None) -> list[dict[str, Any]]:
+    """Return each quality number with its meaning, usual range, place among the others, and what to do.
+
+    Parameters
+    ----------
+    visit : Derived
+        The visit.
+    norms : Norms or None
+        The other participants' numbers.
+    """
+    from bids_app.image.quality import USUAL
+
+    table = visit.table("qc")
+    if table is None or table.empty:
+        return []
+    values, meta = numbers(table), visit.meta("qc")
+    z = norms.z(values) if norms is not None else pd.Series(np.nan, values.index)
+    listed = {name.strip() for name in str(table.iloc[0].get("flags", "")).split(",")}
+    rows = []
+    for key, value in values.items():
+        name = str(key)
+        far = bool(abs(z.get(key, np.nan)) >= FAR)
+        flagged = name in listed
+        about = meta.get(name, {}) if isinstance(meta.get(name), dict) else {}
+        low, high = USUAL.get(name, (-np.inf, np.inf))
+        rows.append(
+            {
+                "key": name,
+                "name": NAMES.get(name, name.replace("_", " ")),
+                "about": str(about.get("Description", "")),
+                "value": None if pd.isna(value) else float(value),
+                "text": "n/a" if pd.isna(value) else f"{value:.4g}",
+                "usual": _range(low, high),
+                "z": "n/a" if pd.isna(z.get(key, np.nan)) else f"{z[name]:.1f}",
+                "level": _level(value, flagged or far, name in USUAL or norms is not None),
+                "advice": ADVICE.get(name, LOOK) if flagged or far else "",
+            }
+        )
+    return rows
+
+
+def _level(value: float, flagged: bool, judged: bool) -> str:
+    if flagged:
+        return "look"
+    return "good" if judged and not pd.isna(value) else "none"
+
+
+def _range(low: float, high: float) -> str:
+    if np.isinf(low) and np.isinf(high):
+        return "any"
+    if np.isinf(high):
+        return f"at least {low:g}"
+    return f"at most {high:g}" if np.isinf(low) else f"{low:g} to {high:g}"
