@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bids_app.derivatives import load_image
+from bids_app.derivatives.dataset import sidecar
 from bids_app.derivatives.names import OUTPUTS
 from bids_app.errors import InputError
 
@@ -87,11 +88,8 @@ class Derived:
 
     def meta(self, key: str) -> dict[str, Any]:
         """Read the JSON file beside an output; empty where there is none that can be read."""
-        path = self.path(key)
         try:
-            content = json.loads(
-                path.with_name(path.name.split(".")[0] + ".json").read_text(encoding="utf-8")
-            )
+            content = json.loads(sidecar(self.path(key)).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return content if isinstance(content, dict) else {}

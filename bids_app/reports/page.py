@@ -38,10 +38,33 @@ def render(template: str, **context: Any) -> str:
     return _environment().get_template(template).render(policy=policy(), version=__version__, **context)
 
 
+def render_viewer(*, library: str, **context: Any) -> str:
+    """Render the viewer's page.
+
+    Parameters
+    ----------
+    library : str
+        The viewer's program, put in as it is: it is too large for a template.
+    **context
+        Values for the template.
+    """
+    script = library.replace("</script", "<\\/script")
+    environment = _environment()
+    hashes = " ".join(
+        f"'{content_hash(text)}'" for text in (script, environment.get_template("viewer.js").render())
+    )
+    strict = policy().split("script-src")[0]
+    allowed = f"{strict}script-src {hashes}; connect-src data: blob:; base-uri 'none'; form-action 'none'"
+    page = environment.get_template("viewer.html.j2").render(policy=allowed, version=__version__, **context)
+    return page.replace("<script>LIBRARY</script>", f"<script>{script}</script>")
+
+
 @lru_cache(maxsize=1)
 def policy() -> str:
     """Return the Content-Security-Policy: own style and script by hash, pictures inside the page, no more."""
-    style, script = (_hash(_environment().get_template(name).render()) for name in ("style.css", "report.js"))
+    style, script = (
+        content_hash(_environment().get_template(name).render()) for name in ("style.css", "report.js")
+    )
     return (
         f"default-src 'none'; img-src data: blob:; style-src '{style}'; script-src '{script}'; "
         "base-uri 'none'; form-action 'none'"
@@ -69,5 +92,6 @@ def _environment() -> Environment:
     return Environment(loader=PackageLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
-def _hash(text: str) -> str:
+def content_hash(text: str) -> str:
+    """Return a script's or style's hash as a Content-Security-Policy names it."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

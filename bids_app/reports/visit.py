@@ -21,6 +21,8 @@ from bids_app.reports.page import render
 from bids_app.reports.pictures import draw_pictures
 from bids_app.reports.regions import number, regions_context
 from bids_app.reports.texture import texture_context
+from bids_app.reports.versions import versions
+from bids_app.reports.viewer import write_viewer
 from bids_app.reports.words import PLACES, SITES, facts, lights, quality_rows
 
 LESIONS_SHOWN = 150
@@ -61,7 +63,7 @@ def write_visit_report(
     Returns
     -------
     list of Path
-        The page and its figures.
+        The page, its figures and the viewer's page.
     """
     atlas = load_atlas(settings["atlas"])
     visit = Derived(output_dir, folder, prefix, settings["template"], atlas.name)
@@ -69,6 +71,7 @@ def write_visit_report(
     lesions = _lesion_table(visit)
     norms = quality_norms(visit)
     quality = quality_rows(visit, norms)
+    viewer = write_viewer(visit)
     lesions_context = _lesions_context(visit, lesions)
     told = [*notes, *dict.fromkeys(visit.problems)]
     text = render(
@@ -77,6 +80,7 @@ def write_visit_report(
         lights=lights(visit, lesions, quality, told),
         facts=facts(visit, lesions),
         notes=told,
+        viewer=viewer.relative_to(output_dir).as_posix() if viewer else None,
         pictures=[picture for picture, _ in drawn],
         lesions=lesions_context,
         regions=regions_context(visit, atlas),
@@ -87,26 +91,11 @@ def write_visit_report(
         quality_norms=norms.n if norms else 0,
         methods=methods_parts(settings, _facts(visit)),
         settings=sorted((name, json.dumps(value)) for name, value in settings.items()),
-        versions=_versions(),
+        versions=versions(),
         sources=visit.meta("qc").get("Sources", []),
     )
-    return [write_text(text, output_dir / f"{prefix}.html"), *(path for _, path in drawn)]
-
-
-def _versions() -> list[tuple[str, str]]:
-    """Return Demyelin's and its engines' versions."""
-    import platform
-    from importlib.metadata import version
-
-    from bids_app import __version__
-
-    engines = ("antspyx", "nipype", "nibabel", "nilearn", "onnxruntime", "scipy", "numpy")
-    return [
-        ("Demyelin", __version__),
-        *((name, version(name)) for name in engines),
-        ("Python", platform.python_version()),
-        ("System", f"{platform.system()} {platform.machine()}"),
-    ]
+    page = write_text(text, output_dir / f"{prefix}.html")
+    return [page, *(path for _, path in drawn), *([viewer] if viewer else [])]
 
 
 def _facts(visit: Derived) -> Facts:

@@ -172,8 +172,12 @@ def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome
             if not settings.force and _is_done(visit, settings):
                 outcome.kept.append(visit.name)
                 continue
-            locks.hold(visit.name)
         except DemyelinError as error:
+            _failed(visit, settings, outcome, str(error))
+            continue
+        try:
+            locks.hold(visit.name)
+        except VisitError as error:  # its page is that run's to write
             outcome.failed[visit.name] = str(error)
             continue
         remove_partials(settings.output_dir / visit.folder, visit.name)
@@ -209,13 +213,31 @@ def _run_batch(
             outcome.done.append(visit.name)
             continue
         failure = _read_failure(work / name / node_name(visit))
-        outcome.failed[visit.name] = failure["reason"] if failure else _silent_end(visit, settings, work)
         if failure:
             log = settings.output_dir / "logs" / f"{visit.name}_crash.txt"
             with contextlib.suppress(OSError):  # a full disk must not hide how the other visits went
                 write_text(failure["traceback"], log)
             if settings.debug:
                 print(failure["traceback"], file=sys.stderr)
+            _failed(visit, settings, outcome, failure["reason"], failure["step"])
+        else:
+            _failed(visit, settings, outcome, _silent_end(visit, settings, work))
+
+
+def _failed(visit: Visit, settings: Settings, outcome: Outcome, reason: str, step: str | None = None) -> None:
+    """Note that a visit failed, and write a page that says so where its report would be."""
+    from bids_app.reports.failed import write_failed_report
+
+    outcome.failed[visit.name] = reason
+    with contextlib.suppress(OSError):
+        write_failed_report(
+            settings.output_dir,
+            visit.name,
+            reason=reason,
+            step=step,
+            settings=settings.results(),
+            images=[str(path) for path in visit.images],
+        )
 
 
 def _silent_end(visit: Visit, settings: Settings, work: Path) -> str:

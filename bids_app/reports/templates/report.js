@@ -115,7 +115,7 @@
     raw.src = layer.dataset.raw;
     await raw.decode();
     const canvas = make("canvas", { width: raw.width, height: raw.height, className: layer.className });
-    const pen = canvas.getContext("2d");
+    const pen = canvas.getContext("2d", { willReadFrequently: true });
     pen.drawImage(raw, 0, 0);
     const pixels = pen.getImageData(0, 0, raw.width, raw.height), bytes = pixels.data.filter((_, at) => at % 4 === 0);
     const { low, high, stops } = layer.dataset, ramp = colours(stops);

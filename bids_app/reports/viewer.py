@@ -1,0 +1,132 @@
+"""A second page beside the report: T1w, FLAIR, lesions and parcels to scroll through in the browser (NiiVue)."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bids_app.derivatives import write_text
+from bids_app.errors import InputError
+from bids_app.reports.derived import Derived
+from bids_app.reports.page import render_viewer
+
+if TYPE_CHECKING:
+    import nibabel as nib
+
+    Mask = npt.NDArray[np.bool_]
+
+MARGIN_MM = 8.0
+
+
+class Shown(NamedTuple):
+    """An image of the viewer: output, what the reader calls it, NiiVue's colour map, opacity from 0 to 1."""
+
+    key: str
+    name: str
+    colours: str
+    opacity: float
+
+
+SHOWN = (
+    Shown("t1w", "T1w", "gray", 1.0),
+    Shown("flair", "FLAIR", "gray", 0.0),
+    Shown("flair_native", "FLAIR", "gray", 1.0),
+    Shown("parcels", "Parcels", "random", 0.0),
+    Shown("lesion_probability", "Lesion probability", "inferno", 0.0),
+    Shown("lesions", "Lesions", "red", 0.6),
+)
+
+
+def viewer_path(visit: Derived) -> Path:
+    """Return the place of the viewer's page below the root of the derivatives."""
+    return Path(visit.participant, "figures", f"{visit.prefix}_desc-viewer.html")
+
+
+def write_viewer(visit: Derived) -> Path | None:
+    """Write the viewer's page; None where there is nothing to show.
+
+    Images are cut to the brain and a rim of 8 mm (no face is in the page), with intensities from 0 to 255.
+
+    Parameters
+    ----------
+    visit : Derived
+        The visit.
+    """
+    try:
+        inside, box = _rim(visit.image("brain"))
+    except InputError:
+        return None
+    volumes = [volume for one in SHOWN if (volume := _volume(visit, one, inside, box)) is not None]
+    if not volumes:
+        return None
+    script = (files("bids_app") / "data" / "niivue" / "niivue.umd.js").read_text(encoding="utf-8")
+    back = Path("..", "..", f"{visit.prefix}.html").as_posix()
+    text = render_viewer(name=visit.prefix, volumes=volumes, back=back, start=_start(visit), library=script)
+    return write_text(text, visit.output_dir / viewer_path(visit))
+
+
+def _start(visit: Derived) -> str | None:
+    """Return the middle of the largest lesion in mm, None without lesions."""
+    table = visit.table("lesion_table")
+    if table is None or table.empty or not {"volume_mm3", *"xyz"} <= set(table.columns):
+        return None
+    numbers = table[["volume_mm3", *"xyz"]].apply(pd.to_numeric, errors="coerce").dropna()
+    if numbers.empty:
+        return None
+    largest = numbers.loc[numbers["volume_mm3"].idxmax()]
+    return " ".join(f"{largest[axis]:.1f}" for axis in "xyz")
+
+
+def _rim(brain: nib.Nifti1Image) -> tuple[Mask, tuple[slice, ...]]:
+    """Return the brain with a rim, and the box around it."""
+    from nibabel.affines import voxel_sizes
+    from scipy import ndimage
+
+    mask = np.asanyarray(brain.dataobj) > 0
+    inside = ndimage.distance_transform_edt(~mask, sampling=voxel_sizes(brain.affine)) <= MARGIN_MM
+    boxes = ndimage.find_objects(inside.astype(np.uint8))
+    return inside, boxes[0]
+
+
+def _volume(visit: Derived, one: Shown, inside: Mask, box: tuple[slice, ...]) -> dict[str, Any] | None:
+    """Return an image for the page; None where it is missing."""
+    try:
+        image = visit.image(one.key)
+    except InputError:
+        return None
+    if image.shape != inside.shape:
+        return None
+    data = np.asanyarray(image.dataobj)[box]
+    if one.key == "parcels":
+        small = data.astype(np.uint8 if data.max() < 256 else np.int16)
+    else:
+        small = _bytes(np.nan_to_num(np.asarray(data, np.float32)) * inside[box])
+    return {
+        "name": one.name,
+        "colours": one.colours,
+        "opacity": one.opacity,
+        "data": base64.b64encode(_nifti(small, image.affine, box)).decode("ascii"),
+    }
+
+
+def _bytes(data: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Return intensities as 0 to 255, the brightest 0.2 % of the foreground alike."""
+    bright = data[data > 0]
+    high = max(float(np.percentile(bright, 99.8)) if bright.size else 1.0, 1e-6)
+    return (np.clip(data / high, 0, 1) * 255).round().astype(np.uint8)
+
+
+def _nifti(data: npt.NDArray[np.generic], affine: npt.NDArray[np.float64], box: tuple[slice, ...]) -> bytes:
+    """Return a gzipped NIfTI file, the same bytes for the same voxels."""
+    import nibabel as nib
+
+    moved = affine.copy()
+    moved[:3, 3] = nib.affines.apply_affine(affine, [side.start for side in box])
+    return gzip.compress(nib.Nifti1Image(data, moved).to_bytes(), 9, mtime=0)

@@ -1,0 +1,229 @@
+"""A visit's report, made from small derivatives and used in a browser by mouse and keyboard."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from made_visits import EVIL, SPHERES, make_tables, make_visit, place, settings
+
+from bids_app.reports.visit import write_visit_report
+
+OTHERS = 9
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("derivatives")
+    for number in range(OTHERS):
+        make_tables(root, f"sub-{number + 10}", seed=number + 1)
+    make_visit(root, "sub-01_ses-1")
+    make_visit(root, "sub-02", t1w=False)
+    return root
+
+
+@pytest.fixture(scope="module")
+def written(root) -> Path:
+    """The page of a visit with T1w, nine others to compare with, and hostile texts."""
+    anat = root / "sub-01" / "ses-1" / "anat"
+    start = time.process_time()
+    page, *figures = write_visit_report(root, anat, "sub-01_ses-1", settings=settings(), notes=[EVIL])
+    assert time.process_time() - start < 15
+    assert page.stat().st_size < 10e6
+    assert {path.suffix for path in figures} == {".png"}
+    assert all(path.parent == root / "sub-01" / "figures" for path in figures)
+    return page
+
+
+def opacity(opened, where):
+    return float(opened.page.locator(where).evaluate("one => getComputedStyle(one).opacity"))
+
+
+def drawn(opened, where):
+    """Return how many pixels of a canvas are not clear."""
+    return opened.page.locator(where).evaluate(
+        "one => one.getContext('2d').getImageData(0, 0, one.width, one.height)"
+        ".data.filter((byte, at) => at % 4 === 3 && byte).length"
+    )
+
+
+def slide(opened, where, value):
+    opened.page.locator(where).evaluate(
+        f"one => {{ one.value = {value}; one.dispatchEvent(new Event('input', {{bubbles: true}})); }}"
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_quiet_offline_and_open_to_everybody(written, open_page, scheme):
+    opened = open_page(written, scheme=scheme)
+    opened.assert_clean()
+
+
+def test_fits_a_narrow_screen(written, open_page):
+    opened = open_page(written, width=400)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert opened.barriers() == []
+
+
+def test_hostile_texts_are_shown_as_text(written, open_page):
+    opened = open_page(written)
+    assert opened.page.locator("#summary li", has_text=EVIL).count() == 1
+    assert opened.page.locator("#lesions td", has_text=EVIL).count() == len(SPHERES)
+    assert opened.page.locator("#pairs th", has_text=EVIL).count() == 1
+    assert opened.page.locator("img[src=x], main script").count() == 0
+
+
+def test_summary_says_it_in_words_and_with_an_icon(written, open_page):
+    opened = open_page(written)
+    lesions = opened.page.locator(".lights li", has_text="Lesions:")
+    assert "4, " in lesions.inner_text()
+    assert "1 periventricular" in lesions.inner_text()
+    assert "Look" in lesions.inner_text()  # one lies where artefacts look like lesions
+    assert lesions.locator("svg").count() == 1
+    assert "synthetic" in opened.page.locator(".lights li", has_text="Disconnection:").inner_text()
+
+
+def test_flicker_by_mouse_keyboard_and_blend(written, open_page):
+    opened = open_page(written)
+    second, button = "#alignment .second", opened.page.locator("#alignment [data-flicker]")
+    assert opacity(opened, second) == 0
+    button.click()
+    assert (opacity(opened, second), button.inner_text()) == (1, "Showing FLAIR")
+    button.press("Enter")
+    assert (opacity(opened, second), button.inner_text()) == (0, "Showing T1w")
+    opened.page.locator("#alignment .sheet").click()
+    assert opacity(opened, second) == 1
+    opened.page.locator("#alignment .scroll").press("f")
+    assert opacity(opened, second) == 0
+    opened.page.locator("#alignment [data-blend]").focus()
+    for _ in range(3):
+        opened.page.keyboard.press("PageUp")
+    assert 0 < opacity(opened, second) < 1
+
+
+def test_flicker_plays_and_stops(written, open_page):
+    opened = open_page(written)
+    play = opened.page.locator("#template [data-play]")
+    play.click()
+    opened.page.locator("#template [data-flicker][aria-pressed=true]").wait_for()
+    opened.page.locator("#template [data-flicker][aria-pressed=false]").wait_for()
+    play.click()
+    assert play.get_attribute("aria-pressed") == "false"
+
+
+def test_threshold_and_opacity_move_the_probability(written, open_page):
+    opened = open_page(written)
+    slide(opened, "#probability [data-threshold]", 0.2)
+    canvas = "#probability canvas"
+    opened.page.locator(canvas).wait_for()
+    many = drawn(opened, canvas)
+    slide(opened, "#probability [data-threshold]", 0.9)
+    opened.page.wait_for_timeout(200)
+    assert 0 < drawn(opened, canvas) < many / 2
+    assert opened.page.locator("#probability output").inner_text() == "0.90"
+    slide(opened, "#probability [data-fade]", 30)
+    assert opacity(opened, canvas) == pytest.approx(0.3)
+    opened.page.locator("#probability [data-show]").first.uncheck()
+    assert opened.page.locator(canvas).is_hidden()
+    assert opened.complaints == []
+
+
+def test_lesion_rows_show_their_pictures(written, open_page):
+    opened = open_page(written)
+    title = opened.page.locator("#chosen figcaption strong")
+    assert title.inner_text() == "lesion-001."
+    opened.page.get_by_role("link", name="lesion-003").click()
+    assert title.inner_text() == "lesion-003."
+    opened.page.keyboard.press("ArrowDown")
+    assert title.inner_text() == "lesion-004."
+    opened.page.get_by_role("button", name="Volume, mm3").focus()
+    opened.page.keyboard.press("Enter")
+    opened.page.keyboard.press("Enter")
+    names = opened.page.locator("#lesions tbody th").all_inner_texts()
+    assert names == ["lesion-004", "lesion-003", "lesion-002", "lesion-001"]
+    shown = opened.page.locator("#chosen img")
+    assert shown.evaluate("one => one.complete && one.naturalWidth") > 600
+
+
+def test_regions_are_held_against_the_others(written, root, open_page):
+    opened = open_page(written)
+    text = opened.page.locator("#regions").inner_text()
+    assert f"{OTHERS} other participants" in text
+    heads = opened.page.locator("#regions-rows thead th").all_inner_texts()
+    assert heads == ["Region", "Grey matter, mL", "Volume z", "Disconnection, %", "Disconnection z"]
+    assert opened.page.locator(".glass img").count() == 2
+    assert opened.page.locator("#texture-rows tbody tr").count() == 116
+
+
+def test_methods_can_be_pasted_in_three_ways(written, open_page):
+    opened = open_page(written)
+    methods = opened.page.locator("#methods")
+    assert "## References" in methods.get_by_role("tabpanel").inner_text()
+    methods.get_by_role("tab", name="LaTeX").click()
+    latex = methods.get_by_role("tabpanel").inner_text()
+    assert "\\cite{AAL}" in latex
+    assert "a \\& b\\_c.fib.gz" in latex
+    methods.get_by_role("tab", name="BibTeX").click()
+    assert "@article{deepbet," in methods.get_by_role("tabpanel").inner_text()
+
+
+def test_on_paper_both_backgrounds_stand_and_no_controls(written, open_page):
+    opened = open_page(written, scheme="dark")
+    opened.page.emulate_media(media="print")
+    assert opacity(opened, "#alignment .second") == 1
+    first, second = (
+        opened.page.locator(f"#alignment .sheet img{s}").bounding_box() for s in (":first-child", ".second")
+    )
+    assert second["y"] >= first["y"] + first["height"]
+    assert opened.page.locator(".controls:visible, button:visible").count() == 0
+    assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_without_script_pictures_tables_and_texts_are_there(written, open_page):
+    opened = open_page(written, script=False)
+    assert opened.page.locator("#alignment .second").is_visible()
+    assert opened.page.get_by_text("@article{deepbet,").is_visible()
+
+
+def test_flair_alone_has_its_own_pictures_and_asks_for_a_look(root, open_page):
+    page, *figures = write_visit_report(root, root / "sub-02" / "anat", "sub-02", settings=settings())
+    opened = open_page(page)
+    opened.assert_clean()
+    light = opened.page.locator(".lights li", has_text="Registration:").inner_text()
+    assert "Look" in light
+    assert "0.45" in light
+    assert "ventricles" in light  # what to do
+    assert {"sub-02_desc-flair-lesions.png", "sub-02_desc-belief.png"} <= {path.name for path in figures}
+
+
+def test_few_others_are_no_norms(tmp_path, open_page):
+    anat = make_visit(tmp_path)
+    page, *_ = write_visit_report(tmp_path, anat, "sub-01", settings=settings())
+    assert "No norms" in page.read_text()
+
+
+def test_damaged_image_is_told_and_the_rest_is_shown(tmp_path):
+    anat = make_visit(tmp_path)
+    damaged = place(anat, "sub-01", "flair")
+    damaged.write_bytes(damaged.read_bytes()[:500])
+    page, *figures = write_visit_report(tmp_path, anat, "sub-01", settings=settings())
+    assert f"{damaged.name}: damaged" in page.read_text()
+    assert any(path.name.endswith("_desc-tissues.png") for path in figures)
+
+
+def test_tables_of_bundles_and_changes_are_shown_where_they_are(tmp_path):
+    anat = make_visit(tmp_path)
+    (anat / "sub-01_seg-bundles_desc-chaco_dseg.tsv").write_text(
+        "index\tname\tchaco\n1\tlow\t0.1\n2\thigh\t0.7\n"
+    )
+    (tmp_path / "sub-01" / "sub-01_longitudinal.tsv").write_text("session_a\tnew_lesions\nses-1\t3\n")
+    text = write_visit_report(tmp_path, anat, "sub-01", settings=settings())[0].read_text()
+    assert text.index(">high<") < text.index(">low<")
+    assert "new lesions" in text
+
+
+def test_the_same_derivatives_give_the_same_page(root):
+    anat = root / "sub-02" / "anat"
+    texts = [write_visit_report(root, anat, "sub-02", settings=settings())[0].read_text() for _ in range(2)]
+    assert texts[0] == texts[1]
