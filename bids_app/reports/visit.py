@@ -22,7 +22,7 @@ from bids_app.reports.pictures import draw_pictures
 from bids_app.reports.regions import number, regions_context
 from bids_app.reports.texture import texture_context
 from bids_app.reports.versions import versions
-from bids_app.reports.viewer import write_viewer
+from bids_app.reports.viewer import viewer_path, write_viewer
 from bids_app.reports.words import PLACES, SITES, facts, lights, quality_rows
 
 LESIONS_SHOWN = 150
@@ -44,6 +44,7 @@ def write_visit_report(
     *,
     settings: dict[str, Any],
     notes: Sequence[str] = (),
+    with_viewer: bool = True,
 ) -> list[Path]:
     """Write a visit's page and figures from its derivatives.
 
@@ -59,6 +60,8 @@ def write_visit_report(
         What the results depend on.
     notes : sequence of str
         What was noticed while processing.
+    with_viewer : bool
+        Write the viewer's page beside it.
 
     Returns
     -------
@@ -71,7 +74,9 @@ def write_visit_report(
     lesions = _lesion_table(visit)
     norms = quality_norms(visit)
     quality = quality_rows(visit, norms)
-    viewer = write_viewer(visit)
+    viewer = write_viewer(visit) if with_viewer else None
+    if viewer is None:  # one of an earlier run would be of other images
+        (output_dir / viewer_path(visit)).unlink(missing_ok=True)
     lesions_context = _lesions_context(visit, lesions)
     told = [*notes, *dict.fromkeys(visit.problems)]
     text = render(

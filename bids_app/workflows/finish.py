@@ -53,7 +53,9 @@ def finish(
     put(key for key in files if OUTPUTS[key].kept_at("standard") and not OUTPUTS[key].kept_at(level))
     kept = put(key for key in files if OUTPUTS[key].kept_at(level))
     told = [*plan["notes"], *(line for lines in notes.values() for line in lines)]
-    pages = write_visit_report(output_dir, folder, name, settings=settings, notes=told)
+    pages = write_visit_report(
+        output_dir, folder, name, settings=settings, notes=told, with_viewer=level != "minimal"
+    )
     remove_others(folder, name, kept)
     if level == "minimal":
         pages = _page_alone(pages)
