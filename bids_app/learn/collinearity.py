@@ -4,12 +4,17 @@ The columns are taken in an order of priority; each is kept unless it correlates
 columns are compared with all later ones that still stand, in single precision; a pair so near the threshold that
 rounding could decide is compared again in double precision, so that the outcome is that of double precision throughout.
 The full correlation matrix (63 GB at study A's width) never exists.
+
+Most pairs are settled by fewer rows than there are: a correlation is at most the part of it that the first rows make,
+plus the product of the lengths of what is left of both columns (Cauchy and Schwarz). Only columns for which that could
+exceed the threshold are compared in full.
 """
 
 from __future__ import annotations
 
 import tempfile
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -21,7 +26,8 @@ Index = npt.NDArray[np.intp]
 BLOCK = 256  # columns compared at once with all that stand
 STRIP = 8192  # columns whose correlations with a block are held at once
 IN_MEMORY = 600_000_000  # bytes of standardised columns; more are kept in a temporary file
-MOSTLY = 0.8  # share of columns still standing below which they are moved together
+HEAD = 0.45  # share of the rows that the bound is taken from
+MOSTLY = 0.92  # share of columns still standing below which they are moved together
 
 
 def greedy_keep_first(X: Floats, order: Index, threshold: float) -> Index:
@@ -119,14 +125,18 @@ class _Strip:
         `kept` and `exact` are the same rows in single and in double precision.
         """
         margin = (self.X.shape[0] + 16) * float(np.finfo(np.float32).eps)  # bounds single precision's error
-        r = kept @ self.rows.T
-        np.abs(r, out=r)
-        near = np.flatnonzero((r.max(axis=0, initial=0) > threshold - margin) & self.standing)
-        r = r[:, near]
+        near = np.flatnonzero(self._possible(kept, threshold - margin) & self.standing)
+        r = np.abs(kept @ self.rows[near].T)
         above = r > threshold
         self._settle(above, np.abs(r - np.float32(threshold)) <= margin, near, exact, threshold)
         hit = above.any(axis=0)
         return near[hit], above.argmax(axis=0)[hit]
+
+    def _possible(self, kept: Singles, limit: float) -> npt.NDArray[np.bool_]:
+        """Return for each column of the strip whether its correlation with a kept row may exceed the limit."""
+        head = int(HEAD * kept.shape[1])
+        part = kept[:, :head] @ self.rows[:, :head].T
+        return may_exceed(part, _length(kept[:, head:]), _length(self.rows[:, head:]), np.float32(limit))
 
     def _settle(
         self,
@@ -144,3 +154,27 @@ class _Strip:
         for row in np.flatnonzero(doubtful.any(axis=1)):
             pairs = np.flatnonzero(doubtful[row, which])
             above[row, which[pairs]] = np.abs(precise[pairs] @ exact[row]) > threshold
+
+
+def _length(rows: Singles) -> Singles:
+    return np.sqrt(np.einsum("ij,ij->i", rows, rows))
+
+
+@numba.njit(cache=True)
+def may_exceed(part: Singles, left: Singles, right: Singles, limit: np.float32) -> npt.NDArray[np.bool_]:
+    """Return for each column of `part` (n, m) whether |part| + left x right exceeds the limit in any row.
+
+    Parameters
+    ----------
+    part : ndarray, (n, m)
+        What the first rows of the table make of each correlation.
+    left : ndarray, (n,)
+    right : ndarray, (m,)
+        Lengths of what is left.
+    limit : float
+    """
+    found = np.zeros(part.shape[1], np.bool_)
+    for row in range(part.shape[0]):
+        for column in range(part.shape[1]):
+            found[column] |= abs(part[row, column]) + left[row] * right[column] > limit
+    return found

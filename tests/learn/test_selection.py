@@ -118,3 +118,22 @@ def test_tables_stay_tables_and_rows_do_not_matter(step):
     mixed = rng.permutation(60)
     again = clone(step).fit(X.iloc[mixed], y.iloc[mixed]).transform(X)
     pd.testing.assert_frame_equal(again, out)
+
+
+def test_a_weight_on_the_last_rows_is_not_lost_by_the_bound_from_the_first():
+    """Columns that agree in the last rows alone, in the first alone, or with opposite signs."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(0, 0.01, (60, 40))
+    spike = rng.normal(0, 1, 12)
+    X[48:, :10] += spike[:, None] * rng.choice([-1, 1], 10)
+    X[:12, 10:20] += spike[:, None]
+    X[:, 20] = -X[:, 3]
+    order = rng.permutation(40)
+    np.testing.assert_array_equal(greedy_keep_first(X, order, 0.8), brute_force(X, order, 0.8))
+
+
+def test_lasso_keeps_as_many_columns_as_asked_for_from_noise_too():
+    rng = np.random.default_rng(0)
+    X, y = pd.DataFrame(rng.standard_normal((80, 300))).add_prefix("c"), rng.standard_normal(80)
+    assert 21 <= LassoSelect(rule=21).fit(X, y).keep_.sum() <= 30
+    assert LassoSelect(rule="1se").fit(X, y).keep_.sum() < 10

@@ -31,7 +31,7 @@ class Rules:
     ----------
     icc, variance, correlation : float
         Lowest intraclass correlation, lowest variance (after scaling to 0..1), highest correlation.
-    lasso : {"1se", "min"}
+    lasso : {"1se", "min"} or int
         Which penalty (see `LassoSelect`).
     locally_predictive : bool
         For `CFSSelect`.
@@ -42,7 +42,7 @@ class Rules:
     icc: float = 0.90
     variance: float = 0.01
     correlation: float = 0.8
-    lasso: str = "1se"
+    lasso: str | int = "1se"
     locally_predictive: bool = True
     cv: int = 10
 

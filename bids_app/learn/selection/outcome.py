@@ -12,6 +12,8 @@ from sklearn.utils.validation import validate_data
 from bids_app.learn.cfs import add_locally_predictive, best_first, correlations, merit
 from bids_app.learn.selection.base import PRECISIONS, ColumnSelector, Floats
 
+TOLERANCE, ITERATIONS = 1e-3, 5000  # of the LASSO's descent
+
 
 class OutcomeSelector(ColumnSelector):
     """A selector that needs the outcome."""
@@ -32,9 +34,10 @@ class LassoSelect(OutcomeSelector):
 
     Parameters
     ----------
-    rule : {"1se", "min"}
+    rule : {"1se", "min"} or int
         `1se`: the largest penalty whose cross-validated error is within one standard error of the least;
-        `min`: the penalty of least error, which keeps more columns.
+        `min`: the penalty of least error, which keeps more columns; a number: the largest penalty tried that keeps at
+        least so many columns (study A was left with 21), whether or not they predict anything.
     cv : int
         Folds.
     n_alphas : int
@@ -53,7 +56,7 @@ class LassoSelect(OutcomeSelector):
 
     def __init__(
         self,
-        rule: Literal["1se", "min"] = "1se",
+        rule: Literal["1se", "min"] | int = "1se",
         cv: int = 10,
         n_alphas: int = 50,
         eps: float = 0.05,
@@ -67,35 +70,48 @@ class LassoSelect(OutcomeSelector):
 
     def fit(self, X: Any, y: Any, groups: npt.ArrayLike | None = None) -> LassoSelect:
         """Learn from an (n, p) table, (n,) outcomes and, where patients have several rows, (n,) patients."""
-        from sklearn.linear_model import LassoCV, lasso_path
-        from sklearn.model_selection import GroupKFold
-
         array, outcome = self._read(X, y)
         patients = np.arange(len(outcome)) if groups is None else np.asarray(groups)
-        folds = min(self.cv, len(np.unique(patients)))
-        splits = GroupKFold(folds, shuffle=True, random_state=self.random_state)
-        Z, centred = _unit_variance(array), outcome - outcome.mean()
-        path = LassoCV(
-            alphas=self.n_alphas,
-            eps=self.eps,
-            cv=list(splits.split(Z, groups=patients)),
-            fit_intercept=True,
-            tol=1e-3,
-            max_iter=5000,
-        )
-        path.fit(Z, centred.astype(Z.dtype))
-        self.alpha_ = self._penalty(path.alphas_, path.mse_path_)
-        self.coef_ = (
-            path.coef_
-            if self.alpha_ == path.alpha_
-            else lasso_path(Z, centred.astype(Z.dtype), alphas=[self.alpha_], tol=1e-3, max_iter=5000)[1][
-                :, 0
-            ]
-        )
+        Z = _unit_variance(array)
+        centred = (outcome - outcome.mean()).astype(Z.dtype)
+        if isinstance(self.rule, int):
+            self.alpha_, self.coef_ = self._keeping(Z, centred, self.rule)
+        else:
+            self.alpha_, self.coef_ = self._cross_validated(Z, centred, patients)
         self.keep_ = self.coef_ != 0
         if not self.keep_.any():
             self.keep_[np.argmax(np.abs(centred @ Z))] = True
         return self
+
+    def _cross_validated(self, Z: Floats, y: Floats, patients: npt.NDArray[Any]) -> tuple[float, Floats]:
+        """Return penalty and weights by the error over folds that keep patients whole."""
+        from sklearn.linear_model import LassoCV, lasso_path
+        from sklearn.model_selection import GroupKFold
+
+        folds = min(self.cv, len(np.unique(patients)))
+        splits = GroupKFold(folds, shuffle=True, random_state=self.random_state)
+        path = LassoCV(
+            alphas=self.n_alphas,
+            eps=self.eps,
+            cv=list(splits.split(Z, groups=patients)),
+            tol=TOLERANCE,
+            max_iter=ITERATIONS,
+        ).fit(Z, y)
+        alpha = self._penalty(path.alphas_, path.mse_path_)
+        if alpha == path.alpha_:
+            return alpha, path.coef_
+        return alpha, lasso_path(Z, y, alphas=[alpha], tol=TOLERANCE, max_iter=ITERATIONS)[1][:, 0]
+
+    def _keeping(self, Z: Floats, y: Floats, wanted: int) -> tuple[float, Floats]:
+        """Return the largest penalty tried that keeps enough columns, the smallest where none does, and weights."""
+        from sklearn.linear_model import lasso_path
+
+        alphas, weights, _ = lasso_path(
+            Z, y, alphas=self.n_alphas, eps=self.eps, tol=TOLERANCE, max_iter=ITERATIONS
+        )
+        enough = np.count_nonzero(weights, axis=0) >= wanted
+        chosen = int(np.argmax(enough)) if enough.any() else len(alphas) - 1
+        return float(alphas[chosen]), weights[:, chosen]
 
     def _penalty(self, alphas: Floats, errors: Floats) -> float:
         mean = errors.mean(axis=1)
