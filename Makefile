@@ -41,6 +41,7 @@ bench: env
 	$(BIN)/python bench/bench_radiomics.py
 	$(BIN)/python bench/bench_chaco.py
 	$(BIN)/python bench/bench_edss.py
+	$(BIN)/python bench/bench_edss.py --null-outcome --lasso 21
 	$(BIN)/python bench/bench_diagnosis.py
 
 lint: env

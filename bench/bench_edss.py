@@ -16,7 +16,7 @@ import pandas as pd
 
 from bids_app.cohort import read_cohort
 from bids_app.learn.collinearity import greedy_keep_first
-from bids_app.learn.edss import Options, run
+from bids_app.learn.edss import Options, Rules, run
 
 WIDTH = 4368  # of the comparison with pandas
 
@@ -27,6 +27,9 @@ def main() -> None:
     parser.add_argument("--visits", default="500,104")
     parser.add_argument("--regions", default="117")
     parser.add_argument("--null-outcome", action="store_true")
+    parser.add_argument(
+        "--lasso", default="1se", help="1se, min, or how many columns it keeps at least (study A: 21)"
+    )
     parser.add_argument("--permutations", type=int, default=0)
     parser.add_argument("--phantom", type=Path, help="a study-shaped phantom made before")
     parser.add_argument("--protocols", nargs="+", default=["paper", "nested"])
@@ -49,7 +52,7 @@ def main() -> None:
             print(f"read {shape[0]} x {shape[1]}, {what}: {time.perf_counter() - start:.1f} s", flush=True)
         _collinearity(cohort.features.to_numpy()[:400])
         for protocol in args.protocols:
-            _protocol(cohort, protocol, args.permutations)
+            _protocol(cohort, protocol, args.permutations, args.lasso)
     print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB", flush=True)
 
 
@@ -76,14 +79,16 @@ def _collinearity(X: np.ndarray) -> None:
     )
 
 
-def _protocol(cohort, protocol: str, permutations: int) -> None:
+def _protocol(cohort, protocol: str, permutations: int, lasso: str) -> None:
+    """Run a protocol; under a null outcome only a LASSO that must keep columns keeps more than one."""
+    rules = Rules(lasso=int(lasso) if lasso.isdigit() else lasso)
     start = time.perf_counter()
     result = run(
         cohort,
         protocol=protocol,
         external_site="site2" if "site2" in set(cohort.visits["site"]) else None,
         seed=1,
-        options=Options(permutations=permutations, n_jobs=2),
+        options=Options(permutations=permutations, rules=rules, n_jobs=2),
     )
     print(f"{protocol}: {time.perf_counter() - start:.0f} s", flush=True)
     table = result.tables["performance"].query("features == 'all'")

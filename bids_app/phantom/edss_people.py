@@ -11,13 +11,13 @@ from scipy import stats
 Array = npt.NDArray[np.float64]
 
 PLANTED = {  # study A, table 2: region and feature; weight of the feature's latent variable in the score
-    ("Frontal_Sup_Orb_R", "original_firstorder_Median"): -0.27,
-    ("Amygdala_L", "original_glcm_Correlation"): 0.27,
-    ("Caudate_L", "original_glcm_Imc1"): 0.28,
-    ("Thalamus_R", "original_firstorder_Energy"): -0.28,
-    ("Cerebelum_8_L", "original_gldm_SmallDependenceLowGrayLevelEmphasis"): 0.25,
-    ("Vermis_4_5", "original_glszm_SizeZoneNonUniformity"): -0.25,
-    ("Cerebelum_Crus1_L", "original_firstorder_Median"): -0.27,
+    ("Frontal_Sup_Orb_R", "original_firstorder_Median"): -0.25,
+    ("Amygdala_L", "original_glcm_Correlation"): 0.25,
+    ("Caudate_L", "original_glcm_Imc1"): 0.26,
+    ("Thalamus_R", "original_firstorder_Energy"): -0.26,
+    ("Cerebelum_8_L", "original_gldm_SmallDependenceLowGrayLevelEmphasis"): 0.23,
+    ("Vermis_4_5", "original_glszm_SizeZoneNonUniformity"): -0.23,
+    ("Cerebelum_Crus1_L", "original_firstorder_Median"): -0.25,
 }
 AGE_WEIGHT = 0.28
 NOISE = float(np.sqrt(1 - AGE_WEIGHT**2 - sum(weight**2 for weight in PLANTED.values())))
