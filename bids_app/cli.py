@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -23,13 +24,39 @@ sclerosis or its mimics (participant level); disability prediction and different
 evaluation (group level).
 """
 EPILOG = """\
-examples:
-  demyelin /data /out participant                           every visit of a dataset
-  demyelin /data /out participant --participant-label 01 02 --fast
-  demyelin /data /out group                                 tables, models and group.html from /out
+try it out on a synthetic cohort:
+  demyelin-phantom phantom --participants 2
+  demyelin phantom phantom-out participant --fast -v        2 mm, a few minutes a visit
 
+your own data:
+  demyelin /data /out participant                           every visit of a dataset; open /out/sub-*.html
+  demyelin /data /out participant --participant-label 01 02 --session-label baseline
+  demyelin /data /out participant -d lesions=/masks         with lesion masks of your own
+  demyelin /data /out participant --reports-only            reports again, from finished visits
+
+a cohort, from finished visits and /data/participants.tsv:
+  demyelin /data /out group                                 tables, models and group.html
+  demyelin /data /out group --analysis edss --columns edss=EDSS_baseline --external-site B
+  demyelin /new /new-out group --apply-model /out/group/models
+
+run the same command again to go on: finished visits are kept.
 exit codes: 0 all done; 1 a visit or an analysis failed (the others are finished); 2 wrong usage or input.
 """
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help without the spellings with underscores, as wide as the terminal allows."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=min(shutil.get_terminal_size().columns, 110))
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings:
+            return super()._format_action_invocation(action)
+        names = ", ".join(name for name in action.option_strings if "_" not in name)
+        if action.nargs == 0:
+            return names
+        return f"{names} {self._format_args(action, self._get_default_metavar_for_optional(action))}"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,7 +72,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="demyelin",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="demyelin BIDS_DIR OUTPUT_DIR {participant,group} [options]",
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     parser.add_argument("bids_dir", type=Path, help="Root of the BIDS dataset.")
@@ -183,7 +211,6 @@ def _use_baked_numba_cache() -> None:
     baked = Path(sys.prefix) / "numba"
     if "NUMBA_CACHE_DIR" in os.environ or not baked.is_dir():
         return
-    import shutil
     import tempfile
 
     own = tempfile.mkdtemp(prefix="demyelin-numba-")

@@ -37,7 +37,7 @@ EXAMPLE = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    options = _parser().parse_args(argv)
+    options = build_parser().parse_args(argv)
     actions = {"build": _build, "fetch": _fetch, "info": lambda given: _info(given.folder)}
     try:
         told = actions[options.command](options)
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="demyelin-connectome",
         description="Make, fetch or describe a connectome folder for demyelin --connectome.",
