@@ -8,16 +8,16 @@ DEMO := demo
 
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
-.PHONY: env demo test test-slow bench lint clean container-check slurm-check
+.PHONY: env demo docs test test-slow bench lint clean container-check slurm-check
 env: .venv/.ready
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv
-	.uv/bin/python -m pip install --quiet --upgrade pip uv
+	.uv/bin/python -m pip install --upgrade pip uv
 
 .venv/.ready: pyproject.toml constraints.txt $(filter .uv/bin/uv,$(UV))
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
-	$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[test,lint]'
+	$(UV) venv --allow-existing --python $(PYTHON) .venv
+	$(UV) pip install --python $(BIN)/python -c constraints.txt -e '.[test,lint,docs]'
 	touch $@
 
 demo: env
@@ -29,6 +29,10 @@ demo: env
 	$(BIN)/demyelin-phantom $(DEMO)/study-b --derivatives-only --study B --visits 40,24 --patients 20,12 --seed 1
 	$(BIN)/demyelin $(DEMO)/study-b $(DEMO)/study-b/derivatives/demyelin group --analysis diagnosis --folds 5 --outer-folds 4 --permutations 2
 	@echo "Open these in a browser:"; ls $(DEMO)/derivatives/*.html $(DEMO)/study-*/derivatives/demyelin/group.html
+
+docs: env
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "Open build/site/index.html"
 
 test: env lint
 	$(BIN)/python -m pytest -q -n $(NPROCS) --dist loadfile --durations 15

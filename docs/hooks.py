@@ -1,145 +1,150 @@
-"""Pages that mkdocs makes from Demyelin itself, and equations as MathML.
+"""What mkdocs makes from Demyelin itself: tables of files, columns and options, and equations as MathML.
 
-The tables that name the files and the parser of the command line are the only source of the two reference
-pages, so that they cannot go stale. Equations are turned into MathML here: browsers show it without a script.
+The tables that name the files and the parsers of the commands are the only source, so that the reference cannot
+go stale. Browsers show MathML without a script.
 """
 
 from __future__ import annotations
 
 import argparse
+import html
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
 
 from bids_app import cli
 from bids_app.derivatives.names import OUTPUTS, RESOLUTION
-from bids_app.features import connectome_cli
+from bids_app.features import chaco, connectome_cli, volumes
+from bids_app.image import lesion_table, quality
 from bids_app.learn.diagnosis import result as diagnosis
 from bids_app.learn.edss import result as edss
 from bids_app.phantom import cli as phantom_cli
 
-PLACES = {"{template}": "TEMPLATE", "{atlas}": "ATLAS"}
+MARK = re.compile(r"<!-- table: (\w+) -->")
+COLUMNS: dict[str, Mapping[str, Mapping[str, object]]] = {
+    "seg-lesions_dseg.tsv": lesion_table.COLUMNS,
+    "desc-volumes_dseg.tsv": volumes.COLUMNS,
+    "desc-chaco_dseg.tsv": chaco.COLUMNS,
+    "desc-chacopairs_dseg.tsv": chaco.PAIR_COLUMNS,
+    "desc-demyelin_qc.tsv": quality.COLUMNS,
+}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Show fences named math as equations."""
     fences = config.mdx_configs.setdefault("pymdownx.superfences", {}).setdefault("custom_fences", [])
-    fences.append({"name": "math", "class": "math", "format": _equation})
+    fences.append({"name": "math", "class": "math", "format": equations})
     return config
 
 
-def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are made here."""
-    for name, page in {"outputs.md": outputs_page(), "options.md": options_page()}.items():
-        files.append(File.generated(config, name, content=page))
-    return files
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put the tables where a page wants them."""
+    makers = {"visit": visit, "grids": grids, "columns": columns, "cohort": cohort, "options": options}
+    return MARK.sub(lambda found: makers[found[1]](), markdown)
 
 
-def _equation(source: str, *_: Any, **__: Any) -> str:
+def equations(source: str, *_: Any, **__: Any) -> str:
+    """Return LaTeX, one equation a line, as MathML."""
     return "\n".join(convert(line, display="block") for line in source.splitlines() if line.strip())
+
+
+def visit() -> str:
+    """Return the table of a visit's files."""
+    rows = []
+    for output in OUTPUTS.values():
+        name = output.ending.format(template="TEMPLATE", atlas="ATLAS")
+        rows.append((_code(name), output.about, "yes" if output.flair_only else "", output.level))
+    return _table(("file", "what", "FLAIR alone", "kept from"), rows)
+
+
+def grids() -> str:
+    """Return the table of grids in template space."""
+    return _table(("grid", "what"), [(_code(name), text) for name, text in RESOLUTION.items()])
+
+
+def columns() -> str:
+    """Return a table of columns for each table of a visit."""
+    parts = []
+    for ending, described in COLUMNS.items():
+        rows = [_column(name, about) for name, about in described.items()]
+        parts += [f"### {ending}", _table(("column", "what", "unit"), rows)]
+    return "\n\n".join(parts)
+
+
+def cohort() -> str:
+    """Return the tables of the group level's tables."""
+    parts = []
+    for title, study in {"Prediction of EDSS": edss, "Differential diagnosis": diagnosis}.items():
+        name = study.__name__.split(".")[-2]
+        rows = [(_code(f"{name}_{table}.tsv"), about) for table, about in study.ABOUT.items()]
+        parts += [f"### {title}", _table(("file in `group/`", "what"), rows)]
+    return "\n\n".join(parts)
+
+
+def options() -> str:
+    """Return the options of the three commands, under their headings of `--help`."""
+    parsers = [cli.build_parser(), phantom_cli.build_parser(), connectome_cli.build_parser()]
+    parts = []
+    for parser in parsers:
+        parts += [f"## {parser.prog}", _cell(parser.description or ""), *_groups(parser)]
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for sub in action.choices.values():
+                    parts += [f"### {sub.prog}", *_groups(sub)]
+    return "\n\n".join(parts)
+
+
+def _groups(parser: argparse.ArgumentParser) -> list[str]:
+    """Return a table for each group of options, with headings where there are more than argparse's own two."""
+    groups = [
+        (g.title or "", [_option(a) for a in g._group_actions if _is_told(a)]) for g in parser._action_groups
+    ]
+    groups = [(title, rows) for title, rows in groups if rows]
+    few = all(title in ("positional arguments", "options") for title, _ in groups)
+    if few:
+        return [_table(("option", "what"), [row for _, rows in groups for row in rows])] if groups else []
+    return [
+        part
+        for title, rows in groups
+        for part in (f"### {title.capitalize()}", _table(("option", "what"), rows))
+    ]
+
+
+def _is_told(action: argparse.Action) -> bool:
+    return not isinstance(action, argparse._HelpAction | argparse._VersionAction | argparse._SubParsersAction)
+
+
+def _option(action: argparse.Action) -> tuple[str, str]:
+    names = [name for name in action.option_strings if "_" not in name]
+    value = str(action.metavar or action.dest.upper())
+    if action.choices:
+        value = "|".join(str(choice) for choice in action.choices)
+    if action.nargs == "+":
+        value += " ..."
+    shown = ", ".join(names) + ("" if action.nargs == 0 else f" {value}") if names else value
+    return _code(shown), (action.help or "").replace("%%", "%")
+
+
+def _column(name: str, about: Mapping[str, object]) -> tuple[str, str, str]:
+    told = str(about.get("Description", ""))
+    levels = about.get("Levels")
+    if isinstance(levels, dict):
+        told += " " + "; ".join(f"{level}: {text}" for level, text in levels.items())
+    return _code(name), told, str(about.get("Units", ""))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *[[_cell(cell) for cell in row] for row in rows]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *[tuple(_cell(cell) for cell in row) for row in rows]]
-    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
-
-
-def outputs_page() -> str:
-    """Return the reference of every file that Demyelin writes."""
-    rows = []
-    for output in OUTPUTS.values():
-        name = output.ending
-        for field, word in PLACES.items():
-            name = name.replace(field, word)
-        rows.append((f"`{name}`", output.about, "yes" if output.flair_only else "", output.level))
-    grids = _table(("grid", "what it is"), [(f"`{name}`", text) for name, text in RESOLUTION.items()])
-    groups = {
-        "Prediction of EDSS": [(f"`edss_{name}.tsv`", about) for name, about in edss.ABOUT.items()],
-        "Differential diagnosis": [(f"`diagnosis_{name}.tsv`", about) for name, about in diagnosis.ABOUT.items()],
-    }
-    parts = [OUTPUTS_TOP, _table(("file", "what", "FLAIR alone", "kept from"), rows), grids, OUTPUTS_MIDDLE]
-    for title, tables in groups.items():
-        parts += [f"### {title}", _table(("file in `group/`", "what"), tables)]
-    return "\n\n".join([*parts, OUTPUTS_END])
-
-
-def options_page() -> str:
-    """Return the reference of every option of the three commands."""
-    parsers = {
-        "demyelin": cli.build_parser(),
-        "demyelin-phantom": phantom_cli.build_parser(),
-        "demyelin-connectome": connectome_cli.build_parser(),
-    }
-    parts = [OPTIONS_TOP]
-    for name, parser in parsers.items():
-        parts += [f"## {name}", _cell(parser.description or "")]
-        parts += _groups(parser)
-        for action in parser._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                for command, sub in action.choices.items():
-                    parts += [f"### {name} {command}", *_groups(sub, heading=False)]
-    return "\n\n".join(parts)
-
-
-def _groups(parser: argparse.ArgumentParser, *, heading: bool = True) -> list[str]:
-    parts = []
-    for group in parser._action_groups:
-        rows = [_option(action) for action in group._group_actions if _shown(action)]
-        if rows:
-            title = [f"### {(group.title or '').capitalize()}"] if heading and parser.prog == "demyelin" else []
-            parts += [*title, _table(("option", "what"), rows)]
-    return parts
-
-
-def _shown(action: argparse.Action) -> bool:
-    return not isinstance(action, argparse._HelpAction | argparse._VersionAction | argparse._SubParsersAction)
-
-
-def _option(action: argparse.Action) -> tuple[str, str]:
-    names = [name for name in action.option_strings if "_" not in name]
-    value = action.metavar or (action.dest.upper() if action.nargs != 0 and not action.choices else "")
-    if action.choices:
-        value = "\\|".join(str(choice) for choice in action.choices)
-    shown = ", ".join(names) or str(action.metavar or action.dest)
-    many = " ..." if action.nargs == "+" else ""
-    head = f"`{shown}{f' {value}' if names and value else ''}{many}`".replace("\\|", "|")
-    return head, (action.help or "").replace("%%", "%")
-
-
-OUTPUTS_TOP = """\
-# Outputs
-
-This page is made from the tables by which Demyelin names its files.
-
-## Of a visit
-
-In `OUTPUT_DIR/sub-LABEL/[ses-LABEL/]anat/`, each name after the prefix `sub-LABEL_[ses-LABEL_]`; each file has a `.json` beside
-it with its description, sources and settings. No `space-` means the space of the T1w image as it was taken. TEMPLATE is
-`MNI152NLin2009aSym` and ATLAS is `AAL` where nothing else is asked for. Disconnection files come with a
-[connectome](disconnection.md). Visits without T1w have the files marked `yes`; the last column says from which `--output-level` on a file
-is kept."""
-
-OUTPUTS_MIDDLE = """\
-Beside these: `sub-LABEL[_ses-LABEL].html`, the report, one file that opens without a network; `logs/methods.md`, the methods
-text with references; `logs/done/`, what was made from which images with which settings; `logs/*_crash.txt`, details of a failure;
-`dataset_description.json` and `.bidsignore`. All of it passes the BIDS validator.
-
-## Of a cohort
-
-`group.html` and, in `group/`, tables, maps (`diagnosis_*.nii.gz`), figures (`*.svg`) and models (`models/*.skops`, each with a card
-`*.json`: training cohort, sites, metrics, limits). A table is left out where it has no rows."""
-
-OUTPUTS_END = """\
-`cohort.tsv` is one row a visit with everything that was joined: the table to start from with statistics of your own."""
-
-OPTIONS_TOP = """\
-# Options
-
-This page is made from the parsers of the commands. Every long option can be written with underscores too, and all of `demyelin`'s go
-into a TOML file (`--config-file`), long names as keys; the command line wins."""
+def _code(text: str) -> str:
+    """Return code that a table may hold: a bar would end the cell."""
+    return f"<code>{html.escape(text).replace('|', '&#124;')}</code>"

@@ -1,0 +1,131 @@
+"""Every command in README and docs: parsed by the real parsers; cheap ones run, the whole first hour when slow."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pages import KNOWN, ROOT, commands
+
+from bids_app import cli
+from bids_app.features import connectome_cli
+from bids_app.phantom import cli as phantom_cli
+
+PARSERS = {
+    "demyelin": cli.build_parser,
+    "demyelin-phantom": phantom_cli.build_parser,
+    "demyelin-connectome": connectome_cli.build_parser,
+}
+ALL = commands()
+OWN = [command for command in ALL if command.own]
+
+
+def test_there_are_commands_on_the_pages_that_teach():
+    told = {command.page for command in OWN}
+    assert {
+        "README.md",
+        "index.md",
+        "first-hour.md",
+        "your-data.md",
+        "clusters.md",
+        "disconnection.md",
+    } <= told
+    assert len(OWN) > 30
+
+
+@pytest.mark.parametrize("command", OWN, ids=lambda c: f"{c.page}: {' '.join(c.own[1])[:60]}")
+def test_command_is_understood(command):
+    program, arguments = command.own
+    if "--help" not in arguments:
+        PARSERS[program]().parse_args(arguments)
+
+
+def test_a_wrong_command_would_be_found(capsys):
+    for words in (["out", "participant"], ["ds", "out", "participant", "--no-such-option"]):
+        with pytest.raises(SystemExit):
+            PARSERS["demyelin"]().parse_args(words)
+
+
+def test_other_commands_are_known_and_name_files_that_exist():
+    for command in ALL:
+        if command.own is None:
+            assert Path(command.words[0]).name in KNOWN, command
+        if command.words[0] == "make":
+            assert f"\n{command.words[1]}:" in (ROOT / "Makefile").read_text()
+        for word in command.words:
+            if word.startswith(("docs/", "brainlife/")) or word == "boutiques.json":
+                assert (ROOT / word).exists(), command
+
+
+@pytest.fixture(scope="module")
+def programs():
+    """Demyelin's commands as they are installed."""
+    folder = Path(sys.executable).parent
+    return {name: str(folder / name) for name in PARSERS}
+
+
+def run(words, programs, folder):
+    done = subprocess.run(
+        [programs[words[0]], *words[1:]],
+        cwd=folder,
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "100"},
+    )
+    assert done.returncode == 0, (words, done.stdout, done.stderr)
+    return done.stdout
+
+
+SMALL = {"--participants": "1", "--streamlines": "300", "--visits": {"A": "4,2", "B": "6,4"}, "--patients": "3,2"}
+
+
+def small(words):
+    """The same command, with fewer people and streamlines."""
+    study = words[words.index("--study") + 1] if "--study" in words else ""
+    chosen = {name: value[study] if isinstance(value, dict) and study else value for name, value in SMALL.items()}
+    return [chosen.get(before, word) for before, word in zip(["", *words], words, strict=False)]
+
+
+def of_page(page, program):
+    return [[c.own[0], *c.own[1]] for c in OWN if c.page == page and c.own[0] == program]
+
+
+def test_cheap_commands_of_the_first_hour_run(programs, tmp_path):
+    made = of_page("first-hour.md", "demyelin-phantom")
+    assert len(made) == 4
+    for words in made:
+        run(small(words), programs, tmp_path)
+    for words in of_page("first-hour.md", "demyelin-connectome"):
+        run(small(words), programs, tmp_path)
+    told = run(["demyelin-connectome", "info", "toy"], programs, tmp_path)
+    assert '"NStreamlines"' in told
+    for words in of_page("first-hour.md", "demyelin"):
+        settings = [
+            str(tmp_path / w) if w in ("study-a", "study-b", "phantom", "new-site") else w for w in words
+        ]
+        cli.parse(
+            [settings[1], str(tmp_path / settings[2]), *settings[3:]]
+        )  # folders and numbers are checked too
+
+
+def test_help_teaches(programs, tmp_path):
+    told = run(["demyelin", "--help"], programs, tmp_path)
+    assert "--participant_label" not in told  # one spelling is enough to learn from
+    for line in told.splitlines():
+        if line.startswith("  demyelin"):
+            words = line.split("      ")[0].split()
+            PARSERS[words[0]]().parse_args(words[1:])
+
+
+@pytest.mark.slow
+def test_the_first_hour_as_written(programs, tmp_path):
+    for command in OWN:
+        if command.page == "first-hour.md":
+            run([command.own[0], *command.own[1]], programs, tmp_path)
+    for page in ("phantom-out/sub-001.html", "study-a/derivatives/demyelin/group.html"):
+        assert (tmp_path / page).stat().st_size > 50_000
+    assert list((tmp_path / "new-site/derivatives/demyelin/group").glob("edss_applied*.tsv"))
