@@ -25,6 +25,7 @@ KNOWN = {
     "make",
     "pip",
     "export",
+    "find",
     "main",
     "python",
 }
