@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """Make the argument parser, with a parser for each of the three commands."""
     parser = argparse.ArgumentParser(
         prog="demyelin-connectome",
         description="Make, fetch or describe a connectome folder for demyelin --connectome.",
