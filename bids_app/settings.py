@@ -300,7 +300,11 @@ class Settings:
     write_graph: bool = option(False, "Write the processing graph to logs/.", room="How to run")
     debug: bool = option(False, "Show tracebacks and keep the intermediate files.", room="How to run")
     verbose: int = option(
-        0, "Tell every step too; twice for everything that libraries tell.", room="How to run", flags=("-v",), action="count"
+        0,
+        "Tell every step too; twice for everything that libraries tell.",
+        room="How to run",
+        flags=("-v",),
+        action="count",
     )
 
     @property
