@@ -15,15 +15,18 @@ from bids_app.interfaces.anatomy import (
 )
 from bids_app.interfaces.disconnection import measure_disconnection
 from bids_app.interfaces.lesions import check_lesions, describe_lesions, fill, find_lesions, take_lesions
+from bids_app.interfaces.longitudinal import Compared, compare_visits
 from bids_app.interfaces.measures import assess, measure_radiomics, measure_volumes
 from bids_app.interfaces.spaces import to_other_spaces
 
 __all__ = [
+    "Compared",
     "align_coarsely",
     "align_flair",
     "align_to_template",
     "assess",
     "check_lesions",
+    "compare_visits",
     "describe_lesions",
     "fill",
     "find_lesions",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sys
@@ -22,7 +21,7 @@ from bids_app.progress import say, showing
 from bids_app.settings import ONLY_GIVEN, Settings, digest
 from bids_app.workflows.engine import configure, execute, work_folder
 from bids_app.workflows.plugin import KILLED
-from bids_app.workflows.step import FAILURE
+from bids_app.workflows.step import FAILURE, node_name, read_failure
 from bids_app.workflows.validate import validate
 from bids_app.workflows.watch import Watch
 
@@ -62,8 +61,6 @@ def run_participants(settings: Settings) -> int:
     InputError
         If the dataset, a setting or the output folder cannot be used; nothing was processed.
     """
-    from bids_app.workflows.visit import node_name
-
     visits = find_visits(
         settings.bids_dir,
         participants=settings.participant_label,
@@ -82,12 +79,13 @@ def run_participants(settings: Settings) -> int:
     outcome = Outcome()
     locks = VisitLocks(settings.output_dir)
     due = list(_due(visits, settings, locks, outcome))
-    watch = Watch({node_name(visit): visit.name for visit in due})
+    watch = Watch({node_name(visit.name): visit.name for visit in due})
     with work_folder(settings) as work, showing(settings.verbose):
         for start in range(0, len(due), BATCH):
             _run_batch(due[start : start + BATCH], settings, work, outcome, watch)
             if outcome.failed and settings.stop_on_first_crash:
                 break
+        _compare_visits(visits, settings, work, locks, outcome)
     locks.close()
     say(outcome.summary(settings.output_dir))
     return 1 if outcome.failed else 0
@@ -158,6 +156,20 @@ def _with_connectome(settings: Settings, visits: Sequence[Visit]) -> tuple[Setti
     return replace(settings, connectome=str(folder) if folder else None), told
 
 
+def _compare_visits(
+    visits: Sequence[Visit], settings: Settings, work: Path, locks: VisitLocks, outcome: Outcome
+) -> None:
+    """Match the lesions of consecutive visits of the participants of whom none failed."""
+    from bids_app.workflows.longitudinal import run_pairs
+
+    failed = {visit.participant for visit in visits if visit.name in outcome.failed}
+    people = {visit.participant for visit in visits if visit.session} - failed
+    done, reasons = run_pairs(sorted(people), settings, work, locks)
+    outcome.failed |= reasons
+    if done:
+        say(f"lesions compared between visits: {', '.join(done[:FEW])}{' ...' if len(done) > FEW else ''}")
+
+
 def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome: Outcome) -> Iterator[Visit]:
     """Yield the visits to process now, held for this run."""
     for visit in visits:
@@ -199,7 +211,7 @@ def _run_batch(
     visits: Sequence[Visit], settings: Settings, work: Path, outcome: Outcome, watch: Watch
 ) -> None:
     """Run one graph of visits and sort them into done and failed."""
-    from bids_app.workflows.visit import init_cohort_wf, node_name
+    from bids_app.workflows.visit import init_cohort_wf
 
     name = f"demyelin_{__version__.replace('.', '_')}_{digest(settings.results())[:8]}"
     for left in (work / name).rglob(FAILURE):
@@ -212,7 +224,7 @@ def _run_batch(
         if _is_done(visit, settings):
             outcome.done.append(visit.name)
             continue
-        failure = _read_failure(work / name / node_name(visit))
+        failure = read_failure(work / name / node_name(visit.name))
         if failure:
             log = settings.output_dir / "logs" / f"{visit.name}_crash.txt"
             with contextlib.suppress(OSError):  # a full disk must not hide how the other visits went
@@ -249,13 +261,3 @@ def _silent_end(visit: Visit, settings: Settings, work: Path) -> str:
     if shutil.disk_usage(work).free < NEARLY_FULL:
         return f"{work}: no space left on the disk; free some, or give --work-dir on another disk"
     return KILLED
-
-
-def _read_failure(folder: Path) -> dict[str, str] | None:
-    """Return what a failed step of a visit left behind."""
-    for path in sorted(folder.rglob(FAILURE)):
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-    return None

@@ -129,6 +129,21 @@ def _write_failure(folder: Path, step: str, error: Exception) -> None:
         (folder / FAILURE).write_text(json.dumps(content), encoding="utf-8")
 
 
+def read_failure(folder: Path) -> dict[str, str] | None:
+    """Return what a failed step of a visit left behind."""
+    for path in sorted(folder.rglob(FAILURE)):
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def node_name(name: str) -> str:
+    """Return a visit's name as nipype accepts it: letters, digits and underscores."""
+    return "".join(c if c.isalnum() and c.isascii() else "_" if c in "-_" else f"x{ord(c):x}" for c in name)
+
+
 @dataclass(frozen=True)
 class Result:
     """One output of a step that has not run yet; given to another step it becomes a connection."""

@@ -15,7 +15,7 @@ from bids_app.image.atlas import load_atlas
 from bids_app.layout import Visit
 from bids_app.settings import ONLY_GIVEN, OWN_METHOD, Settings
 from bids_app.workflows.finish import finish
-from bids_app.workflows.step import Handle, Result, add_step
+from bids_app.workflows.step import Handle, Result, add_step, node_name
 
 MEM_GB = {"small": 1.0, "image": 2.0, "large": 3.0}
 
@@ -35,13 +35,6 @@ class Anatomy(NamedTuple):
     notes: dict[str, Result]
 
 
-def node_name(visit: Visit) -> str:
-    """Return a visit's name as nipype accepts it: letters, digits and underscores."""
-    return "".join(
-        c if c.isalnum() and c.isascii() else "_" if c in "-_" else f"x{ord(c):x}" for c in visit.name
-    )
-
-
 def init_cohort_wf(visits: Sequence[Visit], *, settings: Settings, name: str) -> Workflow:
     """Make the graph of several visits, which depend on nothing of each other.
 
@@ -57,7 +50,7 @@ def init_cohort_wf(visits: Sequence[Visit], *, settings: Settings, name: str) ->
     Returns
     -------
     Workflow
-        One sub-graph a visit, named by `node_name`.
+        One sub-graph a visit, named by `step.node_name`.
     """
     whole = Workflow(name)
     whole.add_nodes([init_visit_wf(visit, settings=settings) for visit in visits])
@@ -73,7 +66,7 @@ def init_visit_wf(visit: Visit, *, settings: Settings) -> Workflow:
     Inputs are the visit's paths; the only output is its done record, written by the last step with all
     derivatives and the report.
     """
-    graph = Workflow(node_name(visit))
+    graph = Workflow(node_name(visit.name))
     anatomy = _add_both(graph, visit, settings) if visit.t1w else _add_flair_only(graph, visit, settings)
     files = anatomy.files | _add_maps(graph, visit, settings, anatomy)
     add_step(

@@ -1,0 +1,279 @@
+"""Comparing the visits of a participant, from their derivatives: which pairs, running them, what is written."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nipype import Workflow
+
+from bids_app import __version__
+from bids_app import interfaces as steps
+from bids_app.derivatives import atomic, load_image, save_image
+from bids_app.derivatives.dataset import write_sidecar
+from bids_app.derivatives.names import OUTPUTS, anat_folder
+from bids_app.derivatives.records import VisitLocks, fingerprint, forget, is_done, mark_done, read_record
+from bids_app.errors import VisitError
+from bids_app.progress import say
+from bids_app.settings import Settings
+from bids_app.workflows.plugin import KILLED
+from bids_app.workflows.step import FAILURE, add_step, node_name, read_failure
+
+SINCE = "since"  # of the description of a pair's files, and of its done record
+IMAGES = ("t1w", "flair", "brain", "dseg", "lesion_labels")
+MEM_GB = 3.0
+ABOUT = "Lesions matched between this visit and the one before, {before}: {what}."
+
+
+class Pair(NamedTuple):
+    """Two visits of one participant, one after the other.
+
+    Attributes
+    ----------
+    before, after : str
+        Prefixes of the earlier and the later visit.
+    files_before, files_after : dict of str to Path
+        Their derivatives by key.
+    """
+
+    before: str
+    after: str
+    files_before: dict[str, Path]
+    files_after: dict[str, Path]
+
+    @property
+    def name(self) -> str:
+        """Name of the done record."""
+        return f"{self.after}_{SINCE}-{_session(self.before)}"
+
+    @property
+    def stem(self) -> str:
+        """Start of the names of its files, which lie with the later visit's."""
+        return f"{self.after}_seg-lesions_desc-{SINCE}{_session(self.before)}_dseg"
+
+    @property
+    def inputs(self) -> list[Path]:
+        """All files that it is made from."""
+        return [*self.files_before.values(), *self.files_after.values()]
+
+
+def _session(prefix: str) -> str:
+    return prefix.partition("_ses-")[2]
+
+
+def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list[Pair], list[str]]:
+    """List the consecutive finished visits of a participant.
+
+    Visits are ordered by `acq_time` of the raw dataset's `sub-<label>_sessions.tsv` where all have one, else by their
+    labels, numbers in them as numbers.
+
+    Returns
+    -------
+    pairs : list of Pair
+    notes : list of str
+        Pairs that cannot be compared, and why.
+    """
+    found = (output_dir / "logs" / "done").glob(f"sub-{participant}_ses-*.json")
+    names = [path.stem for path in found if f"_{SINCE}-" not in path.stem]
+    ordered = sorted(names, key=_order(bids_dir, participant, names))
+    files = {name: _files(output_dir, name) for name in ordered}
+    pairs, notes = [], []
+    for before, after in pairwise(ordered):
+        lost = [name for name in (before, after) if files[name] is None]
+        if lost:
+            notes.append(
+                f"{after}: not compared with {before}: {lost[0]} has no images (--output-level minimal)"
+            )
+        else:
+            pairs.append(Pair(before, after, files[before] or {}, files[after] or {}))
+    return pairs, notes
+
+
+def _order(bids_dir: Path, participant: str, names: Sequence[str]) -> Callable[[str], Any]:
+    """Return the key that orders visits in time."""
+    table = bids_dir / f"sub-{participant}" / f"sub-{participant}_sessions.tsv"
+    times: dict[str, str] = {}
+    try:
+        with table.open(encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(stream, delimiter="\t"):
+                if (time := row.get("acq_time") or "n/a") != "n/a":
+                    times[(row.get("session_id") or "").removeprefix("ses-")] = time
+    except (OSError, ValueError, csv.Error):
+        times = {}
+    if all(_session(name) in times for name in names):
+        return lambda name: times[_session(name)]
+    return lambda name: [(int(part) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _files(output_dir: Path, name: str) -> dict[str, Path] | None:
+    """Return a visit's images by key; None where some were not kept."""
+    record = read_record(output_dir, name)
+    if record is None:
+        return None
+    person, _, session = name.partition("_")
+    folder = anat_folder(output_dir, Path(person, session))
+    settings = record["settings"]
+
+    def path(key: str) -> Path:
+        return folder / OUTPUTS[key].path(name, template=str(settings.get("template")), atlas="")
+
+    alone = not path("flair").exists()
+    files = {key: path("flair_native" if alone and key == "flair" else key) for key in IMAGES}
+    if alone:
+        del files["t1w"]
+    return files if all(file.exists() for file in files.values()) else None
+
+
+def due_pairs(settings: Settings, participants: Iterable[str], tell: Callable[[str], None]) -> list[Pair]:
+    """Return the pairs to compare now; results of pairs that are none any more are removed."""
+    due = []
+    for participant in participants:
+        pairs, notes = find_pairs(settings.output_dir, settings.bids_dir, participant)
+        for note in notes:
+            tell(f"note: {note}")
+        _remove_former(settings.output_dir, participant, {pair.name for pair in pairs})
+        due += [
+            pair
+            for pair in pairs
+            if settings.force or not is_done(settings.output_dir, pair.name, pair.inputs, _results(settings))
+        ]
+    return due
+
+
+def _results(settings: Settings) -> dict[str, Any]:
+    return {"random_seed": settings.random_seed}
+
+
+def _remove_former(output_dir: Path, participant: str, current: set[str]) -> None:
+    """Remove the files and records of pairs that are no longer consecutive visits."""
+    for path in (output_dir / "logs" / "done").glob(f"sub-{participant}_*_{SINCE}-*.json"):
+        record = None if path.stem in current else read_record(output_dir, path.stem)
+        if record is not None:
+            for file in record["outputs"]:
+                if Path(file).name.startswith(f"sub-{participant}_"):
+                    (output_dir / file).resolve().relative_to(output_dir.resolve())
+                    (output_dir / file).unlink(missing_ok=True)
+            path.unlink()
+
+
+def init_pairs_wf(pairs: Sequence[Pair], *, settings: Settings, name: str) -> Workflow:
+    """Make the graph of several pairs, which depend on nothing of each other.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        From `due_pairs`.
+    settings : Settings
+        Where to write; the seed.
+    name : str
+        Folder of the graph in the work folder.
+    """
+    whole = Workflow(name)
+    for pair in pairs:
+        graph = Workflow(node_name(pair.name))
+        compared = add_step(
+            graph,
+            steps.compare_visits,
+            mem_gb=MEM_GB,
+            before=pair.files_before,
+            after=pair.files_after,
+            seed=settings.random_seed,
+        )
+        plan = {
+            "output_dir": str(settings.output_dir),
+            "before": pair.before,
+            "after": pair.after,
+            "stem": pair.stem,
+            "record": pair.name,
+            "settings": _results(settings),
+            "inputs": {path.name: fingerprint(path) for path in pair.inputs},
+            "sources": [f"bids::{path.relative_to(settings.output_dir).as_posix()}" for path in pair.inputs],
+        }
+        add_step(graph, finish_pair, files=compared_files(compared), plan=plan)
+        whole.add_nodes([graph])
+    return whole
+
+
+def compared_files(compared: Any) -> dict[str, Any]:
+    """Return the results of `compare_visits` by name."""
+    return {name: getattr(compared, name) for name in steps.Compared._fields}
+
+
+class Finished(NamedTuple):
+    """The record that a pair is finished."""
+
+    record: Path
+
+
+def finish_pair(files: dict[str, Path], plan: dict[str, Any]) -> Finished:
+    """Write a pair's table, label image and figure, then its done record."""
+    from bids_app.reports.changes import draw_changes
+
+    output_dir, after = Path(plan["output_dir"]), str(plan["after"])
+    person, _, session = after.partition("_")
+    folder = anat_folder(output_dir, Path(person, session))
+    table, image = folder / f"{plan['stem']}.tsv", folder / f"{plan['stem']}.nii.gz"
+    forget(output_dir, plan["record"])
+    save_image(load_image(files["labels"]), image)
+    with atomic(table) as aside:
+        shutil.copyfile(files["table"], aside)
+    meta = json.loads(files["table"].with_suffix(".json").read_text(encoding="utf-8"))
+    what = "one row per lesion or group of merged ones; the image has their index on this visit's grid"
+    about = ABOUT.format(before=plan["before"], what=what)
+    sidecar = write_sidecar(table, {"Description": about, "Sources": plan["sources"]} | meta)
+    figure = output_dir / person / "figures" / f"{after}_desc-{SINCE}{_session(plan['before'])}.png"
+    draw_changes(
+        load_image(files["half_before"]),
+        load_image(files["half_after"]),
+        load_image(files["half_labels"]),
+        table,
+        figure,
+        names=(plan["before"], after),
+    )
+    written = [table, image, sidecar, figure]
+    about_run = {"inputs": plan["inputs"], "settings": plan["settings"]}
+    return Finished(mark_done(output_dir, plan["record"], outputs=written, **about_run))
+
+
+def run_pairs(
+    participants: Iterable[str], settings: Settings, work: Path, locks: VisitLocks
+) -> tuple[list[str], dict[str, str]]:
+    """Compare the visits of participants whose visits are finished.
+
+    Returns
+    -------
+    done : list of str
+        Names of the pairs compared now.
+    failed : dict of str to str
+        Why others could not be.
+    """
+    from bids_app.workflows.engine import configure, execute
+    from bids_app.workflows.watch import Watch
+
+    due = []
+    for pair in due_pairs(settings, participants, say):
+        with contextlib.suppress(VisitError):  # held by another run, which compares them
+            locks.hold(pair.name)
+            due.append(pair)
+    if not due:
+        return [], {}
+    name = f"demyelin_pairs_{__version__.replace('.', '_')}"
+    for left in (work / name).rglob(FAILURE):
+        left.unlink()
+    configure(settings, work)
+    workflow = init_pairs_wf(due, settings=settings, name=name)
+    workflow.base_dir = str(work)
+    execute(workflow, settings, Watch({node_name(pair.name): pair.name for pair in due}))
+    failed = {}
+    for pair in due:
+        if not is_done(settings.output_dir, pair.name, pair.inputs, _results(settings)):
+            failure = read_failure(work / name / node_name(pair.name))
+            failed[pair.name] = failure["reason"] if failure else KILLED
+    return [pair.name for pair in due if pair.name not in failed], failed

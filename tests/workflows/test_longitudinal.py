@@ -1,0 +1,137 @@
+"""Pairs of visits compared from derivatives: which, what is written, and what a rerun does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from bids_app import cli
+from bids_app.derivatives import save_image, write_text
+from bids_app.derivatives.dataset import start_dataset
+from bids_app.derivatives.names import OUTPUTS, anat_folder
+from bids_app.derivatives.records import VisitLocks, mark_done
+from bids_app.image.template import load_template
+from bids_app.workflows.longitudinal import find_pairs, run_pairs
+
+STEM = "sub-01_ses-2_seg-lesions_desc-since1_dseg"
+
+
+def add_visit(out: Path, session: str, corner: int, images: bool = True) -> None:
+    """Add the derivatives of a visit with one lesion and a done record."""
+    template, name = load_template(resolution=3.0), f"sub-01_ses-{session}"
+    folder, grid = anat_folder(out, Path("sub-01", f"ses-{session}")), template.t1w.affine
+    lesion = np.zeros(template.t1w.shape, np.uint8)
+    lesion[corner : corner + 3, 30:33, 30:33] = 1
+    t1w = np.asarray(template.t1w.dataobj, dtype=np.float32)
+    tissue = np.where(np.asarray(template.wm.dataobj) > 0.5, 2, 1).astype(np.uint8)
+    made = {
+        "t1w": t1w,
+        "flair": t1w.max() - t1w + 50 * lesion,
+        "brain": (t1w > 0).astype(np.uint8),
+        "dseg": tissue,
+        "lesion_labels": lesion.astype(np.int32),
+    }
+    for key, data in made.items() if images else ():
+        path = folder / OUTPUTS[key].path(name, template="", atlas="")
+        save_image(nib.Nifti1Image(data, grid), path)
+        write_text(
+            json.dumps({"Description": "x", "Sources": []}), path.with_name(f"{path.name.split('.')[0]}.json")
+        )
+    mark_done(out, name, inputs={}, settings={"template": "T"}, outputs=[])
+
+
+@pytest.fixture
+def settings(bids, add_scan, tmp_path):
+    add_scan("sub-01_ses-1_FLAIR.nii.gz")
+    made = cli.parse([str(bids), str(tmp_path / "out"), "participant", "--nprocs", "1"])
+    start_dataset(made.output_dir, bids)
+    return made
+
+
+@pytest.fixture
+def compare(settings, tmp_path):
+    """Return a function that compares what there is to compare."""
+
+    def run():
+        locks = VisitLocks(settings.output_dir)
+        try:
+            return run_pairs(["01"], settings, tmp_path / "work", locks)
+        finally:
+            locks.close()
+
+    return run
+
+
+def test_a_pair_gets_its_table_image_and_figure_once_and_stays_valid(settings, compare):
+    out = settings.output_dir
+    add_visit(out, "1", 20)
+    assert compare() == ([], {})
+    add_visit(out, "2", 40)
+    assert compare() == (["sub-01_ses-2_since-1"], {})
+    folder = out / "sub-01" / "ses-2" / "anat"
+    table = pd.read_csv(folder / f"{STEM}.tsv", sep="\t")
+    assert sorted(table["change"]) == ["new", "resolved"]
+    labels = np.asarray(nib.load(folder / f"{STEM}.nii.gz").dataobj)
+    assert labels[41, 31, 31] == table.set_index("change")["index"]["new"]
+    meta = json.loads((folder / f"{STEM}.json").read_text())
+    assert (meta["Summary"]["new"], meta["Summary"]["resolved"]) == (1, 1)
+    assert np.allclose(meta["LaterToEarlier"], np.eye(4), atol=0.3)
+    figure = out / "sub-01" / "figures" / "sub-01_ses-2_desc-since1.png"
+    assert figure.stat().st_size > 10_000
+    validator = Path(sys.executable).parent / "bids-validator-deno"
+    done = subprocess.run([validator, "--format", "json", out], capture_output=True, text=True, check=False)
+    assert [i for i in json.loads(done.stdout)["issues"]["issues"] if i["severity"] == "error"] == []
+    assert compare() == ([], {})
+    add_visit(out, "2", 20)
+    assert compare()[0] == ["sub-01_ses-2_since-1"]
+    assert pd.read_csv(folder / f"{STEM}.tsv", sep="\t")["change"].tolist() == ["unchanged"]
+
+
+def test_a_pair_that_fails_is_told_and_spares_the_other(settings, compare):
+    for session, corner in (("1", 20), ("2", 20), ("3", 40), ("4", 40)):
+        add_visit(settings.output_dir, session, corner)
+    (bad,) = settings.output_dir.rglob("sub-01_ses-4_desc-brain_mask.nii.gz")
+    bad.write_bytes(bad.read_bytes()[:300])
+    done, failed = compare()
+    assert done == ["sub-01_ses-2_since-1", "sub-01_ses-3_since-2"]
+    assert list(failed) == ["sub-01_ses-4_since-3"]
+
+
+def names(settings):
+    pairs, notes = find_pairs(settings.output_dir, settings.bids_dir, "01")
+    return [pair.name for pair in pairs], notes
+
+
+def test_visits_are_in_order_of_time_else_of_numbers(settings):
+    for session in ("10", "9", "1"):
+        add_visit(settings.output_dir, session, 20)
+    assert names(settings)[0] == ["sub-01_ses-9_since-1", "sub-01_ses-10_since-9"]
+    sessions = "session_id\tacq_time\nses-1\t2021-05-01\nses-9\t2020-01-01\nses-10\t2022-01-01\n"
+    (settings.bids_dir / "sub-01" / "sub-01_sessions.tsv").write_text(sessions)
+    assert names(settings)[0] == ["sub-01_ses-1_since-9", "sub-01_ses-10_since-1"]
+
+
+def test_visits_without_images_are_told(settings):
+    add_visit(settings.output_dir, "1", 20)
+    add_visit(settings.output_dir, "2", 20, images=False)
+    pairs, notes = names(settings)
+    assert pairs == []
+    assert "--output-level minimal" in notes[0]
+
+
+def test_results_of_visits_that_are_no_longer_neighbours_go(settings, compare):
+    add_visit(settings.output_dir, "1", 20)
+    add_visit(settings.output_dir, "3", 40)
+    assert compare()[0] == ["sub-01_ses-3_since-1"]
+    assert list(settings.output_dir.rglob("*desc-since1*"))
+    add_visit(settings.output_dir, "2", 20)
+    assert compare()[0] == ["sub-01_ses-2_since-1", "sub-01_ses-3_since-2"]
+    assert not list(settings.output_dir.rglob("sub-01_ses-3*since1*"))
+    assert not list(settings.output_dir.rglob("sub-01_ses-3*since-1*"))
