@@ -6,7 +6,7 @@ The image is the template's T1w at 1 mm (or a T1w in MNI space), the regions are
 them (117). Demyelin always extracts all regions; pyradiomics runs on a sample of them (`--quick`: 3; default: 8, evenly
 spaced in size; `--full`: all, about 20 minutes), in the same process, one thread. `--nyxus` takes a Python that has
 Nyxus 0.11 installed: its 3D features of the original image alone, over all regions. Times are CPU seconds
-of this process (wall seconds with more than one job): ratios hold on a machine that others use.
+of this process (wall seconds where threads are compared): ratios hold on a machine that others use.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--full", action="store_true")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--image", type=Path)
     parser.add_argument("--nyxus", type=Path)
     options = parser.parse_args()
@@ -58,14 +58,29 @@ def main() -> None:
         f"demyelin, 1 thread: {ours:7.2f} CPU s, {1e3 * ours / len(table):7.1f} ms a region, peak {peak:.2f} GB"
     )
     if options.jobs > 1:
-        start = time.perf_counter()
-        extract(image, labels, label_names=names, n_jobs=options.jobs)
-        print(f"demyelin, {options.jobs} threads: {time.perf_counter() - start:7.2f} s wall")
+        scaling(image, labels, names, options.jobs)
     sample = sampled(labels, names, None if options.full else 3 if options.quick else 8)
     for crop in (False, True):
         compare(image, labels, table, names, sample, crop, ours / len(table))
     if options.nyxus:
         nyxus(options.nyxus, image, labels)
+
+
+def scaling(image: nib.Nifti1Image, labels: nib.Nifti1Image, names: dict[int, str], jobs: int) -> None:
+    """Time one thread and several in turn, three times, and print the ratio of the quickest wall times."""
+    walls: dict[int, list[float]] = {1: [], jobs: []}
+    tables = {}
+    for _ in range(3):
+        for n_jobs, spent in walls.items():
+            start = time.perf_counter()
+            tables[n_jobs] = extract(image, labels, label_names=names, n_jobs=n_jobs)
+            spent.append(time.perf_counter() - start)
+    one, several = min(walls[1]), min(walls[jobs])
+    same = tables[1].equals(tables[jobs])
+    print(
+        f"n_jobs {jobs}: {several:.2f} s wall, n_jobs 1: {one:.2f} s: {one / several:.2f} x; same values: {same}",
+        flush=True,
+    )
 
 
 def regions(path: Path | None) -> tuple[nib.Nifti1Image, nib.Nifti1Image, dict[int, str]]:
