@@ -1,0 +1,175 @@
+"""The part of a visit's graph from anatomy to maps in other spaces, tables and quality."""
+
+from __future__ import annotations
+
+from nipype import Workflow
+
+from bids_app import interfaces as steps
+from bids_app.features.bundles import has_bundles
+from bids_app.layout import Visit
+from bids_app.settings import Settings
+from bids_app.workflows.anatomy import MEM_GB, Anatomy
+from bids_app.workflows.step import Handle, Result, add_step
+
+
+def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy) -> dict[str, Result]:
+    """Add parcels, tables, template maps and quality.
+
+    Parameters
+    ----------
+    graph : Workflow
+        The visit's, which the steps become part of.
+    visit : Visit
+        With a FLAIR image; tables of regions need a T1w too.
+    settings : Settings
+        How to process it.
+    anatomy : Anatomy
+        From `add_anatomy`.
+
+    Returns
+    -------
+    dict of str to Result
+        Files to publish, by their key in `names.OUTPUTS`.
+    """
+    tissues, lesions, registered = anatomy.tissues, anatomy.lesions, anatomy.registered
+    t1w = anatomy.head.image if visit.t1w else None
+    brain = {"brain": anatomy.brain, "lesions": lesions.mask}
+    parcels = add_step(
+        graph,
+        steps.parcellate,
+        mem_gb=MEM_GB["image"],
+        inverse=registered.inverse,
+        wm=tissues.wm,
+        atlas=settings.atlas,
+        **brain,
+    )
+    regions = {"parcels": parcels.parcels, "regions": parcels.regions, "nawm": parcels.nawm}
+    described = add_step(
+        graph,
+        steps.describe_lesions,
+        mem_gb=MEM_GB["image"],
+        lesions=lesions.mask,
+        probability=lesions.probability,
+        flair=anatomy.flair,
+        gm=tissues.gm,
+        csf=tissues.csf,
+        inverse=registered.inverse,
+        **regions,
+    )
+    spread = add_step(
+        graph,
+        steps.to_other_spaces,
+        mem_gb=MEM_GB["image"],
+        flair=anatomy.flair,
+        gm=tissues.gm,
+        probability=lesions.probability,
+        forward=registered.forward,
+        flair_scan=visit.flair,
+        template=settings.template,
+        resolution=settings.resolution,
+        t1w=t1w,
+        to_t1w=anatomy.to_t1w,
+        **brain,
+    )
+    quality = _add_quality(graph, visit, anatomy, described)
+    files = {
+        "brain": anatomy.brain,
+        "dseg": tissues.labels,
+        "GM": tissues.gm,
+        "WM": tissues.wm,
+        "CSF": tissues.csf,
+        "lesion_probability": lesions.probability,
+        "lesions": lesions.mask,
+        "lesions_flair": spread.lesions_flair,
+        "lesion_labels": described.labels,
+        "lesion_table": described.table,
+        "lesion_places": described.places,
+        "lesion_probability_template": spread.probability_template,
+        "lesions_template": spread.lesions_template,
+        "belief": spread.belief,
+        "lesions_template_3mm": spread.lesions_template_3mm,
+        "qc": quality.table,
+    }
+    if visit.t1w is None:
+        return files
+    return files | _add_tables(graph, settings, anatomy, parcels, spread)
+
+
+def _add_quality(graph: Workflow, visit: Visit, anatomy: Anatomy, described: Handle) -> Handle:
+    """Add the table of quality numbers."""
+    return add_step(
+        graph,
+        steps.assess,
+        flair=anatomy.flair,
+        flair_scan=visit.flair,
+        labels=anatomy.tissues.labels,
+        brain=anatomy.brain,
+        lesions=anatomy.lesions.mask,
+        lesion_table=described.table,
+        correlation=anatomy.registered.correlation,
+        stripped=anatomy.head.stripped,
+        t1w=anatomy.head.image if visit.t1w else None,
+        own=anatomy.own.mask if anatomy.own else None,
+    )
+
+
+def _add_tables(
+    graph: Workflow, settings: Settings, anatomy: Anatomy, parcels: Handle, spread: Handle
+) -> dict[str, Result]:
+    """Add what needs a T1w: volumes, radiomics, disconnection; return their files."""
+    tissues = anatomy.tissues
+    regions = {"parcels": parcels.parcels, "regions": parcels.regions, "nawm": parcels.nawm}
+    volumes = add_step(
+        graph,
+        steps.measure_volumes,
+        gm=tissues.gm,
+        wm=tissues.wm,
+        csf=tissues.csf,
+        brain=anatomy.brain,
+        lesions=anatomy.lesions.mask,
+        **regions,
+    )
+    radiomics = add_step(
+        graph,
+        steps.measure_radiomics,
+        mem_gb=MEM_GB["large"],
+        t1w=anatomy.head.image,
+        brain=anatomy.brain,
+        settings_file=settings.radiomics_settings,
+        **regions,
+    )
+    files = _add_disconnection(graph, settings, anatomy, spread) if settings.connectome else {}
+    return files | {
+        "radiomics": radiomics.table,
+        "nawm": parcels.nawm,
+        "parcels": parcels.parcels,
+        "parcel_table": parcels.regions,
+        "volumes": volumes.table,
+        "t1w_template": spread.t1w_template,
+    }
+
+
+def _add_disconnection(
+    graph: Workflow, settings: Settings, anatomy: Anatomy, spread: Handle
+) -> dict[str, Result]:
+    """Add disconnection by region, pair, voxel and, where the connectome has names, bundle; return its files."""
+    folder = str(settings.connectome)
+    disconnected = add_step(
+        graph,
+        steps.measure_disconnection,
+        mem_gb=MEM_GB["image"],
+        lesions=spread.probability_template if settings.weight_lesions else spread.lesions_template,
+        connectome=folder,
+        atlas=settings.atlas,
+        end_radius=settings.end_radius,
+        weighted=settings.weight_lesions,
+        template=settings.template,
+        resolution=settings.resolution,
+    )
+    anatomy.notes["disconnection"] = disconnected.notes
+    files = {
+        "chaco": disconnected.regions,
+        "chaco_pairs": disconnected.pairs,
+        "disconnectome": disconnected.map,
+    }
+    return files | ({"chaco_bundles": disconnected.bundles} if has_bundles(folder) else {})
