@@ -17,12 +17,8 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
 
     Parameters
     ----------
-    graph : Workflow
-        The visit's, which the steps become part of.
-    visit : Visit
-        With a FLAIR image; tables of regions need a T1w too.
-    settings : Settings
-        How to process it.
+    graph, visit, settings
+        As in `add_anatomy`; tables of regions need a T1w.
     anatomy : Anatomy
         From `add_anatomy`.
 
