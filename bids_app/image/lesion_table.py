@@ -21,6 +21,7 @@ Mask = npt.NDArray[np.bool_]
 CLASSES = ("periventricular", "juxtacortical_cortical", "infratentorial", "deep_white_matter")
 DISSEMINATION = CLASSES[:3]
 TOUCH_MM = 1.5
+NEAR = f"{TOUCH_MM} mm ({TOUCH_MM} voxels where they are larger than 1 mm) from centre to centre"
 VENTRICLE_REACH_MM = 8.0
 FLAG_REACH_MM = 2.0
 FLUID = 0.5
@@ -46,9 +47,9 @@ COLUMNS: dict[str, dict[str, object]] = {
         "Description": "Class of place after the 2017 McDonald criteria; the first rule that holds, in this order.",
         "Levels": {
             "infratentorial": "At least half of it in the brainstem or cerebellum, as drawn on the template.",
-            "periventricular": f"Within {TOUCH_MM} mm of a lateral ventricle: this brain's fluid within "
+            "periventricular": f"Within {NEAR} of a lateral ventricle: this brain's fluid within "
             f"{VENTRICLE_REACH_MM:g} mm of the template's ventricle.",
-            "juxtacortical_cortical": f"Within {TOUCH_MM} mm of cortical grey matter: probability of grey matter above "
+            "juxtacortical_cortical": f"Within {NEAR} of cortical grey matter: probability of grey matter above "
             f"{SURE_GM} in the atlas' cortex.",
             "deep_white_matter": "None of these.",
         },
@@ -289,14 +290,15 @@ def _lateral_ventricles(around: Surroundings, size: Array) -> Mask:
 def _place(lesion: npt.NDArray[np.int64], index: npt.NDArray[np.int64], around: Surroundings) -> list[str]:
     size = nib.affines.voxel_sizes(around.parcels.affine)
     places = np.asanyarray(around.places.dataobj)
+    touch = TOUCH_MM * max(1.0, float(size.max()))
     cortex = (places == Place.CORTEX) & (np.asarray(around.gm.dataobj) > SURE_GM)
     below = np.isin(places, [Place.INFRATENTORIAL, Place.FOURTH_VENTRICLE])
     rules = {
         "infratentorial": ndimage.mean(below, lesion, index) >= 0.5,
         "periventricular": ndimage.minimum(_distance(_lateral_ventricles(around, size), size), lesion, index)
-        <= TOUCH_MM,
+        <= touch,
         "juxtacortical_cortical": ndimage.minimum(_distance(cortex & (lesion == 0), size), lesion, index)
-        <= TOUCH_MM,
+        <= touch,
     }
     return list(np.select(list(rules.values()), list(rules), default="deep_white_matter"))
 

@@ -1,5 +1,7 @@
 """Lesions of known place and size, described."""
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -121,6 +123,21 @@ def test_places_table(table):
     classes = places[places["counts_for_dissemination"].notna()]
     assert classes["volume_mm3"].sum() == 249
     assert classes["counts_for_dissemination"].sum() == 3
+
+
+def test_touching_is_touching_on_a_coarse_grid_too(around):
+    """At 2 mm the centres of neighbouring voxels are 2 mm apart."""
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[35:40, 22:27, 22:27] = 1  # touches the ventricle
+    mask[4:8, 40:44, 40:44] = 1  # touches cortex
+    mask[45:48, 10:13, 40:43] = 1  # deep
+
+    def coarse(one):
+        return nib.Nifti1Image(np.asanyarray(one.dataobj), np.diag([2.0, 2, 2, 1]))
+
+    images = {name: coarse(one) for name, one in vars(around).items() if isinstance(one, nib.Nifti1Image)}
+    found = lesion_table(number_lesions(coarse(image(mask, np.uint8))), replace(around, **images))
+    assert list(found["place"]) == ["periventricular", "juxtacortical_cortical", "deep_white_matter"]
 
 
 def test_no_lesions(around):

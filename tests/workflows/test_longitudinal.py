@@ -20,6 +20,7 @@ from bids_app.derivatives.records import VisitLocks, mark_done
 from bids_app.image.template import load_template
 from bids_app.workflows.longitudinal import find_pairs, run_pairs
 
+META = {"Description": "x", "Sources": [], "SkullStripped": False, "Type": "Brain"}
 STEM = "sub-01_ses-2_seg-lesions_desc-since1_dseg"
 
 
@@ -41,16 +42,16 @@ def add_visit(out: Path, session: str, corner: int, images: bool = True) -> None
     for key, data in made.items() if images else ():
         path = folder / OUTPUTS[key].path(name, template="", atlas="")
         save_image(nib.Nifti1Image(data, grid), path)
-        write_text(
-            json.dumps({"Description": "x", "Sources": []}), path.with_name(f"{path.name.split('.')[0]}.json")
-        )
+        write_text(json.dumps(META), path.with_name(f"{path.name.split('.')[0]}.json"))
     mark_done(out, name, inputs={}, settings={"template": "T"}, outputs=[])
 
 
 @pytest.fixture
 def settings(bids, add_scan, tmp_path):
     add_scan("sub-01_ses-1_FLAIR.nii.gz")
-    made = cli.parse([str(bids), str(tmp_path / "out"), "participant", "--nprocs", "1"])
+    plugin = tmp_path / "plugin.json"
+    plugin.write_text('{"plugin": "Linear"}')  # no worker processes to start: quicker
+    made = cli.parse([str(bids), str(tmp_path / "out"), "participant", "--use-plugin", str(plugin)])
     start_dataset(made.output_dir, bids)
     return made
 
