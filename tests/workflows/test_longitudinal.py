@@ -21,6 +21,7 @@ from bids_app.image.template import load_template
 from bids_app.workflows.longitudinal import find_pairs, run_pairs
 
 META = {"Description": "x", "Sources": [], "SkullStripped": False, "Type": "Brain"}
+META["SpatialReference"] = "bids:raw:sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz"
 STEM = "sub-01_ses-2_seg-lesions_desc-since1_dseg"
 
 
