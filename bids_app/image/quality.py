@@ -66,6 +66,7 @@ USUAL: dict[str, tuple[float, float]] = {
     "brain_volume_ml": (950.0, 2000.0),
     "template_correlation": (0.45, 1.0),
     "lesion_volume_ml": (0.0, 80.0),
+    "given_lesions_dice": (0.1, 1.0),  # another visit's mask, or one in another space
 }
 
 

@@ -73,7 +73,10 @@ def take_lesions(given: Path, owner: str, source: str, flair: Path, to_t1w: Path
         moved = apply(mask, grid, [to_t1w], interpolation="nearestNeighbor")
     else:
         moved = resample(mask, grid, order=0)
-    meta: dict[str, Any] = {"Method": f"Lesion mask that came with the dataset, made by: {source}."}
+    meta: dict[str, Any] = {
+        "Method": f"Lesion mask that came with the data, made by: {source}.",
+        "MaskSource": source,
+    }
     if source == "manual":
         meta["Manual"] = True
     data = (np.asarray(moved.dataobj) > 0).astype(np.uint8)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bids_app.reports.figures import canonical, canonical_image
+from bids_app.reports.figures import canonical
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -62,7 +62,7 @@ def draw_changes(
 
     rows = pd.read_csv(table, sep="\t")
     greys, index = (canonical(before), canonical(after)), np.rint(canonical(labels)).astype(int)
-    zooms = nib.affines.voxel_sizes(canonical_image(before).affine)
+    zooms = nib.affines.voxel_sizes(nib.as_closest_canonical(before).affine)
     figure = Figure(figsize=(SLICES * 2.0, 7.0), facecolor="black")
     FigureCanvasAgg(figure)
     axes = figure.subplots(3, SLICES, gridspec_kw={"wspace": 0.02, "hspace": 0.02})

@@ -108,7 +108,7 @@ def _facts(visit: Derived) -> Facts:
     meta = visit.meta("lesions")
     return Facts(
         t1w=visit.has("volumes") or visit.has("t1w"),
-        given_lesions=bool(meta.get("Manual")) if "Method" in meta else None,
+        given_lesions="MaskSource" in meta if "Method" in meta else None,
         connectome=_mapping(visit.meta("chaco").get("Connectome")),
         radiomics=_mapping(visit.meta("radiomics").get("RadiomicsSettings")),
     )
