@@ -10,6 +10,7 @@ import argparse
 import html
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -17,8 +18,8 @@ from mkdocs.config.defaults import MkDocsConfig
 
 from bids_app import cli
 from bids_app.derivatives.names import OUTPUTS, RESOLUTION
-from bids_app.features import chaco, connectome_cli, volumes
-from bids_app.image import lesion_table, quality
+from bids_app.features import bundles, chaco, connectome_cli, volumes
+from bids_app.image import lesion_table, longitudinal, quality
 from bids_app.learn.diagnosis import result as diagnosis
 from bids_app.learn.edss import result as edss
 from bids_app.phantom import cli as phantom_cli
@@ -26,17 +27,24 @@ from bids_app.phantom import cli as phantom_cli
 MARK = re.compile(r"<!-- table: (\w+) -->")
 COLUMNS: dict[str, Mapping[str, Mapping[str, object]]] = {
     "seg-lesions_dseg.tsv": lesion_table.COLUMNS,
+    "seg-lesions_desc-places_dseg.tsv": lesion_table.PLACES_COLUMNS,
+    "seg-lesions_desc-sinceLABEL_dseg.tsv": longitudinal.COLUMNS,
     "desc-volumes_dseg.tsv": volumes.COLUMNS,
     "desc-chaco_dseg.tsv": chaco.COLUMNS,
     "desc-chacopairs_dseg.tsv": chaco.PAIR_COLUMNS,
+    "seg-bundles_desc-chaco_dseg.tsv": bundles.BUNDLE_COLUMNS,
     "desc-demyelin_qc.tsv": quality.COLUMNS,
 }
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Show fences named math as equations."""
+    """Show fences named math as equations; a page that the navigation does not name joins the last section."""
     fences = config.mdx_configs.setdefault("pymdownx.superfences", {}).setdefault("custom_fences", [])
     fences.append({"name": "math", "class": "math", "format": equations})
+    named = str(config.nav)
+    more = [page.name for page in sorted(Path(config.docs_dir).glob("*.md")) if page.name not in named]
+    sections = [pages for entry in config.nav or [] for pages in entry.values() if isinstance(pages, list)]
+    sections[-1].extend(more)
     return config
 
 
