@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -12,8 +13,12 @@ from bids_app.cohort.workers import spread
 from bids_app.derivatives.dataset import read_description, refuse_links_out
 from bids_app.errors import InputError
 from bids_app.layout import bare
+from bids_app.learn.flow import COLUMNS, flow_step
 from bids_app.progress import phase, showing
 from bids_app.settings import Settings
+
+if TYPE_CHECKING:
+    from bids_app.learn.drawing import Kept
 
 FOLDS = {"edss": 10, "diagnosis": 5}  # outer ones, where not asked for
 
@@ -22,7 +27,8 @@ class Analysed(NamedTuple):
     """What an analysis gives the report."""
 
     tables: dict[str, pd.DataFrame]
-    figures: list[Path]
+    about: dict[str, str]
+    figures: list[Kept]
     notes: list[str]
     settings: dict[str, Any]
 
@@ -91,8 +97,12 @@ def _chosen(cohort: Cohort, settings: Settings) -> Cohort:
         visits = visits[visits["session_id"].isin(sessions)]
     if visits.empty:
         raise InputError(f"{cohort.derivatives}: no visit matches --participant-label and --session-label")
+    flow = cohort.flow
+    if people or sessions:
+        step = flow_step("visits asked for", visits, len(cohort.visits), "other participants or sessions")
+        flow = [*flow, step]
     synthetic = settings.allow_synthetic_connectome
-    return Cohort(cohort.derivatives, visits.reset_index(drop=True), cohort.notes, synthetic)
+    return Cohort(cohort.derivatives, visits.reset_index(drop=True), cohort.notes, synthetic, flow)
 
 
 def _measure_stability(cohort: Cohort, settings: Settings) -> None:
@@ -138,8 +148,11 @@ def _jobs(settings: Settings) -> int:
 
 def _edss(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
     """Run study A and write its tables, figures and models."""
+    from bids_app.image.atlas import load_atlas
+    from bids_app.image.template import load_template
     from bids_app.learn.edss import Options, run
     from bids_app.learn.edss.figures import draw
+    from bids_app.learn.edss.result import ABOUT
 
     result = run(
         cohort,
@@ -158,7 +171,8 @@ def _edss(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
     )
     result.write(folder)
     print(f"study A: tables and models in {folder}", flush=True)
-    return Analysed(result.tables, draw(result, folder), result.notes, result.settings)
+    figures = draw(result, folder / "figures", load_atlas(settings.atlas), load_template(settings.template).t1w)
+    return Analysed(result.tables, ABOUT, figures, result.notes, result.settings)
 
 
 def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> None:
@@ -209,9 +223,10 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> No
 
 def _diagnosis(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
     """Run study B and write its tables, maps and figures."""
-    from bids_app.image.template import BELIEF_MM, load_template
+    from bids_app.image.template import load_template
     from bids_app.learn.diagnosis import Grid, Options, run
     from bids_app.learn.diagnosis.figures import draw
+    from bids_app.learn.diagnosis.result import ABOUT
 
     result = run(
         cohort,
@@ -230,18 +245,23 @@ def _diagnosis(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
         template=settings.template,
     )
     result.write(folder)
-    figures = draw(result, folder, load_template(settings.template, BELIEF_MM).t1w)
     print(f"study B: tables and maps in {folder}", flush=True)
-    return Analysed(result.tables, figures, result.notes, result.settings)
+    figures = draw(result, folder / "figures", load_template(settings.template).t1w)
+    return Analysed(result.tables, ABOUT, figures, result.notes, result.settings)
 
 
 def _report(cohort: Cohort, found: dict[str, Analysed], settings: Settings) -> None:
+    from bids_app.learn import charts
+    from bids_app.learn.drawing import keep_all
     from bids_app.reports.cohort import write_cohort_report
 
+    steps = pd.DataFrame(cohort.flow, columns=COLUMNS)
+    figures = keep_all([partial(charts.flow, "cohort_flow", "From participants to visits", steps, {})], settings.output_dir / "group" / "figures")
     page = write_cohort_report(
         settings.output_dir,
         cohort.visits,
         {name: analysed._asdict() for name, analysed in found.items()},
         cohort.notes,
+        figures,
     )
     print(f"report: {page}", flush=True)

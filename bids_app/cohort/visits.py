@@ -12,6 +12,7 @@ import pandas as pd
 
 from bids_app.cohort.features import FeatureTable, read_features
 from bids_app.errors import InputError
+from bids_app.learn.flow import flow_step
 
 NUMBERS = (
     "age",
@@ -41,6 +42,8 @@ class Cohort:
         Who was left out, and why.
     synthetic : bool
         Whether disconnection from synthetic connectomes counts.
+    flow : list of dict
+        Step, n_visits and n_patients left, number excluded, reason (see `bids_app.learn.flow`).
     table : FeatureTable
         Volumes, disconnection and radiomics of the visits, read from the derivatives when first asked for.
     """
@@ -49,6 +52,7 @@ class Cohort:
     visits: pd.DataFrame
     notes: list[str] = field(default_factory=list)
     synthetic: bool = False
+    flow: list[dict[str, object]] = field(default_factory=list)
 
     @cached_property
     def table(self) -> FeatureTable:
@@ -103,6 +107,9 @@ def read_cohort(derivatives: Path, participants: Path, *, columns: Mapping[str, 
     if missing:
         notes.append(f"{len(missing)} participants have no derivatives yet ({missing[0]} ...)")
     visits = visits[~visits["participant_id"].isin(unknown)].reset_index(drop=True)
+    listed = flow_step("participants in participants.tsv", table, len(table), "")
+    step = flow_step("visits with derivatives", visits, 0, "participants without finished derivatives")
+    flow = [listed | {"n_visits": None}, step | {"excluded": len(missing)}]
     visits = _with_phenotype(visits, participants.parent, names, notes)
     visits = _with_sessions(visits, participants.parent, names)
     for name, own in names.items():
@@ -110,7 +117,7 @@ def read_cohort(derivatives: Path, participants: Path, *, columns: Mapping[str, 
             raise InputError(
                 f"{participants}: column {own} (for {name}) is missing; it has {', '.join(table.columns)}"
             )
-    return Cohort(derivatives, visits, notes)
+    return Cohort(derivatives, visits, notes, flow)
 
 
 def _find_visits(derivatives: Path) -> pd.DataFrame:

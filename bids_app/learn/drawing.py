@@ -1,33 +1,153 @@
-"""Figures outside any global state, and how they are kept: the same picture gives the same bytes."""
+"""One style for all figures, colours that everybody can tell apart, and what is kept of each: SVG, numbers, words."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from bids_app.derivatives import atomic
+from bids_app.derivatives import write_table, write_text
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what XML cannot hold
+INK, MUTED = "#222222", "#767676"
+# Okabe and Ito's palette (2008), which people with any colour vision can tell apart
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MARKERS = "os^Dvp"  # colour is never alone
+PROTOCOLS = {"paper": "as published", "nested": "leak-free", "held out": "held out"}
+PROTOCOL_COLOURS = {"paper": PALETTE[1], "nested": PALETTE[0], "held out": PALETTE[2]}
+PROTOCOL_MARKERS = {"paper": "s", "nested": "o", "held out": "^"}
+FULL, HALF = 9.0, 5.4  # widths of figures in inches
+STYLE = {
+    "font.size": 9,
+    "text.color": INK,
+    "text.parse_math": False,  # names of sites and classes are text, whatever they hold
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "demyelin",  # the same picture gives the same bytes
+}
 
-def new_figure(columns: int, width: float, height: float) -> tuple[Figure, npt.NDArray[Any]]:
-    """Return a figure of its own with one row of axes; width and height in inches."""
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, with what a reader needs who cannot see it or wants its numbers.
+
+    Attributes
+    ----------
+    name : str
+        Letters, digits, `-` and `_`.
+    title : str
+    alt : str
+        What the figure shows, its main numbers included.
+    caption : str
+        How to read it.
+    numbers : DataFrame
+        What is drawn.
+    figure : Figure
+    """
+
+    name: str
+    title: str
+    alt: str
+    caption: str
+    numbers: pd.DataFrame
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A figure on disk: `svg` and `tsv`, and the words of its `Drawing`."""
+
+    name: str
+    title: str
+    alt: str
+    caption: str
+    svg: Path
+    tsv: Path
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the style of all figures while inside."""
+    from matplotlib import rc_context
+
+    with rc_context(STYLE):
+        yield
+
+
+def keep_all(makers: list[Callable[[], Drawing | None]], folder: Path) -> list[Kept]:
+    """Draw figures one after the other and write each as `<name>.svg` with its numbers, `<name>.tsv`.
+
+    Parameters
+    ----------
+    makers : list of callable
+        Each returns a drawing, or None where there is nothing to draw.
+    folder : Path
+        Where they are kept.
+    """
+    with style():
+        return [_keep(drawing, folder) for make in makers if (drawing := make()) is not None]
+
+
+def _keep(drawing: Drawing, folder: Path) -> Kept:
+    held = StringIO()
+    drawing.figure.savefig(held, dpi=150, format="svg", metadata={"Date": None, "Title": drawing.title})
+    svg = write_text(NOT_XML.sub("\N{REPLACEMENT CHARACTER}", held.getvalue()), folder / f"{drawing.name}.svg")
+    tsv = write_table(drawing.numbers, svg.with_suffix(".tsv"))
+    return Kept(drawing.name, drawing.title, drawing.alt, drawing.caption, svg, tsv)
+
+
+def new_figure(
+    columns: int = 1, *, rows: int = 1, width: float = FULL, height: float, **subplots: Any
+) -> tuple[Figure, npt.NDArray[Any]]:
+    """Return a figure outside pyplot's state and its axes, (rows * columns,); width and height in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, np.atleast_1d(figure.subplots(1, columns))
+    return figure, np.atleast_1d(figure.subplots(rows, columns, **subplots)).ravel()
 
 
-def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG or SVG, by the path's ending; return the path."""
-    from matplotlib import rc_context
+def plain_log(ax: Axes, which: str, ticks: list[float]) -> None:
+    """Give an axis a log scale with the ticks as plain numbers (`which`: x or y)."""
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    axis.axes.set(**{f"{which}scale": "log"})
+    axis.set_ticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+    axis.set_ticks([], minor=True)
 
-    svg = path.suffix == ".svg"
-    with atomic(path) as aside, rc_context({"svg.hashsalt": "demyelin"}):
-        metadata = {"Date": None} if svg else {"Software": None}
-        figure.savefig(aside, dpi=110, format=path.suffix[1:], metadata=metadata)
-    return path
+
+def with_interval(value: float, low: float, high: float, digits: int = 2) -> str:
+    """Return an estimate with its interval, e.g. `0.62 (0.50 to 0.71)`; `not known` where it is missing."""
+    if not np.isfinite(value):
+        return "not known"
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def slug(name: str) -> str:
+    """Return a name with what file names cannot hold as `-`."""
+    return "".join(c if c.isalnum() else "-" for c in name)

@@ -12,6 +12,7 @@ import pandas as pd
 from bids_app.learn.diagnosis.maps import Regions, clusters, frequency, selection_depth, signed_chi2
 from bids_app.learn.diagnosis.scans import Scans
 from bids_app.learn.diagnosis.views import LesionView
+from bids_app.learn.drawing import slug
 from bids_app.learn.lesion_maps import MapStore
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def cohort_maps(
 ) -> tuple[dict[str, nib.Nifti1Image], pd.DataFrame]:
     """Return the maps as images and the cluster table, from all scans of the cohort."""
     every = np.arange(len(scans.table))
-    maps, slug = view.fitted(every).maps, _slug
+    maps = view.fitted(every).maps
     images = {
         f"frequency-{slug(name)}": store.image(frequency(maps[scans.label == name])) for name in scans.classes
     }
@@ -43,9 +44,6 @@ def cohort_maps(
             images[f"selected-{slug(part.positive)}"] = store.image(depth)
     return images, pd.concat(tables, ignore_index=True)
 
-
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in name)
 
 
 def _regions(store: MapStore) -> Regions:

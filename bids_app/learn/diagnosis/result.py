@@ -11,6 +11,8 @@ from bids_app.derivatives import save_image
 from bids_app.learn.results import StudyResult
 
 ABOUT = {
+    "flow": "Visits and patients left after each step, and why the others are out.",
+    "roc": "ROC curves of both protocols; the leak-free one is the mean over outer folds.",
     "scans": "One row per scan: split, outer fold, decision values and calls of both protocols.",
     "performance": "Each protocol's sensitivity, specificity, accuracy and AUC with 95 % intervals.",
     "by_size": "The same against the number of voxels, with the chosen C and gamma.",

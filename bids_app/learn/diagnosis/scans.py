@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.errors import InputError
+from bids_app.learn.flow import flow_step
 from bids_app.learn.names import is_male, visit_names
 
 CLINICAL = ("age", "onset_age", "sex", "disease_duration", "months_since_episode")
@@ -31,11 +32,14 @@ class Scans:
         Labels; the first is the one whose share called right is the sensitivity.
     notes : list of str
         What was left out, and why.
+    flow : list of dict
+        Step, n_visits and n_patients left, visits excluded, reason.
     """
 
     table: pd.DataFrame
     classes: tuple[str, ...]
     notes: list[str] = field(default_factory=list)
+    flow: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def label(self) -> npt.NDArray[Any]:
@@ -90,21 +94,26 @@ def select_scans(
     if "session_id" not in table:
         table["session_id"] = np.nan
     table["visit"] = visit_names(table["participant_id"], table["session_id"])
+    flow = [flow_step("visits with derivatives", table, len(table), "")]
     known = table["diagnosis"].notna()
     if (~known).any():
         notes.append(f"{int((~known).sum())} visits without a diagnosis were left out")
+    flow.append(flow_step("diagnosis known", table[known], len(table), "without a diagnosis"))
     table = table[known]
     refuse_typos(table["diagnosis"].unique())
     if classes:
-        table = table[table["diagnosis"].isin(list(classes))]
+        kept = table[table["diagnosis"].isin(list(classes))]
+        flow.append(flow_step(f"one of {', '.join(classes)}", kept, len(table), "another diagnosis"))
+        table = kept
     if acute:
         keep = _is_acute(table, acute)
         notes.append(f"acute scans only: {int((~keep).sum())} of {len(keep)} visits were left out")
+        flow.append(flow_step("acute scans", table[keep], len(table), "not within three months of a relapse"))
         table = table[keep]
     table = table.sort_values("visit", ignore_index=True)
     chosen = tuple(classes) if classes else ordered_classes(table["diagnosis"].unique())
     _check_patients(table, chosen)
-    return Scans(table, chosen, notes)
+    return Scans(table, chosen, notes, flow)
 
 
 def refuse_typos(labels: Iterable[Any]) -> None:

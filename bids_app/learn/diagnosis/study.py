@@ -21,11 +21,13 @@ from bids_app.learn.diagnosis.grid import PAPER, Grid
 from bids_app.learn.diagnosis.model import fit_model
 from bids_app.learn.diagnosis.protocols import COMPACT, Design
 from bids_app.learn.diagnosis.result import DiagnosisResult
+from bids_app.learn.diagnosis.roc import roc_points
 from bids_app.learn.diagnosis.rule import rule_calls
 from bids_app.learn.diagnosis.scans import Scans, check_folds, map_paths, select_scans
 from bids_app.learn.diagnosis.tables import by_class, by_split
 from bids_app.learn.diagnosis.variants import VARIANTS
 from bids_app.learn.diagnosis.views import N_SD, LesionView
+from bids_app.learn.flow import flow_step
 from bids_app.learn.lesion_maps import MapStore, build_store
 
 if TYPE_CHECKING:
@@ -131,7 +133,8 @@ def run(
             paths["belief"], paths["lesions"], belief_grid(template), cache or Path(temporary)
         )
         parts = _analyse_classes(scans, store, paths, protocol, seed, options)
-        tables = _joined(parts) | {"by_class": by_class(scans.table)}
+        tables = {"flow": pd.DataFrame(scans.flow)} | _joined(parts) | {"by_class": by_class(scans.table)}
+        tables["roc"] = roc_points(tables["scans"])
         if len(scans.classes) > 2 and protocol != "paper":
             tables["confusion"] = _confusion(scans, parts)
         if "paper_test" in tables["scans"]:
@@ -182,7 +185,8 @@ def _with_maps(scans: Scans, derivatives: Path, template: str) -> tuple[Scans, d
     which = ", ".join(gone[:5]) + (" ..." if len(gone) > 5 else "")
     note = f"{len(gone)} visits without belief or lesion map were left out ({which})"
     kept = select_scans(scans.table[has], classes=scans.classes)
-    kept = replace(kept, notes=[*scans.notes, note])
+    step = flow_step("belief and lesion maps", kept.table, len(scans.table), "without maps")
+    kept = replace(kept, notes=[*scans.notes, note], flow=[*scans.flow, step])
     return kept, map_paths(kept.table, derivatives, template)
 
 

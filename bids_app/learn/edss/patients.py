@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bids_app.errors import InputError
+from bids_app.learn.flow import COLUMNS, flow_step
 
 AGES = (18, 70)
 COURSES = {
@@ -16,7 +17,6 @@ COURSES = {
 }
 DAYS = 30
 HIGHEST_EDSS = 10
-FLOW_COLUMNS = ["step", "n_visits", "n_patients", "excluded", "reason"]
 Rule = Callable[[pd.DataFrame], pd.Series]
 
 
@@ -63,11 +63,11 @@ def include(visits: pd.DataFrame, *, several: bool = False) -> tuple[pd.DataFram
     left = left.sort_values(["participant_id", "session_id"], kind="stable", na_position="first")
     if "disease_course" in left:
         left["disease_course"] = standard_course(left["disease_course"])
-    flow = [_step("visits with derivatives", left, len(left), "")]
+    flow = [flow_step("visits with derivatives", left, len(left), "")]
     for name, reason, needs, rule in _rules():
         if needs == "edss" or (needs in left and left[needs].notna().any()):
             kept = left[rule(left)]
-            flow.append(_step(name, kept, len(left), reason))
+            flow.append(flow_step(name, kept, len(left), reason))
             left = kept
     if not several and not left.empty:
         nearest = left.get("days_to_edss", pd.Series(0, left.index)).abs().fillna(np.inf)
@@ -75,12 +75,12 @@ def include(visits: pd.DataFrame, *, several: bool = False) -> tuple[pd.DataFram
         kept = left.loc[first.drop_duplicates("participant_id").index].sort_values(
             "participant_id", kind="stable"
         )
-        flow.append(_step("one visit per patient", kept, len(left), "further from the EDSS, or later"))
+        flow.append(flow_step("one visit per patient", kept, len(left), "further from the EDSS, or later"))
         left = kept
     if left.empty:
         lost = "; ".join(f"{row['excluded']} {row['reason']}" for row in flow[1:] if row["excluded"])
         raise InputError(f"participants.tsv: no visit is left for study A ({lost}); check the columns")
-    return left.reset_index(drop=True), pd.DataFrame(flow, columns=FLOW_COLUMNS)
+    return left.reset_index(drop=True), pd.DataFrame(flow, columns=COLUMNS)
 
 
 def _rules() -> list[tuple[str, str, str, Rule]]:
@@ -122,13 +122,3 @@ def _rules() -> list[tuple[str, str, str, Rule]]:
             lambda v: ~v["days_since_steroids"].between(0, DAYS, inclusive="left"),
         ),
     ]
-
-
-def _step(name: str, kept: pd.DataFrame, before: int, reason: str) -> dict[str, object]:
-    return {
-        "step": name,
-        "n_visits": len(kept),
-        "n_patients": kept["participant_id"].nunique(),
-        "excluded": before - len(kept),
-        "reason": reason,
-    }

@@ -26,6 +26,8 @@ ABOUT = {
     "null_summary": "Mean r under the null and permutation P.",
     "learning_curve": "Ridge regression on growing shares of the training patients.",
     "intervals": "90 % prediction intervals (split conformal): half width, and coverage on the tests.",
+    "interval_visits": "Each held-out visit's prediction interval, and whether its EDSS lies inside.",
+    "calibration": "Mean observed against mean predicted EDSS in groups of similar prediction.",
 }
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from bids_app.learn.artifact import site_names
 from bids_app.learn.edss import tables
 from bids_app.learn.edss.apply import make_models
+from bids_app.learn.edss.calibration import calibration, coverage
 from bids_app.learn.edss.columns import SITE, candidates, priority, site_codes
 from bids_app.learn.edss.fitting import Design, Fitted, Table
 from bids_app.learn.edss.models import MODELS
@@ -131,6 +132,8 @@ def run(
     for where, test in sets.items():
         told.append(_told(visits, data, test, where, fitted.predict(X.iloc[test]), "held out"))
     predictions = pd.concat(told, ignore_index=True)
+    names = visit_names(visits["participant_id"], visits["session_id"])
+    covered, intervals = coverage(data, names, calibrated, widths, sets)
     scores = performance(predictions, seed)
     anova, pairs = compare_models(predictions)
     kinds = np.full(len(visits), "training", dtype=object)
@@ -149,7 +152,9 @@ def run(
         "pairs": pairs,
         "hyperparameters": tables.hyperparameters(fitted, nested),
         "learning_curve": learning_curve(data, rows, sets, design),
-        "intervals": _coverage(data, calibrated, widths, sets),
+        "calibration": calibration(predictions, models[0], seed),
+        "intervals": covered,
+        "interval_visits": intervals,
         **_gap_and_null(scores, data, rows, null, nested, design),
     }
     settings = {
@@ -202,18 +207,6 @@ def _representatives(fitted: Fitted) -> pd.DataFrame:
     wanted = set(fitted.selected.lasso_columns)
     rows = [(dropped, kept) for dropped, kept in pairs.items() if kept in wanted]
     return pd.DataFrame(rows, columns=["dropped", "stands_for_it"])
-
-
-def _coverage(
-    data: Table, fitted: Fitted, widths: dict[tuple[str, str], float], sets: dict[str, Any]
-) -> pd.DataFrame:
-    rows = []
-    for where, test in sets.items():
-        for (features, model), predicted in fitted.predict(data.X.iloc[test]).items():
-            inside = np.abs(data.y[test] - predicted) <= widths[features, model]
-            row = {"set": where, "model": model, "half_width": widths[features, model], "nominal": 0.9}
-            rows.append(row | {"coverage": float(inside.mean()), "n_visits": len(test)})
-    return pd.DataFrame(rows)
 
 
 def _gap_and_null(

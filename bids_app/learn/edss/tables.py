@@ -10,27 +10,12 @@ from scipy import stats
 
 from bids_app.learn.edss.columns import TIV, clinical_columns
 from bids_app.learn.edss.fitting import Fitted, Table, parameters
+from bids_app.learn.edss.meanings import VOLUMES, column_meaning
 from bids_app.learn.edss.models import weights
 from bids_app.learn.edss.protocols import Outer
 from bids_app.learn.edss.scores import pearson
 from bids_app.learn.edss.selection import STEPS
 from bids_app.learn.statistics import ancova_adjusted_p, median_test
-
-MEANINGS = {
-    "firstorder": "distribution of grey values, wherever they lie",
-    "glcm": "grey values of neighbouring voxels: how regular the texture is",
-    "glrlm": "lengths of runs of equal grey: how coarse the texture is",
-    "glszm": "sizes of zones of equal grey: how patchy the texture is",
-    "gldm": "how many neighbours resemble a voxel: how smooth the texture is",
-    "ngtdm": "difference from the neighbours' mean: how busy the texture is",
-}
-CLINICAL_MEANINGS = {
-    "age": "years at the scan",
-    "sex": "1 male, 0 female",
-    "disease_duration": "years since the first symptoms",
-    "disease_course_SP": "1 secondary progressive, 0 relapsing-remitting",
-}
-VOLUMES_ML = {"volume.TLV": "total lesion volume, mL", "volume.WBV": "whole-brain volume, mL"}
 
 
 def demographics(visits: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
@@ -75,10 +60,10 @@ def demographics(visits: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
     covariates = clinical[[c for c in ("age", "sex") if c in clinical]].join(
         measures[[TIV]] if TIV in measures else []
     )
-    for name, label in VOLUMES_ML.items():
+    for name, label in VOLUMES.items():
         if name in measures and measures[name].notna().any():
             values = measures[name] / 1000
-            described(f"{label}, mean ± SD", _mean_sd(values), _adjusted(values, site, covariates), "ANCOVA")
+            described(f"{label} (mL), mean ± SD", _mean_sd(values), _adjusted(values, site, covariates), "ANCOVA")
     return pd.DataFrame(rows)
 
 
@@ -150,7 +135,7 @@ def selected_columns(data: Table, rows: Any, fitted: Fitted, nested: list[Outer]
     out = []
     for name in fitted.selected.columns:
         row = about.loc[name]
-        family, feature = str(row["family"]), str(row["feature"])
+        family, image_type, feature = (str(row[name]) for name in ("family", "image_type", "feature"))
         out.append(
             {
                 "column": name,
@@ -158,7 +143,7 @@ def selected_columns(data: Table, rows: Any, fitted: Fitted, nested: list[Outer]
                 "region": row["region"],
                 "image_type": row["image_type"],
                 "feature": row["feature"],
-                "meaning": _meaning(name, family, feature),
+                "meaning": column_meaning(name, family, image_type, feature),
                 "r_edss": pearson(data.y[rows], fitted.blind.training[name].to_numpy(np.float64)),
                 "ridge_weight": weight.get(name, np.nan),
                 "stands_for": int(behind.get(name, 0)),
@@ -166,14 +151,6 @@ def selected_columns(data: Table, rows: Any, fitted: Fitted, nested: list[Outer]
             }
         )
     return pd.DataFrame(out)
-
-
-def _meaning(name: str, family: str, feature: str) -> str:
-    if family == "radiomics":
-        return MEANINGS.get(feature.split("_", maxsplit=1)[0], "")
-    if family == "chaco":
-        return "share of the region's connections that pass through lesions"
-    return CLINICAL_MEANINGS.get(name) or VOLUMES_ML.get(name, "").replace(", mL", "")
 
 
 def hyperparameters(published: Fitted, nested: list[Outer]) -> pd.DataFrame:

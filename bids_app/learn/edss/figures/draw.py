@@ -1,0 +1,93 @@
+"""All figures of study A."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bids_app.learn import charts
+from bids_app.learn.drawing import Drawing, Kept, keep_all
+from bids_app.learn.edss.figures.accuracy import calibration, performance, predictions
+from bids_app.learn.edss.figures.intervals import intervals
+from bids_app.learn.edss.figures.selection import funnel, learning, regions
+from bids_app.learn.edss.models import NAMES
+from bids_app.learn.edss.result import EDSSResult
+
+if TYPE_CHECKING:
+    import nibabel as nib
+
+    from bids_app.image.atlas import Atlas
+
+SETS = {"training": "Training", "internal": "Internal test", "external": "External test"}
+
+
+def draw(result: EDSSResult, folder: Path, atlas: Atlas, template: nib.Nifti1Image) -> list[Kept]:
+    """Draw the figures of an EDSS analysis as `edss_<figure>.svg` with the numbers beside each.
+
+    Parameters
+    ----------
+    result : EDSSResult
+    folder : Path
+        Where they are written.
+    atlas : Atlas
+        The regions that columns are named after.
+    template : Nifti1Image
+        T1w that the regions are shown on.
+    """
+    models = [m for m in result.tables["predictions"]["model"].unique() if m in NAMES]
+    makers = [
+        partial(flow, result),
+        *(partial(predictions, result, model) for model in models),
+        partial(performance, result),
+        partial(funnel, result),
+        partial(regions, result, atlas, template),
+        partial(gap, result),
+        partial(null, result),
+        partial(learning, result),
+        partial(calibration, result),
+        partial(intervals, result),
+    ]
+    return keep_all(makers, folder)
+
+
+def flow(result: EDSSResult) -> Drawing:
+    """Draw visits left after each criterion, and the sets."""
+    cohort = result.tables["cohort"]
+    ends = {
+        words: (int((cohort["set"] == name).sum()), cohort.loc[cohort["set"] == name, "participant_id"].nunique())
+        for name, words in SETS.items()
+        if (cohort["set"] == name).any()
+    }
+    return charts.flow("edss_flow", "From visits to the sets of study A", result.tables["flow"], ends)
+
+
+def gap(result: EDSSResult) -> Drawing | None:
+    """Draw cross-validated r of every model in both protocols."""
+    table = result.tables["performance"]
+    table = table[(table["set"] == "cv") & (table["features"] == "all")]
+    wide = table.pivot(index="model", columns="protocol", values=["r", "r_low", "r_high"])
+    if not {"paper", "nested"} <= set(wide["r"].columns):
+        return None
+    wide = wide.reindex([name for name in NAMES if name in wide.index])
+    rows = {"row": [NAMES[name] for name in wide.index]}
+    for protocol in ("paper", "nested"):
+        for ending in ("", "_low", "_high"):
+            rows[f"{protocol}{ending}"] = wide[f"r{ending}", protocol].to_list()
+    import pandas as pd
+
+    return charts.gap(
+        "edss_gap", pd.DataFrame(rows), "cross-validated r", chance=0.0, better="Further right is better."
+    )
+
+
+def null(result: EDSSResult) -> Drawing | None:
+    """Draw cross-validated r with outcomes dealt anew."""
+    if "null" not in result.tables:
+        return None
+    notes = [
+        f"{row['protocol']}: observed {row['r']:.2f}, mean of {row['permutations']} permutations "
+        f"{row['null_mean_r']:.2f}, P = {row['p']:.3f}."
+        for row in result.tables["null_summary"].to_dict("records")
+    ]
+    return charts.null("edss_null", result.tables["null"], "r", "cross-validated r (ridge regression)", notes)

@@ -1,0 +1,79 @@
+"""Prediction intervals: what they promise, and what they keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bids_app.learn.drawing import INK, MUTED, PALETTE, Drawing, new_figure
+from bids_app.learn.edss.figures.accuracy import SETS
+from bids_app.learn.edss.models import NAMES
+from bids_app.learn.edss.result import EDSSResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def intervals(result: EDSSResult) -> Drawing | None:
+    """Draw each held-out visit's interval with its observed EDSS, and how many intervals hold it."""
+    if "interval_visits" not in result.tables:
+        return None
+    visits, coverage = result.tables["interval_visits"], result.tables["intervals"]
+    visits = visits[visits["model"] == visits["model"].iloc[0]]
+    if not np.isfinite(visits["low"]).all():  # too few patients to calibrate with
+        return None
+    sets = list(visits["set"].unique())
+    figure, axes = new_figure(
+        len(sets) + 1, height=3.0, gridspec_kw={"width_ratios": [*(1.0 for _ in sets), 0.9]}
+    )
+    for ax, where in zip(axes, sets, strict=False):
+        _caterpillar(ax, visits[visits["set"] == where])
+        ax.set(title=SETS[where], xlabel="visits, by predicted EDSS", xticks=[])
+    axes[0].set_ylabel("EDSS")
+    axes[0].legend(loc="upper left", fontsize=8)
+    _coverage(axes[-1], coverage, sets)
+    nominal = coverage["nominal"].iloc[0]
+    told = "; ".join(
+        f"{SETS[row['set']]}, {NAMES[row['model']]}: half width {row['half_width']:.2f}, measured coverage "
+        f"{row['coverage']:.0%} of {row['n_visits']}"
+        for row in coverage.to_dict("records")
+    )
+    return Drawing(
+        "edss_intervals",
+        f"Prediction intervals: promised {nominal:.0%}, measured",
+        f"Intervals of {nominal:.0%} for each held-out visit with its observed EDSS, and measured coverage. {told}.",
+        f"Left: an interval per visit ({NAMES[visits['model'].iloc[0]]}), dots the observed EDSS, crosses those outside. Right: share of "
+        f"visits whose EDSS lies in its interval, with 95 % intervals (Wilson); {nominal:.0%} is promised (dotted). The promise holds for "
+        "patients like those of the training sites; at another site the measured coverage says how far it carries.",
+        visits,
+        figure,
+    )
+
+
+def _caterpillar(ax: Axes, part: pd.DataFrame) -> None:
+    part = part.sort_values(["predicted", "observed"], kind="stable")
+    places = np.arange(len(part))
+    inside = part["inside"].to_numpy(bool)
+    ax.vlines(places, part["low"], part["high"], color=PALETTE[5], lw=max(0.4, min(4.0, 90 / len(part))), alpha=0.6)
+    ax.plot(places[inside], part["observed"][inside], "o", ms=3, color=INK, label="observed, inside")
+    ax.plot(places[~inside], part["observed"][~inside], "X", ms=5, color=PALETTE[1], label="observed, outside")
+
+
+def _coverage(ax: Axes, coverage: pd.DataFrame, sets: list[str]) -> None:
+    models = [name for name in NAMES if (coverage["model"] == name).any()]
+    for k, where in enumerate(sets):
+        own = coverage[coverage["set"] == where].set_index("model").reindex(models)
+        places = np.arange(len(models)) + (k - (len(sets) - 1) / 2) * 0.25
+        ax.hlines(places, own["coverage_low"], own["coverage_high"], color=PALETTE[k], lw=1.4)
+        ax.plot(own["coverage"], places, "os^"[k % 3], ms=5, color=PALETTE[k], label=SETS[where])
+    ax.axvline(coverage["nominal"].iloc[0], color=MUTED, ls=":", lw=1.2)
+    ax.set(
+        title="measured coverage",
+        yticks=range(len(models)),
+        yticklabels=[NAMES[m] for m in models],
+        ylim=(len(models) - 0.5, -0.5),
+        xlim=(min(0.5, coverage["coverage_low"].min() - 0.05), 1.02),
+    )
+    ax.legend(loc="lower left", fontsize=8)

@@ -1,0 +1,177 @@
+"""What was selected: columns left at each step, the regions they come from, and what more patients would bring."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from bids_app.learn.brain import plane_of, show_anatomy
+from bids_app.learn.drawing import (
+    INK,
+    MARKERS,
+    PALETTE,
+    PROTOCOL_COLOURS,
+    Drawing,
+    new_figure,
+    plain_log,
+)
+from bids_app.learn.edss.figures.accuracy import SETS
+from bids_app.learn.edss.meanings import region_words
+from bids_app.learn.edss.result import EDSSResult
+
+if TYPE_CHECKING:
+    from bids_app.image.atlas import Atlas
+
+STEPS = {
+    "candidates": "candidates",
+    "stable": "stable (ICC)",
+    "variance": "enough variance",
+    "collinearity": "not collinear",
+    "lasso": "kept by LASSO",
+    "cfs": "kept by CFS",
+}
+MOST_REGIONS = 12
+ACROSS = 3  # regions in a row
+UP, DOWN = PALETTE[1], PALETTE[0]  # more means higher, lower EDSS
+
+
+def funnel(result: EDSSResult) -> Drawing:
+    """Draw how many columns each step of the selection leaves, in both protocols."""
+    table = result.tables["selection"]
+    once = table[table["protocol"] == "paper"]
+    steps = [step for step in STEPS if (once["step"] == step).any()]
+    left, lost = once.set_index("step")["left"].reindex(steps), once.set_index("step")["lost"].reindex(steps)
+    figure, (ax,) = new_figure(height=0.42 * len(steps) + 0.9)
+    places = np.arange(len(steps))
+    ax.barh(places, left, height=0.6, color=PROTOCOL_COLOURS["paper"], alpha=0.45, label="all training patients")
+    folds = table[table["protocol"] == "nested"].groupby("step")["left"].agg(["min", "median", "max"])
+    if len(folds):
+        folds = folds.reindex(steps)
+        ax.hlines(places, folds["min"], folds["max"], color=PROTOCOL_COLOURS["nested"], lw=2)
+        ax.plot(folds["median"], places, "o", ms=5, color=PROTOCOL_COLOURS["nested"], label="inside outer folds: median, range")
+    for place, step in zip(places, steps, strict=True):
+        words = f"{left[step]:,}" + (f"  ({lost[step]:,} lost)" if lost[step] else "")
+        ax.annotate(words, (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
+    top = float(left.max())
+    plain_log(ax, "x", [tick for tick in (1, 10, 100, 1000, 10000, 100000) if tick <= top * 1.5])
+    ax.set(yticks=places, yticklabels=[STEPS[s] for s in steps], xlabel="columns left (log scale)")
+    ax.set(xlim=(0.8, top * 1.2), ylim=(len(steps) - 0.5, -0.5))
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    told = "; ".join(f"{STEPS[step]} {left[step]:,}" for step in steps)
+    return Drawing(
+        "edss_selection",
+        "Selection of columns",
+        f"Bars of the columns left after each step of the selection on all training patients: {told}.",
+        "Bars and numbers: the selection on all training patients. Points and lines: the same selection repeated inside each outer fold of "
+        "the leak-free protocol. The first steps do not look at EDSS; LASSO and CFS do, and are where the published order of "
+        "selection and validation leaks.",
+        table,
+        figure,
+    )
+
+
+def regions(result: EDSSResult, atlas: Atlas, template: nib.Nifti1Image) -> Drawing | None:
+    """Draw the regions whose columns were selected on the template, three slices each."""
+    from bids_app.image.volume import resample
+
+    if "columns" not in result.tables:
+        return None
+    table = result.tables["columns"]
+    number = dict(zip(atlas.regions["name"], atlas.regions["index"], strict=True))
+    found = table[table["region"].isin(list(number))]
+    shown = list(dict.fromkeys(found["region"]))[:MOST_REGIONS]
+    if not shown:
+        return None
+    labels = resample(atlas.image, template, order=0)
+    rows = -(-len(shown) // ACROSS)
+    figure, axes = new_figure(ACROSS, rows=rows, height=2.0 * rows + 0.3)
+    top = float(np.percentile(np.asarray(template.dataobj), 99.8))
+    for ax, region in zip(axes, shown, strict=False):
+        own = found[found["region"] == region]
+        _region(ax, labels, template, number[region], own, top)
+    for ax in axes:
+        ax.set_axis_off()
+    told = "; ".join(
+        f"{region_words(row['region'])}: {row['feature'] or row['family']} ({_direction(row)})"
+        for row in found[found["region"].isin(shown)].fillna("").to_dict("records")
+    )
+    hidden = table[~table["region"].isin(shown)]["column"]
+    rest = f" Not pictured: {', '.join(hidden)}." if len(hidden) else ""
+    return Drawing(
+        "edss_regions",
+        "Where the selected columns come from",
+        f"Slices of the template with the regions of the selected columns. {told}.",
+        "Each selected region filled on the template, through its middle; the patient's left is on the left. Orange: a higher value goes with a higher "
+        "EDSS in the ridge model, blue: with a lower one, green: several columns that disagree. A region marks where a predictor was measured, not where "
+        f"disability arises.{rest}",
+        found,
+        figure,
+    )
+
+
+def _direction(row: Any) -> str:
+    weight = row["ridge_weight"]
+    return "weight unknown" if weight == "" else f"weight {weight:+.2f}"
+
+
+def _region(
+    ax: Any, labels: nib.Nifti1Image, template: nib.Nifti1Image, number: int, own: pd.DataFrame, top: float
+) -> None:
+    """Draw one region in three planes side by side inside an axes."""
+    where = np.argwhere(np.asarray(labels.dataobj) == number)
+    middle = nib.affines.apply_affine(labels.affine, where[len(where) // 2] if len(where) else [0, 0, 0])
+    if len(where):  # the voxel of the region that is nearest to its centre of mass
+        nearest = where[np.argmin(((where - where.mean(axis=0)) ** 2).sum(axis=1))]
+        middle = nib.affines.apply_affine(labels.affine, nearest)
+    signs = set(np.sign(own["ridge_weight"].dropna()))
+    colour = UP if signs == {1.0} else DOWN if signs == {-1.0} else PALETTE[2]
+    names = ", ".join(str(name).split("_")[-1] for name in own["feature"].fillna(own["family"]))
+    ax.set_title(f"{region_words(own['region'].iloc[0])}\n{names}", fontsize=8.5, loc="center")
+    for k, plane in enumerate(("sagittal", "coronal", "axial")):
+        inset = ax.inset_axes((k / 3, 0, 0.325, 1))
+        axis = ["sagittal", "coronal", "axial"].index(plane)
+        show_anatomy(inset, template, plane, float(middle[axis]), top)
+        values, extent = plane_of(labels, plane, float(middle[axis]))
+        inside = np.ma.masked_not_equal(values == number, True)
+        inset.imshow(inside, origin="lower", extent=extent, cmap=_one(colour), interpolation="nearest", alpha=0.85)
+        inset.set_title(inset.get_title(loc="center"), fontsize=7, color=INK, loc="center", pad=2)
+
+
+def _one(colour: str) -> Any:
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap([colour])
+
+
+def learning(result: EDSSResult) -> Drawing | None:
+    """Draw r and error on the held-out sets against the number of training visits."""
+    if "learning_curve" not in result.tables:
+        return None
+    table = result.tables["learning_curve"]
+    figure, axes = new_figure(2, height=3.0)
+    told = []
+    for ax, measure, words in zip(axes, ("r", "mae"), ("r", "mean absolute error (EDSS points)"), strict=True):
+        for k, (where, part) in enumerate(table.groupby("set", sort=False)):
+            mean = part.groupby("n_training")[measure].mean()
+            ax.plot(part["n_training"], part[measure], MARKERS[k], ms=3.5, color=PALETTE[k], alpha=0.4, mew=0)
+            ax.plot(mean.index, mean, f"{MARKERS[k]}-", ms=5, color=PALETTE[k], label=SETS[str(where)])
+            if measure == "r":
+                told.append(
+                    f"{SETS[str(where)]}: mean r {mean.iloc[0]:.2f} with {mean.index[0]} visits, {mean.iloc[-1]:.2f} with {mean.index[-1]}"
+                )
+        ax.set(xlabel="training visits", ylabel=words)
+    axes[0].legend()
+    return Drawing(
+        "edss_learning",
+        "Learning curve",
+        f"r and mean absolute error of ridge regression on the held-out sets against the number of training visits. {'; '.join(told)}.",
+        "Small points: repeats with other patients drawn; large: their mean. All steps, selection included, are repeated for each. A curve that "
+        "still climbs at the right says that more patients would help; a flat one that they would not.",
+        table,
+        figure,
+    )
+
+

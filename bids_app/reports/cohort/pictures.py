@@ -1,0 +1,65 @@
+"""Figures inside a page: SVG files made safe to stand in HTML, so that their text can be read and their colours follow the page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
+DROPPED = {f"{SVG}metadata", f"{SVG}title", f"{SVG}style"}
+PIXELS = 1.4  # of a point at full width
+REFERENCE = re.compile(r"url\(#([^)]*)\)")
+
+
+def inline_svg(path: Path, prefix: str, alt: str) -> Markup:
+    """Return a figure of Demyelin's own as an element of a page.
+
+    Style declarations become attributes, for the page's policy allows no style of an element's own; names inside are made
+    unique by a prefix.
+
+    Parameters
+    ----------
+    path : Path
+        SVG file as `bids_app.learn.drawing` keeps it.
+    prefix : str
+        Letters, digits, `-` and `_`; unique in the page.
+    alt : str
+        What the figure shows.
+    """
+    root = ElementTree.fromstring(path.read_bytes())  # noqa: S314: written by this run, without entities
+    _drop(root)
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(SVG)
+        _plain_attributes(element, prefix)
+    width = float(root.attrib["viewBox"].split()[2])
+    root.attrib = {"viewBox": root.attrib["viewBox"], "width": f"{width * PIXELS:.0f}"}
+    root.attrib |= {"class": "figure", "role": "img", "aria-label": alt, "stroke-linejoin": "round"}
+    return Markup(ElementTree.tostring(root, encoding="unicode", short_empty_elements=True))  # noqa: S704: serialised
+
+
+def _drop(parent: ElementTree.Element) -> None:
+    for child in list(parent):
+        if child.tag in DROPPED:
+            parent.remove(child)
+        else:
+            _drop(child)
+
+
+def _plain_attributes(element: ElementTree.Element, prefix: str) -> None:
+    """Turn an element's style into attributes and make its names unique."""
+    declared = element.attrib.pop("style", "")
+    for declaration in filter(None, declared.split(";")):
+        name, _, value = declaration.partition(":")
+        if name.strip() != "font-family":  # the page's own
+            element.set(name.strip(), value.strip())
+    link = element.attrib.pop(f"{XLINK}href", None)
+    if link is not None:
+        element.set("href", f"#{prefix}-{link[1:]}" if link.startswith("#") else link)
+    if "id" in element.attrib:
+        element.set("id", f"{prefix}-{element.attrib['id']}")
+    for name, value in element.attrib.items():
+        if "url(#" in value:
+            element.set(name, REFERENCE.sub(rf"url(#{prefix}-\1)", value))

@@ -1,0 +1,163 @@
+"""Quality numbers of all visits: who stands out, as strips of points and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_app.derivatives.names import OUTPUTS, anat_folder
+from bids_app.image.quality import COLUMNS, USUAL
+
+FAR = 3.5  # modified z score, as Iglewicz and Hoaglin (1993) propose
+FEWEST = 8  # visits of a site to compare with one another
+WIDTH, HEIGHT, MARGIN = 430.0, 44.0, 10.0  # of a strip's picture
+LABELS = {
+    "snr_t1w_wm": "T1w signal-to-noise, white matter",
+    "snr_t1w_gm": "T1w signal-to-noise, grey matter",
+    "cnr_t1w": "T1w contrast-to-noise",
+    "snr_flair_wm": "FLAIR signal-to-noise, white matter",
+    "cnr_flair": "FLAIR contrast-to-noise",
+    "flair_slice_outlier": "FLAIR slice outlier (robust SD)",
+    "flair_t1w_nmi": "FLAIR-T1w similarity",
+    "brain_volume_ml": "Brain volume (mL)",
+    "template_correlation": "Correlation with the template",
+    "lesion_volume_ml": "Lesion volume (mL)",
+    "lesion_count": "Number of lesions",
+    "artefact_prone_lesions": "Lesions where artefacts are likely",
+    "given_lesions_dice": "Dice of given and own lesions",
+}
+
+
+def read_quality(output_dir: Path, visits: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
+    """Read the quality numbers of visits and mark those that stand out.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Root of the derivatives.
+    visits : DataFrame, (n, ...)
+        Perhaps with column `site`: a visit is compared with the others of its site where there are at least eight.
+    names : Series of str, (n,)
+        `sub-01_ses-1`.
+
+    Returns
+    -------
+    DataFrame
+        A row per visit that has them: visit, site, the numbers of `image.quality.COLUMNS`, `outside` (numbers outside the
+        usual range) and `unlike` (numbers with a modified z score beyond 3.5 among their kind), names
+        separated by commas.
+    """
+    rows = []
+    for place, name in enumerate(names):
+        path = anat_folder(output_dir, Path(*name.split("_"))) / OUTPUTS["qc"].path(name, template="", atlas="")
+        if path.exists():
+            header, values = path.read_text(encoding="utf-8").splitlines()[:2]
+            row = dict(zip(header.split("\t"), values.split("\t"), strict=False))
+            rows.append({"visit": name, "place": place} | row)
+    if not rows:
+        return pd.DataFrame()
+    table = pd.DataFrame(rows).replace("n/a", None)
+    site = visits["site"].to_numpy()[table.pop("place")] if "site" in visits else None
+    numbers = [name for name in COLUMNS if name in table and name != "flags"]
+    table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce")
+    table = table[["visit", *numbers]].assign(outside=table.get("flags"))
+    table.insert(1, "site", site)
+    shown = [name for name in LABELS if name in table]
+    far = pd.DataFrame({name: modified_z(table[name], table["site"]).abs() > FAR for name in shown})
+    return table.assign(unlike=[",".join(far.columns[row]) or None for row in far.to_numpy()])
+
+
+def modified_z(values: pd.Series, site: pd.Series) -> pd.Series:
+    """Return 0.6745 (x - median) / MAD within sites of at least eight visits, else among all.
+
+    Iglewicz and Hoaglin 1993, How to Detect and Handle Outliers; 0 where nothing varies.
+    """
+    site = site.fillna("")
+    many = values.notna().groupby(site).transform("sum") >= FEWEST
+    group = site.where(many, "\N{BULLET}all")
+    median = values.groupby(group).transform("median").where(many, values.median())
+    away = (values - median).abs()
+    spread = away.groupby(group).transform("median").where(many, (values - values.median()).abs().median())
+    return (0.6745 * (values - median) / spread.where(spread > 0)).fillna(0.0)
+
+
+def strips(table: pd.DataFrame, links: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return a strip of points per quality number, for the page.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `read_quality`.
+    links : mapping of str to str
+        Address of each visit's page.
+    """
+    return [
+        _strip(table, name, label, links)
+        for name, label in LABELS.items()
+        if name in table and table[name].notna().any()
+    ]
+
+
+def _strip(table: pd.DataFrame, name: str, label: str, links: Mapping[str, str]) -> dict[str, Any]:
+    """Return where each visit's point lies, which stand out, and the usual range."""
+    known = table[table[name].notna()]
+    values = known[name].to_numpy(np.float64)
+    low, high = float(values.min()), float(values.max())
+    width = high - low or 1.0
+
+    def across(value: Any) -> Any:
+        return np.round(MARGIN + (WIDTH - 2 * MARGIN) * (value - low) / width, 1)
+
+    x, middle = across(values), float(across(np.median(values)))
+    y = HEIGHT / 2 + np.random.default_rng(0).uniform(-15, 15, len(x))
+    marked = known["unlike"].map(lambda names: name in _split(names)) | known["outside"].map(
+        lambda names: name in _split(names)
+    )
+    points, far = [], []
+    for visit, value, px, py, odd in zip(known["visit"], values, x, y.round(1), marked, strict=True):
+        if odd:
+            far.append({"x": px, "y": py, "visit": visit, "value": f"{value:.4g}", "href": links.get(visit)})
+        else:
+            points.append((px, py))
+    usual = [
+        {"x": float(across(bound)), "value": f"{bound:g}"}
+        for bound in USUAL.get(name, ())
+        if np.isfinite(bound) and low <= bound <= high
+    ]
+    return {
+        "name": name,
+        "label": label,
+        "about": str(COLUMNS[name]["Description"]),
+        "low": f"{low:.4g}",
+        "median": f"{np.median(values):.4g}",
+        "high": f"{high:.4g}",
+        "middle": middle,
+        "label_at": float(np.clip(middle, 110, WIDTH - 110)),
+        "width": WIDTH,
+        "points": points,
+        "far": far,
+        "usual": usual,
+        "n": len(values),
+    }
+
+
+def _split(names: object) -> list[str]:
+    return names.split(",") if isinstance(names, str) else []
+
+
+def quality_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table for the page: visits that stand out first, their reasons in words."""
+    reasons = []
+    for outside, unlike in zip(table["outside"], table["unlike"], strict=True):
+        words = [f"{LABELS.get(n, n)}: outside the usual range" for n in _split(outside)]
+        words += [f"{LABELS.get(n, n)}: unlike the others" for n in _split(unlike) if n not in _split(outside)]
+        reasons.append("; ".join(words))
+    count = [len(set(_split(a)) | set(_split(b))) for a, b in zip(table["outside"], table["unlike"], strict=True)]
+    told = table.drop(columns=["outside", "unlike"]).assign(why=reasons)
+    told.insert(1, "outliers", count)
+    told = told.dropna(axis=1, how="all")
+    return told.sort_values("outliers", ascending=False, kind="stable", ignore_index=True)

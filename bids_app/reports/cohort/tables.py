@@ -1,0 +1,179 @@
+"""Tables of results as tables of a page: estimates with their intervals in one cell, numbers rounded, visits linked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+
+from bids_app.learn.edss.meanings import region_words
+
+MOST_ROWS = 2000
+LABELS = {
+    "n": "n",
+    "n_visits": "visits",
+    "n_patients": "patients",
+    "r2": "r\N{SUPERSCRIPT TWO}",
+    "R2": "R\N{SUPERSCRIPT TWO}",
+    "mae": "MAE",
+    "auc": "AUC",
+    "exact": "exact step",
+    "within_half": "within 0.5",
+    "within_one": "within 1",
+    "p": "P",
+    "p_bonferroni": "P (Bonferroni)",
+    "f": "F",
+    "partial_eta2": "partial η\N{SUPERSCRIPT TWO}",
+    "null_mean_r": "mean r of the null",
+    "null_mean_auc": "mean AUC of the null",
+    "null_sd": "SD of the null",
+    "observed_auc": "observed AUC",
+    "r_edss": "r with EDSS",
+    "mcnemar_p": "McNemar P",
+    "mcnemar_exact_p": "McNemar exact P",
+    "n_voxels": "voxels",
+    "volume_mm3": "volume (mm³)",
+    "peak_chi2": "peak χ²",
+    "distance_mm": "distance (mm)",
+    "cv_auc": "inner AUC",
+    "cv_accuracy": "inner accuracy",
+    "positive": "class",
+    "paper": "as published",
+    "nested": "leak-free",
+}
+WORDS = {
+    "protocol": {"paper": "as published", "nested": "leak-free"},
+    "set": {"cv": "cross-validation", "internal": "internal test", "external": "external test"},
+    "model": {
+        "ridge": "ridge regression",
+        "gp": "Gaussian process",
+        "svr": "support vector regression",
+        "rf": "random forest",
+    },
+    "features": {"all": "all columns", "clinical": "clinical alone", "none": "no column"},
+}
+SIGNED = {"gap", "difference", "offset", "ridge_weight", "r_edss", "error"}
+
+
+def page_table(
+    frame: pd.DataFrame, *, title: str, about: str, file: str, links: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return what a page needs of a table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Tidy table; columns `x`, `x_low`, `x_high` (or `estimate`, `low`, `high`) become one.
+    title, about : str
+        What the table is, and how to read it.
+    file : str
+        Address of the whole table beside the page.
+    links : mapping of str to str, optional
+        Address of a visit's page by the values of column `visit`.
+
+    Returns
+    -------
+    dict
+        title, about, file, name, data (the rows as a download), columns, rows, left_out.
+    """
+    shown = frame.head(MOST_ROWS).dropna(axis=1, how="all")
+    columns, cells = [], []
+    for name in shown.columns:
+        if _is_bound(str(name), shown):
+            continue
+        low, high = _bounds(str(name), shown)
+        numeric = pd.api.types.is_numeric_dtype(shown[name]) and not pd.api.types.is_bool_dtype(shown[name])
+        label = LABELS.get(str(name), str(name).replace("_", " "))
+        columns.append({"label": label + (" (95 % CI)" if low is not None else ""), "numeric": numeric})
+        cells.append(_column(str(name), shown[name], low, high, links or {}))
+    text = StringIO()
+    shown.to_csv(text, sep="\t", na_rep="n/a", index=False, lineterminator="\n")
+    return {
+        "title": title,
+        "about": about,
+        "file": file,
+        "name": file.rsplit("/", maxsplit=1)[-1],
+        "data": "data:text/tab-separated-values;charset=utf-8," + quote(text.getvalue()),
+        "columns": columns,
+        "rows": [list(row) for row in zip(*cells, strict=True)],
+        "left_out": len(frame) - len(shown),
+    }
+
+
+def _is_bound(name: str, frame: pd.DataFrame) -> bool:
+    stem, _, end = name.rpartition("_")
+    if end in {"low", "high"} and stem in frame:
+        return True
+    return name in {"low", "high"} and _base(frame) is not None
+
+
+def _base(frame: pd.DataFrame) -> str | None:
+    """Return the column that plain `low` and `high` belong to."""
+    return next((name for name in ("estimate", "kappa", "observed") if name in frame), None)
+
+
+def _bounds(name: str, frame: pd.DataFrame) -> tuple[pd.Series | None, pd.Series | None]:
+    if {f"{name}_low", f"{name}_high"} <= set(frame.columns):
+        return frame[f"{name}_low"], frame[f"{name}_high"]
+    if {"low", "high"} <= set(frame.columns) and name == _base(frame):
+        return frame["low"], frame["high"]
+    return None, None
+
+
+def _column(
+    name: str, values: pd.Series, low: pd.Series | None, high: pd.Series | None, links: Mapping[str, str]
+) -> list[Any]:
+    if low is not None and high is not None:
+        return [_estimate(*three) for three in zip(values, low, high, strict=True)]
+    if name == "characteristic":
+        return [text(value).replace("_", " ") for value in values]
+    if name == "region":
+        return [region_words(value) if isinstance(value, str) else text(value) for value in values]
+    if name in WORDS:
+        return [WORDS[name].get(str(value), text(value)) for value in values]
+    if name == "visit":
+        return [{"text": text(v), "href": links[v]} if v in links else text(v) for v in values]
+    if name == "p" or name.startswith("p_") or name.endswith("_p"):
+        return [_probability(value) for value in values]
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return [text(value) for value in values]
+    known = values.dropna()
+    whole = pd.api.types.is_integer_dtype(values) or bool(
+        len(known) and np.all(known == np.round(known)) and known.abs().max() > 1
+    )
+    sign = "+" if name in SIGNED else ""
+    return [_number(value, whole, sign) for value in values]
+
+
+def text(value: object) -> str:
+    """Return a value as a word; `n/a` where it is missing."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float | np.floating):
+        return f"{value:.3g}" if np.isfinite(value) else "n/a"
+    return "n/a" if value is None or value is pd.NA or value is pd.NaT else str(value)
+
+
+def _number(value: float, whole: bool, sign: str) -> Any:
+    if pd.isna(value):
+        return "n/a"
+    words = f"{value:{sign},.0f}" if whole else f"{value:{sign}.3f}" if abs(value) < 1000 else f"{value:{sign},.0f}"
+    return {"text": words, "value": float(value)}
+
+
+def _estimate(value: float, low: float, high: float) -> Any:
+    if pd.isna(value):
+        return "n/a"
+    digits = 2 if max(abs(value), abs(high if np.isfinite(high) else 0)) < 100 else 0
+    bounds = f" ({low:.{digits}f} to {high:.{digits}f})" if np.isfinite(low) and np.isfinite(high) else ""
+    return {"text": f"{value:.{digits}f}{bounds}", "value": float(value)}
+
+
+def _probability(value: float) -> Any:
+    if pd.isna(value):
+        return "n/a"
+    return {"text": "< .001" if value < 0.001 else f"{value:.3f}", "value": float(value)}
