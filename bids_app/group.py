@@ -171,7 +171,9 @@ def _edss(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
     )
     result.write(folder)
     print(f"study A: tables and models in {folder}", flush=True)
-    figures = draw(result, folder / "figures", load_atlas(settings.atlas), load_template(settings.template).t1w)
+    figures = draw(
+        result, folder / "figures", load_atlas(settings.atlas), load_template(settings.template).t1w
+    )
     return Analysed(result.tables, ABOUT, figures, result.notes, result.settings)
 
 
@@ -256,7 +258,10 @@ def _report(cohort: Cohort, found: dict[str, Analysed], settings: Settings) -> N
     from bids_app.reports.cohort import write_cohort_report
 
     steps = pd.DataFrame(cohort.flow, columns=COLUMNS)
-    figures = keep_all([partial(charts.flow, "cohort_flow", "From participants to visits", steps, {})], settings.output_dir / "group" / "figures")
+    figures = keep_all(
+        [partial(charts.flow, "cohort_flow", "From participants to visits", steps, {})],
+        settings.output_dir / "group" / "figures",
+    )
     page = write_cohort_report(
         settings.output_dir,
         cohort.visits,

@@ -69,22 +69,24 @@ def flow(name: str, title: str, table: pd.DataFrame, ends: Mapping[str, tuple[in
         title,
         "Flow diagram. " + "; ".join(words) + ".",
         "Read from the top: each box is what is left after a criterion; boxes at the right say how many visits "
-        "it excluded and why. A criterion is applied only where its column is known; visits whose value is missing stay.",
+        "it excluded and why. A criterion is applied only where its column is known; visits whose value "
+        "is missing stay.",
         numbers.astype(dict.fromkeys(("n_visits", "n_patients", "excluded"), "Int64")),
         figure,
     )
 
 
 def _counted(n_visits: float, n_patients: float) -> str:
-    told = [f"{n:,.0f} {unit}" for n, unit in ((n_visits, "visits"), (n_patients, "patients")) if n == n]
+    told = [f"{n:,.0f} {unit}" for n, unit in ((n_visits, "visits"), (n_patients, "patients")) if pd.notna(n)]
     return " of ".join(told)
 
 
 def _box(ax: Axes, x: float, y: float, width: float, words: str, *, faint: bool = False) -> None:
     from matplotlib.patches import FancyBboxPatch
 
-    edge = {"edgecolor": MUTED, "linestyle": "--" if faint else "-", "facecolor": "none"}
-    ax.add_patch(FancyBboxPatch((x - width / 2, y - 0.2), width, 0.4, boxstyle="round,pad=0.01", **edge))
+    shape = FancyBboxPatch((x - width / 2, y - 0.2), width, 0.4, boxstyle="round,pad=0.01")
+    shape.set(edgecolor=MUTED, facecolor="none", linestyle="--" if faint else "-")
+    ax.add_patch(shape)
     ax.text(x, y, words, ha="center", va="center", fontsize=8.5, linespacing=1.15)
 
 
@@ -109,7 +111,9 @@ def gap(name: str, table: pd.DataFrame, label: str, *, chance: float | None, bet
     """
     figure, (ax,) = new_figure(height=0.5 * len(table) + 1.0)
     for place, row in enumerate(table.to_dict("records")):
-        ax.plot([row["paper"], row["nested"]], [place] * 2, color=MUTED, lw=5, alpha=0.35, solid_capstyle="butt")
+        ax.plot(
+            [row["paper"], row["nested"]], [place] * 2, color=MUTED, lw=5, alpha=0.35, solid_capstyle="butt"
+        )
         for protocol, shift in (("paper", -0.12), ("nested", 0.12)):
             low, high = row.get(f"{protocol}_low", np.nan), row.get(f"{protocol}_high", np.nan)
             ax.plot([low, high], [place + shift] * 2, color=PROTOCOL_COLOURS[protocol], lw=1.2)
@@ -140,7 +144,8 @@ def gap(name: str, table: pd.DataFrame, label: str, *, chance: float | None, bet
         name,
         "The gap between the published protocol and the leak-free one",
         f"Pairs of points: {label} of each protocol. {told}.",
-        f"Squares: as published; circles: leak-free; lines: 95 % intervals. {better} The grey bar between them is what the "
+        f"Squares: as published; circles: leak-free; lines: 95 % intervals. {better} The grey bar between "
+        "them is what the "
         "published way of validating overstates (or, by chance, understates) on these data.",
         table.assign(gap=table["paper"] - table["nested"]),
         figure,
@@ -178,7 +183,8 @@ def null(name: str, table: pd.DataFrame, measure: str, label: str, notes: Sequen
     return Drawing(
         name,
         "What chance gives: outcomes dealt anew",
-        f"Histograms of {label} with outcomes dealt anew, and the observed value as a dashed line. " + " ".join(notes),
+        f"Histograms of {label} with outcomes dealt anew, and the observed value as a dashed line. "
+        + " ".join(notes),
         "Bars: the whole protocol repeated after outcomes were dealt anew to patients, so that nothing can be learned. "
         "Where the bars lie to the right of chance, the protocol finds something in noise; the observed value means "
         "something only as far as it stands to the right of its own bars.",

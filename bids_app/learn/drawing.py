@@ -29,7 +29,7 @@ PROTOCOLS = {"paper": "as published", "nested": "leak-free", "held out": "held o
 PROTOCOL_COLOURS = {"paper": PALETTE[1], "nested": PALETTE[0], "held out": PALETTE[2]}
 PROTOCOL_MARKERS = {"paper": "s", "nested": "o", "held out": "^"}
 FULL, HALF = 9.0, 5.4  # widths of figures in inches
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "text.color": INK,
     "text.parse_math": False,  # names of sites and classes are text, whatever they hold
@@ -116,7 +116,9 @@ def keep_all(makers: list[Callable[[], Drawing | None]], folder: Path) -> list[K
 def _keep(drawing: Drawing, folder: Path) -> Kept:
     held = StringIO()
     drawing.figure.savefig(held, dpi=150, format="svg", metadata={"Date": None, "Title": drawing.title})
-    svg = write_text(NOT_XML.sub("\N{REPLACEMENT CHARACTER}", held.getvalue()), folder / f"{drawing.name}.svg")
+    svg = write_text(
+        NOT_XML.sub("\N{REPLACEMENT CHARACTER}", held.getvalue()), folder / f"{drawing.name}.svg"
+    )
     tsv = write_table(drawing.numbers, svg.with_suffix(".tsv"))
     return Kept(drawing.name, drawing.title, drawing.alt, drawing.caption, svg, tsv)
 

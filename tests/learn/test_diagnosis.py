@@ -164,22 +164,41 @@ def test_writes_tables_maps_and_card(result, tmp_path):
 
 
 def test_figures(result, tmp_path):
-    from PIL import Image
-
     from bids_app.learn.diagnosis.figures import draw
 
-    t1w = load_template(resolution=3).t1w
-    paths = draw(result, tmp_path, t1w)
-    assert {p.stem for p in paths} >= {
+    kept = {one.name: one for one in draw(result, tmp_path, load_template(resolution=3).t1w)}
+    assert set(kept) >= {
+        "diagnosis_flow",
+        "diagnosis_frequency-RRMS",
         "diagnosis_chi2-RRMS",
+        "diagnosis_selected-RRMS",
         "diagnosis_by-size-RRMS",
-        "diagnosis_null",
         "diagnosis_roc-RRMS",
+        "diagnosis_gap-RRMS",
+        "diagnosis_null-RRMS",
     }
-    chi2 = np.asarray(Image.open(tmp_path / "diagnosis_chi2-RRMS.png").convert("RGB"), int)
-    assert np.any(chi2[..., 0] - chi2[..., 2] > 80) and np.any(
-        chi2[..., 2] - chi2[..., 0] > 80
-    )  # both directions
+    drawn = pd.read_csv(kept["diagnosis_chi2-RRMS"].tsv, sep="\t")["value"]
+    assert drawn.max() > 3.84 and drawn.min() < -3.84  # both directions
+    share = pd.read_csv(kept["diagnosis_frequency-NMOSD"].tsv, sep="\t")["value"]
+    assert share.between(0.1, 1).all()
+    raters = [f"rater {name}" in kept["diagnosis_roc-RRMS"].alt for name in ("A", "B", "model")]
+    assert raters == [True, True, False]
+
+
+def test_roc_curves_have_the_area_that_is_told(result):
+    told = result.tables["performance"]
+    told = told[told["metric"] == "auc"].set_index("protocol")["estimate"]
+    for protocol, curve in result.tables["roc"].groupby("protocol"):
+        x, y = curve["false_positive_rate"], curve["true_positive_rate"]
+        assert (x.iloc[0], x.iloc[-1], y.iloc[-1]) == (0, 1, 1)
+        assert np.trapezoid(y, x) == pytest.approx(told[protocol], abs=0.02)
+
+
+def test_flow_counts_everybody(result, cohort):
+    flow = result.tables["flow"]
+    assert flow["n_visits"].iloc[0] == len(cohort.visits)
+    assert flow["n_visits"].iloc[-1] == len(result.tables["scans"])
+    assert flow["excluded"].sum() == flow["n_visits"].iloc[0] - flow["n_visits"].iloc[-1]
 
 
 def test_model_calls_new_scans(result, cohort, tmp_path):

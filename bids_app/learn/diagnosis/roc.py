@@ -55,6 +55,10 @@ def _mean_curve(
         x, y = curves[0]
     else:
         x = GRID
-        y = np.mean([np.interp(GRID, *curve) for curve in curves], axis=0) if curves else np.full(len(GRID), np.nan)
+        y = (
+            np.mean([np.interp(GRID, *curve) for curve in curves], axis=0)
+            if curves
+            else np.full(len(GRID), np.nan)
+        )
         y = np.where(GRID == 0, 0.0, y)
     return pd.DataFrame({"false_positive_rate": x, "true_positive_rate": y})

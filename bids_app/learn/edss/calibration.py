@@ -46,7 +46,9 @@ def calibration(predictions: pd.DataFrame, model: str, seed: int) -> pd.DataFram
         order = np.argsort(x, kind="stable")
         for number, members in enumerate(np.array_split(order, min(GROUPS, max(1, len(x) // 3))), start=1):
             row = {"protocol": protocol, "set": where, "model": model, "group": number}
-            rows.append(row | _group(x[members], y[members], part["participant_id"].to_numpy()[members], seed) | whole)
+            rows.append(
+                row | _group(x[members], y[members], part["participant_id"].to_numpy()[members], seed) | whole
+            )
     return pd.DataFrame(rows)
 
 

@@ -136,7 +136,9 @@ def image_words(image_type: str) -> str:
         fine = [axis for axis, letter in zip("xyz", band, strict=False) if letter == "H"]
         return f", of {'fine detail along ' + ', '.join(fine) if fine else 'the smoothed image'}"
     if image_type.startswith("log-sigma-"):
-        size = image_type.removeprefix("log-sigma-").removesuffix("-mm-3D").replace("-", ".").removesuffix(".0")
+        size = (
+            image_type.removeprefix("log-sigma-").removesuffix("-mm-3D").replace("-", ".").removesuffix(".0")
+        )
         return f", of blobs and edges {size} mm wide"
     return ""
 

@@ -63,7 +63,9 @@ def demographics(visits: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
     for name, label in VOLUMES.items():
         if name in measures and measures[name].notna().any():
             values = measures[name] / 1000
-            described(f"{label} (mL), mean ± SD", _mean_sd(values), _adjusted(values, site, covariates), "ANCOVA")
+            described(
+                f"{label} (mL), mean ± SD", _mean_sd(values), _adjusted(values, site, covariates), "ANCOVA"
+            )
     return pd.DataFrame(rows)
 
 

@@ -40,8 +40,8 @@ def write_cohort_report(
     visits : DataFrame
         One row per visit, as read.
     analyses : mapping
-        By `edss` or `diagnosis`: tables (DataFrames; those named in `sections.STUDIES` are shown), about (a sentence for each
-        table), figures (`Kept`), notes and settings.
+        By `edss` or `diagnosis`: tables (DataFrames; those named in `sections.STUDIES` are shown), about (a sentence
+        for each table), figures (`Kept`), notes and settings.
     notes : sequence of str
         Exclusions when the cohort was read.
     figures : sequence of Kept
@@ -60,7 +60,10 @@ def write_cohort_report(
         n_visits=len(visits),
         n_people=visits["participant_id"].nunique(),
         people=page_table(
-            who(visits), title="Visits and participants", about="By diagnosis and site; age at the first visit.", file=_kept(who(visits), output_dir, "who")
+            who(visits),
+            title="Visits and participants",
+            about="By diagnosis and site; age at the first visit.",
+            file=_kept(who(visits), output_dir, "who"),
         ),
         flow=[_picture(kept) for kept in figures],
         quality=_quality(quality, output_dir, links) if len(quality) else None,
@@ -91,7 +94,12 @@ def _quality(quality: pd.DataFrame, output_dir: Path, links: Mapping[str, str]) 
         file=file,
         links=links,
     )
-    return {"strips": strips(quality, links), "table": table, "n": len(rows), "n_far": int((rows["outliers"] > 0).sum())}
+    return {
+        "strips": strips(quality, links),
+        "table": table,
+        "n": len(rows),
+        "n_far": int((rows["outliers"] > 0).sum()),
+    }
 
 
 def _picture(kept: Kept) -> dict[str, Any]:
@@ -126,7 +134,11 @@ def _study(name: str, found: Mapping[str, Any], links: Mapping[str, str]) -> dic
 
 
 def _part(
-    study: str, part: Part, found: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], links: Mapping[str, str]
+    study: str,
+    part: Part,
+    found: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    links: Mapping[str, str],
 ) -> dict[str, Any]:
     def shown(chosen: Mapping[str, str]) -> list[dict[str, Any]]:
         about = found["about"]

@@ -25,7 +25,9 @@ def who(visits: pd.DataFrame) -> pd.DataFrame:
         disease duration and EDSS.
     """
     keys = [key for key in KEYS if key in visits and visits[key].notna().any()]
-    named = visits.assign(**{key: visits[key].astype(object).where(visits[key].notna(), UNTOLD) for key in keys})
+    named = visits.assign(
+        **{key: visits[key].astype(object).where(visits[key].notna(), UNTOLD) for key in keys}
+    )
     groups = named.groupby(keys, sort=True) if keys else [(("all",), named)]
     rows = []
     for names, part in groups:
@@ -41,9 +43,13 @@ def _described(part: pd.DataFrame) -> dict[str, Any]:
         women = first["sex"].dropna().astype(str).str.strip().str.upper().str.startswith("F")
         row["women"] = f"{int(women.sum())} ({women.mean():.0%})"
     for name, label in (("age", "age (mean ± SD)"), ("disease_duration", "disease duration (mean ± SD)")):
-        values = pd.to_numeric(first[name], errors="coerce").dropna() if name in first else pd.Series(dtype=float)
+        values = (
+            pd.to_numeric(first[name], errors="coerce").dropna() if name in first else pd.Series(dtype=float)
+        )
         row[label] = f"{values.mean():.1f} ± {values.std():.1f}" if len(values) > 1 else None
-    edss = pd.to_numeric(first["edss"], errors="coerce").dropna() if "edss" in first else pd.Series(dtype=float)
+    edss = (
+        pd.to_numeric(first["edss"], errors="coerce").dropna() if "edss" in first else pd.Series(dtype=float)
+    )
     row["EDSS (median, IQR)"] = (
         "{:.1f} ({:.1f} to {:.1f})".format(*edss.quantile([0.5, 0.25, 0.75])) if len(edss) else None
     )

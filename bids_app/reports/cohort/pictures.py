@@ -1,4 +1,4 @@
-"""Figures inside a page: SVG files made safe to stand in HTML, so that their text can be read and their colours follow the page."""
+"""Figures inside a page: SVG files made fit to stand in HTML, so that their colours follow the page."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ REFERENCE = re.compile(r"url\(#([^)]*)\)")
 def inline_svg(path: Path, prefix: str, alt: str) -> Markup:
     """Return a figure of Demyelin's own as an element of a page.
 
-    Style declarations become attributes, for the page's policy allows no style of an element's own; names inside are made
-    unique by a prefix.
+    Style declarations become attributes, for the page's policy allows no style of an element's own; names inside are
+    made unique by a prefix.
 
     Parameters
     ----------
@@ -29,7 +29,8 @@ def inline_svg(path: Path, prefix: str, alt: str) -> Markup:
     alt : str
         What the figure shows.
     """
-    root = ElementTree.fromstring(path.read_bytes())  # noqa: S314: written by this run, without entities
+    # the file is this run's own, and what is serialised is escaped
+    root = ElementTree.fromstring(path.read_bytes())  # noqa: S314
     _drop(root)
     for element in root.iter():
         element.tag = element.tag.removeprefix(SVG)
@@ -37,7 +38,7 @@ def inline_svg(path: Path, prefix: str, alt: str) -> Markup:
     width = float(root.attrib["viewBox"].split()[2])
     root.attrib = {"viewBox": root.attrib["viewBox"], "width": f"{width * PIXELS:.0f}"}
     root.attrib |= {"class": "figure", "role": "img", "aria-label": alt, "stroke-linejoin": "round"}
-    return Markup(ElementTree.tostring(root, encoding="unicode", short_empty_elements=True))  # noqa: S704: serialised
+    return Markup(ElementTree.tostring(root, encoding="unicode", short_empty_elements=True))  # noqa: S704
 
 
 def _drop(parent: ElementTree.Element) -> None:

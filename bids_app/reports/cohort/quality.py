@@ -40,20 +40,22 @@ def read_quality(output_dir: Path, visits: pd.DataFrame, names: pd.Series) -> pd
     output_dir : Path
         Root of the derivatives.
     visits : DataFrame, (n, ...)
-        Perhaps with column `site`: a visit is compared with the others of its site where there are at least eight.
+        Perhaps with column `site`: a visit is compared with those of its site where there are at least eight.
     names : Series of str, (n,)
         `sub-01_ses-1`.
 
     Returns
     -------
     DataFrame
-        A row per visit that has them: visit, site, the numbers of `image.quality.COLUMNS`, `outside` (numbers outside the
-        usual range) and `unlike` (numbers with a modified z score beyond 3.5 among their kind), names
+        A row per visit that has them: visit, site, the numbers of `image.quality.COLUMNS`, `outside` (numbers beyond
+        the usual range) and `unlike` (numbers with a modified z score beyond 3.5 among their kind), names
         separated by commas.
     """
     rows = []
     for place, name in enumerate(names):
-        path = anat_folder(output_dir, Path(*name.split("_"))) / OUTPUTS["qc"].path(name, template="", atlas="")
+        path = anat_folder(output_dir, Path(*name.split("_"))) / OUTPUTS["qc"].path(
+            name, template="", atlas=""
+        )
         if path.exists():
             header, values = path.read_text(encoding="utf-8").splitlines()[:2]
             row = dict(zip(header.split("\t"), values.split("\t"), strict=False))
@@ -68,7 +70,10 @@ def read_quality(output_dir: Path, visits: pd.DataFrame, names: pd.Series) -> pd
     table.insert(1, "site", site)
     shown = [name for name in LABELS if name in table]
     far = pd.DataFrame({name: modified_z(table[name], table["site"]).abs() > FAR for name in shown})
-    return table.assign(unlike=[",".join(far.columns[row]) or None for row in far.to_numpy()])
+    unlike = pd.Series(
+        [",".join(far.columns[row]) or None for row in far.to_numpy()], table.index, dtype=object
+    )
+    return table.assign(unlike=unlike)
 
 
 def modified_z(values: pd.Series, site: pd.Series) -> pd.Series:
@@ -154,9 +159,13 @@ def quality_rows(table: pd.DataFrame) -> pd.DataFrame:
     reasons = []
     for outside, unlike in zip(table["outside"], table["unlike"], strict=True):
         words = [f"{LABELS.get(n, n)}: outside the usual range" for n in _split(outside)]
-        words += [f"{LABELS.get(n, n)}: unlike the others" for n in _split(unlike) if n not in _split(outside)]
+        words += [
+            f"{LABELS.get(n, n)}: unlike the others" for n in _split(unlike) if n not in _split(outside)
+        ]
         reasons.append("; ".join(words))
-    count = [len(set(_split(a)) | set(_split(b))) for a, b in zip(table["outside"], table["unlike"], strict=True)]
+    count = [
+        len(set(_split(a)) | set(_split(b))) for a, b in zip(table["outside"], table["unlike"], strict=True)
+    ]
     told = table.drop(columns=["outside", "unlike"]).assign(why=reasons)
     told.insert(1, "outliers", count)
     told = told.dropna(axis=1, how="all")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 class Part:
     """A part of a study: its figures and tables, by name without the study's prefix.
 
-    A figure stands for itself and for those named after it (`roc` for `roc-RRMS`); with `first`, only the first of them is
-    open. Tables of `folded` are shown on request.
+    A figure stands for itself and for those named after it (`roc` for `roc-RRMS`); with `first`, only the first of
+    them is open. Tables of `folded` are shown on request.
     """
 
     key: str
@@ -33,9 +33,12 @@ class Study:
 
 EDSS = Study(
     "Study A: predicting disability (EDSS)",
-    "Age, sex, disease duration and course, lesion and brain volume, disconnection and radiomics are reduced by variance, collinearity, "
-    "LASSO and correlation-based feature selection; four models then predict the EDSS of the visit. Two protocols stand side by side: as "
-    "published, columns are selected once on all training patients and cross-validated after that; leak-free, the selection is repeated inside "
+    "Age, sex, disease duration and course, lesion and brain volume, disconnection and radiomics are "
+    "reduced by variance, collinearity, "
+    "LASSO and correlation-based feature selection; four models then predict the EDSS of the visit. Two "
+    "protocols stand side by side: as "
+    "published, columns are selected once on all training patients and cross-validated after that; "
+    "leak-free, the selection is repeated inside "
     "every fold. Tests on held-out patients are free of the leak in both.",
     (
         Part(
@@ -57,7 +60,8 @@ EDSS = Study(
         Part(
             "models",
             "Models compared",
-            "Absolute errors of the models on the same patients, as study A compares them: repeated-measures ANOVA with Greenhouse and "
+            "Absolute errors of the models on the same patients, as study A compares them: "
+            "repeated-measures ANOVA with Greenhouse and "
             "Geisser's correction, then pairs with Bonferroni's.",
             ("performance",),
             {"anova": "Absolute errors compared between models"},
@@ -77,7 +81,8 @@ EDSS = Study(
         Part(
             "honesty",
             "What honesty changes",
-            "If columns are chosen with the outcomes of patients who are then used to test, the test is too kind. The gap shows by how much here; the "
+            "If columns are chosen with the outcomes of patients who are then used to test, the test is "
+            "too kind. The gap shows by how much here; the "
             "null shows what each protocol finds where there is nothing to find.",
             ("gap", "null"),
             {
@@ -85,7 +90,14 @@ EDSS = Study(
                 "null_summary": "With outcomes dealt anew to patients",
             },
         ),
-        Part("learning", "Learning curve", "Would more patients help?", ("learning",), {}, {"learning_curve": "The points of the curve"}),
+        Part(
+            "learning",
+            "Learning curve",
+            "Would more patients help?",
+            ("learning",),
+            {},
+            {"learning_curve": "The points of the curve"},
+        ),
         Part(
             "trust",
             "Calibration and prediction intervals",
@@ -98,9 +110,12 @@ EDSS = Study(
 )
 DIAGNOSIS = Study(
     "Study B: diagnosis from lesion maps",
-    "Voxels whose grey-matter belief on FLAIR exceeds a threshold learned from the training scans make a lesion map; a chi-square test ranks voxels "
-    "by how differently the classes are hit, and a support vector machine decides from the first n. Two protocols stand side by side: as published, scans are "
-    "split at random, so that one patient may be on both sides, and n is chosen on the test scans; leak-free, patients are kept whole and "
+    "Voxels whose grey-matter belief on FLAIR exceeds a threshold learned from the training scans make a "
+    "lesion map; a chi-square test ranks voxels "
+    "by how differently the classes are hit, and a support vector machine decides from the first n. Two "
+    "protocols stand side by side: as published, scans are "
+    "split at random, so that one patient may be on both sides, and n is chosen on the test scans; "
+    "leak-free, patients are kept whole and "
     "everything is chosen inside the training folds.",
     (
         Part(
@@ -139,15 +154,20 @@ DIAGNOSIS = Study(
         Part(
             "raters",
             "Human raters",
-            "Decisions of people on the same scans. Kappa: below .2 slight, .2 to .4 fair, .4 to .6 moderate, .6 to .8 substantial, above .8 almost "
+            "Decisions of people on the same scans. Kappa: below .2 slight, .2 to .4 fair, .4 to .6 "
+            "moderate, .6 to .8 substantial, above .8 almost "
             "perfect agreement.",
             (),
-            {"raters": "Raters, model and majority against the diagnosis", "agreement": "Agreement within and between raters and model"},
+            {
+                "raters": "Raters, model and majority against the diagnosis",
+                "agreement": "Agreement within and between raters and model",
+            },
         ),
         Part(
             "honesty",
             "What honesty changes",
-            "Scans of one patient in training and test, and a number of voxels picked on the test, make a test too kind. The gap shows by how much here; the "
+            "Scans of one patient in training and test, and a number of voxels picked on the test, make a "
+            "test too kind. The gap shows by how much here; the "
             "null shows what each protocol finds where there is nothing to find.",
             ("gap", "null"),
             {

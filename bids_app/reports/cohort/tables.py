@@ -54,6 +54,7 @@ WORDS = {
         "svr": "support vector regression",
         "rf": "random forest",
     },
+    "metric": {"auc": "AUC"},
     "features": {"all": "all columns", "clinical": "clinical alone", "none": "no column"},
 }
 SIGNED = {"gap", "difference", "offset", "ridge_weight", "r_edss", "error"}
@@ -78,7 +79,7 @@ def page_table(
     Returns
     -------
     dict
-        title, about, file, name, data (the rows as a download), columns, rows, left_out.
+        title, about, file, name, data (the rows as a download), columns, sortable, rows, left_out.
     """
     shown = frame.head(MOST_ROWS).dropna(axis=1, how="all")
     columns, cells = [], []
@@ -99,6 +100,7 @@ def page_table(
         "name": file.rsplit("/", maxsplit=1)[-1],
         "data": "data:text/tab-separated-values;charset=utf-8," + quote(text.getvalue()),
         "columns": columns,
+        "sortable": "characteristic" not in shown,
         "rows": [list(row) for row in zip(*cells, strict=True)],
         "left_out": len(frame) - len(shown),
     }
@@ -129,18 +131,25 @@ def _column(
 ) -> list[Any]:
     if low is not None and high is not None:
         return [_estimate(*three) for three in zip(values, low, high, strict=True)]
-    if name == "characteristic":
-        return [text(value).replace("_", " ") for value in values]
-    if name == "region":
-        return [region_words(value) if isinstance(value, str) else text(value) for value in values]
-    if name in WORDS:
-        return [WORDS[name].get(str(value), text(value)) for value in values]
     if name == "visit":
         return [{"text": text(v), "href": links[v]} if v in links else text(v) for v in values]
     if name == "p" or name.startswith("p_") or name.endswith("_p"):
         return [_probability(value) for value in values]
-    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        return [text(value) for value in values]
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return _numbers(name, values)
+    return [_word(name, value) for value in values]
+
+
+def _word(name: str, value: object) -> str:
+    """Return a text in a reader's words."""
+    if name == "characteristic":
+        return text(value).replace("_", " ")
+    if name == "region" and isinstance(value, str):
+        return region_words(value)
+    return WORDS.get(name, {}).get(str(value), text(value))
+
+
+def _numbers(name: str, values: pd.Series) -> list[Any]:
     known = values.dropna()
     whole = pd.api.types.is_integer_dtype(values) or bool(
         len(known) and np.all(known == np.round(known)) and known.abs().max() > 1
@@ -161,7 +170,13 @@ def text(value: object) -> str:
 def _number(value: float, whole: bool, sign: str) -> Any:
     if pd.isna(value):
         return "n/a"
-    words = f"{value:{sign},.0f}" if whole else f"{value:{sign}.3f}" if abs(value) < 1000 else f"{value:{sign},.0f}"
+    words = (
+        f"{value:{sign},.0f}"
+        if whole
+        else f"{value:{sign}.3f}"
+        if abs(value) < 1000
+        else f"{value:{sign},.0f}"
+    )
     return {"text": words, "value": float(value)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -30,10 +30,10 @@ def metrics_by_size(table: pd.DataFrame, positive: str, chosen: pd.DataFrame | N
     """Draw the four metrics against the number of voxels for both protocols (study B, Fig. 4)."""
     figure, axes = new_figure(2, rows=2, height=5.0, sharex=True, sharey=True)
     for ax, metric in zip(axes, METRICS, strict=True):
-        for protocol in PROTOCOLS:
+        for protocol in ("paper", "nested"):
             rows = table[(table["metric"] == metric) & (table["protocol"] == protocol)]
             if len(rows):
-                style = {"color": PROTOCOL_COLOURS[protocol]}
+                style: dict[str, Any] = {"color": PROTOCOL_COLOURS[protocol]}
                 line = f"{PROTOCOL_MARKERS[protocol]}-"
                 ax.plot(rows["n_voxels"], rows["estimate"], line, ms=4, label=PROTOCOLS[protocol], **style)
                 ax.fill_between(rows["n_voxels"], rows["low"], rows["high"], alpha=0.18, lw=0, **style)
@@ -46,15 +46,19 @@ def metrics_by_size(table: pd.DataFrame, positive: str, chosen: pd.DataFrame | N
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     aucs = table[table["metric"] == "auc"]
     told = []
-    for protocol, rows in aucs.groupby("protocol", sort=False):
-        best = rows.loc[rows["estimate"].idxmax()]
-        told.append(f"{PROTOCOLS[str(protocol)]}: highest AUC {best['estimate']:.2f} at {best['n_voxels']:,.0f} voxels")
+    for name, rows in aucs.groupby("protocol", sort=False):
+        best = rows.sort_values("estimate", ascending=False, kind="stable").to_dict("records")[0]
+        told.append(
+            f"{PROTOCOLS[str(name)]}: highest AUC {best['estimate']:.2f} at {best['n_voxels']:,.0f} voxels"
+        )
     return Drawing(
         f"diagnosis_by-size-{slug(positive)}",
         f"Metrics against the number of voxels: {positive}",
         f"Sensitivity, specificity, accuracy and AUC against the number of voxels. {'; '.join(told)}.",
-        "Lines: estimates; bands: 95 % intervals. The published protocol takes the size where its test AUC is highest, which is optimistic; the "
-        "leak-free one chooses inside each outer fold (ticks at the foot of the AUC panel), so its own number is not the top of "
+        "Lines: estimates; bands: 95 % intervals. The published protocol takes the size where its test "
+        "AUC is highest, which is optimistic; the "
+        "leak-free one chooses inside each outer fold (ticks at the foot of the AUC panel), so its own "
+        "number is not the top of "
         f"its curve. Sensitivity: share of {positive} called right.",
         table,
         figure,
@@ -71,26 +75,32 @@ def roc(
 ) -> Drawing:
     """Draw the ROC curves of both protocols, where each decides, and the human raters."""
     figure, (ax,) = new_figure(width=HALF, height=4.6)
-    own = performance[performance["positive"] == positive].set_index(["protocol", "metric"])
+    own = performance[performance["positive"] == positive]
+    known = {(row["protocol"], row["metric"]): row for row in own.to_dict("records")}
     told = []
     for protocol, curve in points.groupby("protocol", sort=False):
-        style = {"color": PROTOCOL_COLOURS[str(protocol)]}
-        auc = with_interval(*(float(own.loc[(protocol, "auc"), k]) for k in ("estimate", "low", "high")))
-        label = f"{PROTOCOLS[str(protocol)]}: AUC {auc}"
+        name = str(protocol)
+        style: dict[str, Any] = {"color": PROTOCOL_COLOURS[name]}
+        row = known[name, "auc"]
+        label = f"{PROTOCOLS[name]}: AUC {with_interval(row['estimate'], row['low'], row['high'])}"
         ax.plot(curve["false_positive_rate"], curve["true_positive_rate"], label=label, **style)
-        x, y = (float(own.loc[(protocol, m), "estimate"]) for m in ("specificity", "sensitivity"))
-        ax.plot(1 - x, y, PROTOCOL_MARKERS[str(protocol)], ms=8, mec=INK, **style)
+        x, y = (known[name, metric]["estimate"] for metric in ("specificity", "sensitivity"))
+        ax.plot(1 - x, y, PROTOCOL_MARKERS[name], ms=8, mec=INK, **style)
         told.append(f"{label}, deciding at sensitivity {y:.2f} and specificity {x:.2f}")
     told += _raters(ax, raters)
     ax.plot([0, 1], [0, 1], color=MUTED, lw=0.9, ls=":")
-    ax.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    ax.set(
+        xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal"
+    )
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=1)
     return Drawing(
         f"diagnosis_roc-{slug(positive)}",
         f"ROC: {positive} against the rest",
         f"ROC curves. {'; '.join(told)}.",
-        "Curves: all thresholds of the decision; large marks: where each protocol decides; letters: human raters with 95 % intervals, where "
-        "their decisions were given. Towards the upper left is better; the dotted diagonal is chance. The leak-free curve is the mean of the outer "
+        "Curves: all thresholds of the decision; large marks: where each protocol decides; letters: human "
+        "raters with 95 % intervals, where "
+        "their decisions were given. Towards the upper left is better; the dotted diagonal is chance. The "
+        "leak-free curve is the mean of the outer "
         "folds' curves. Intervals in the legend are 95 %, from a bootstrap over patients.",
         points,
         figure,
@@ -104,10 +114,10 @@ def _raters(ax: Axes, raters: pd.DataFrame | None) -> list[str]:
     told = []
     human = raters[~raters["rater"].isin(["model", "majority"])].drop_duplicates(["rater", "metric"])
     for name, rows in human.groupby("rater", sort=False):
-        own = rows.set_index("metric")
-        if not {"sensitivity", "specificity"} <= set(own.index):
+        own = {row["metric"]: row for row in rows.to_dict("records")}
+        if not {"sensitivity", "specificity"} <= set(own):
             continue
-        sens, spec = (own.loc[m, ["estimate", "low", "high"]].astype(float) for m in ("sensitivity", "specificity"))
+        sens, spec = own["sensitivity"], own["specificity"]
         x, y = 1 - spec["estimate"], sens["estimate"]
         ax.plot([1 - spec["high"], 1 - spec["low"]], [y, y], color=MUTED, lw=1)
         ax.plot([x, x], [sens["low"], sens["high"]], color=MUTED, lw=1)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from bids_app.learn import charts
@@ -16,6 +18,8 @@ from bids_app.learn.drawing import Drawing, Kept, keep_all, slug
 
 if TYPE_CHECKING:
     import nibabel as nib
+
+FEWEST_SELECTED, MOST_SELECTED = 128, 4096  # voxels drawn as selected
 
 
 def draw(result: DiagnosisResult, folder: Path, background: nib.Nifti1Image) -> list[Kept]:
@@ -31,9 +35,9 @@ def draw(result: DiagnosisResult, folder: Path, background: nib.Nifti1Image) -> 
         Template T1w that maps are shown on.
     """
     tables = result.tables
-    makers = [partial(flow, result)] if "flow" in tables else []
+    makers: list[Callable[[], Drawing | None]] = [partial(flow, result)]
     makers += [
-        partial(brain_map, name, image, background, result.settings)
+        partial(brain_map, name, image, background, _selected(result, name))
         for name, image in result.images.items()
         if not name.startswith("chi2q")
     ]
@@ -56,18 +60,25 @@ def flow(result: DiagnosisResult) -> Drawing:
     return charts.flow("diagnosis_flow", "From visits to the scans of study B", result.tables["flow"], ends)
 
 
+def _selected(result: DiagnosisResult, name: str) -> int:
+    """Return up to which number of voxels a map of selected ones is drawn: as far as either protocol went."""
+    table = result.tables["performance"]
+    own = table.loc[table["positive"].map(str).map(slug) == name.partition("-")[2], "n_voxels"].dropna()
+    return int(np.clip(own.max() if len(own) else FEWEST_SELECTED, FEWEST_SELECTED, MOST_SELECTED))
+
+
 def gap(result: DiagnosisResult, positive: str) -> Drawing | None:
     """Draw the metrics of both protocols, a line for the gap."""
     table = result.tables["performance"]
     table = table[(table["positive"] == positive) & table["metric"].isin(METRICS)]
-    wide = table.pivot(index="metric", columns="protocol", values=["estimate", "low", "high"])
-    if not {"paper", "nested"} <= set(wide["estimate"].columns):
+    if not {"paper", "nested"} <= set(table["protocol"]):
         return None
-    wide = wide.reindex([name for name in METRICS if name in wide.index])
-    rows: dict[str, list[object]] = {"row": [METRICS[name] for name in wide.index]}
+    metrics = [name for name in METRICS if (table["metric"] == name).any()]
+    rows: dict[str, list[object]] = {"row": [METRICS[name] for name in metrics]}
     for protocol in ("paper", "nested"):
-        rows[protocol] = wide["estimate", protocol].to_list()
-        rows |= {f"{protocol}_{end}": wide[end, protocol].to_list() for end in ("low", "high")}
+        own = table[table["protocol"] == protocol].set_index("metric").reindex(metrics)
+        rows[protocol] = own["estimate"].to_list()
+        rows |= {f"{protocol}_{end}": own[end].to_list() for end in ("low", "high")}
     return charts.gap(
         f"diagnosis_gap-{slug(positive)}",
         pd.DataFrame(rows),
@@ -87,5 +98,6 @@ def null(result: DiagnosisResult, positive: str) -> Drawing | None:
         f"{row['null_mean_auc']:.2f}, P = {row['p']:.3f}."
         for row in told[told["positive"] == positive].to_dict("records")
     ]
-    return charts.null(f"diagnosis_null-{slug(positive)}", table[table["positive"] == positive], "auc", "AUC", notes)
-
+    return charts.null(
+        f"diagnosis_null-{slug(positive)}", table[table["positive"] == positive], "auc", "AUC", notes
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.brain import plane_of, show_anatomy
+from bids_app.learn.brain import crop, plane_of, show_anatomy
 from bids_app.learn.drawing import Drawing, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
 
 SLICES_MM = (-50, -35, -20, -5, 10, 25, 40, 55)
 ACROSS = 4
 FEWEST, MOST = 0.1, 0.5  # shares of scans, as in study B's Fig. 1
-SELECTED = "viridis_r"  # colours of the voxels selected
+SELECTED = "plasma_r"  # colours of the voxels selected
 P05 = 3.84  # chi-square with one degree of freedom at P = .05
 
 
@@ -36,9 +36,7 @@ class Look:
     norm: Normalize
 
 
-def brain_map(
-    name: str, image: nib.Nifti1Image, background: nib.Nifti1Image, settings: Mapping[str, Any]
-) -> Drawing:
+def brain_map(name: str, image: nib.Nifti1Image, background: nib.Nifti1Image, most: int) -> Drawing:
     """Draw a map on axial slices of the template.
 
     Parameters
@@ -47,20 +45,18 @@ def brain_map(
         `frequency-<class>`, `chi2-<class>` or `selected-<class>`.
     image, background : Nifti1Image, (x, y, z)
         Map and template, in one space.
-    settings : mapping
-        Of the analysis.
+    most : int
+        Selected voxels are drawn where they are among this number.
     """
     values = np.asarray(image.dataobj, dtype=np.float64)
-    look = _look(name, values)
+    look = _look(name, values, most)
     rows = len(SLICES_MM) // ACROSS
-    figure, axes = new_figure(ACROSS, rows=rows, height=2.5 * rows)
-    top = float(np.percentile(np.asarray(background.dataobj), 99.8))
+    figure, axes = new_figure(ACROSS, rows=rows, height=2.75 * rows + 0.6)
     shown = nib.Nifti1Image(np.where(look.shown, values, np.nan), image.affine)
-    drawn = None
     for ax, z in zip(axes, SLICES_MM, strict=True):
-        show_anatomy(ax, background, "axial", z, top)
+        show_anatomy(ax, background, "axial", z)
         piece, extent = plane_of(shown, "axial", z)
-        drawn = ax.imshow(
+        ax.imshow(
             np.ma.masked_invalid(piece),
             cmap=look.cmap,
             norm=look.norm,
@@ -68,12 +64,29 @@ def brain_map(
             extent=extent,
             interpolation="nearest",
         )
-    bar = figure.colorbar(drawn, ax=list(axes), label=look.label, shrink=0.7, pad=0.02)
+        crop(ax, background, "axial")
+    _bar(figure, axes, look)
+    alt = _alt(look, shown, values)
+    return Drawing(f"diagnosis_{name}", look.title, alt, look.caption, _voxels(shown), figure)
+
+
+def _bar(figure: Figure, axes: npt.NDArray[Any], look: Look) -> None:
+    """Draw the scale of colours below the slices."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LogNorm
+
+    scale = ScalarMappable(look.norm, look.cmap)
+    bar = figure.colorbar(
+        scale, ax=list(axes), label=look.label, location="bottom", shrink=0.5, aspect=35, pad=0.02
+    )
     bar.outline.set_visible(False)
-    return Drawing(f"diagnosis_{name}", look.title, _alt(look, shown, values), look.caption, _voxels(shown), figure)
+    if isinstance(look.norm, LogNorm):
+        ticks = [2**k for k in range(0, 17, 2) if 2**k <= look.norm.vmax]
+        bar.set_ticks(ticks, labels=[f"{tick:,}" for tick in ticks])
+        bar.minorticks_off()
 
 
-def _look(name: str, values: npt.NDArray[np.float64]) -> Look:
+def _look(name: str, values: npt.NDArray[np.float64], most: int) -> Look:
     from matplotlib.colors import LogNorm, Normalize
 
     kind, _, label = name.partition("-")
@@ -81,31 +94,37 @@ def _look(name: str, values: npt.NDArray[np.float64]) -> Look:
     if kind == "frequency":
         return Look(
             f"Where lesions are: {label}",
-            f"{sides} Colour: share of scans with a lesion in the voxel, from {FEWEST:.0%}, {MOST:.0%} and more in the brightest.",
-            "share of scans",
+            f"{sides} Colour: share of the class's scans with a lesion in the voxel, from {FEWEST:.0%}; "
+            f"{MOST:.0%} and more "
+            "have the brightest colour.",
+            "share of scans with a lesion",
             values > FEWEST,
-            "inferno",
+            "plasma",
             Normalize(FEWEST, MOST),
         )
     if kind == "chi2":
         top = max(float(np.abs(values).max()), 4.0)
         return Look(
             f"Where lesion frequency differs: {label} against the rest",
-            f"{sides} Red: more frequent in {label}; blue: less. Drawn where chi-square is above {P05} (P < .05 of a single voxel, no "
-            "correction); the table of clusters has what survives a false discovery rate of 5 %. Scans of one patient are not independent, so the map "
-            "describes this cohort rather than tests it.",
-            f"signed chi-square (red: {label})",
+            f"{sides} Red: more frequent in {label}; blue: less. Drawn where chi-square is above {P05} (P "
+            "< .05 of a single "
+            "voxel, no correction); the table of clusters has what survives a false discovery rate of 5 "
+            "%. Scans of one "
+            "patient are not independent, so the map describes this cohort rather than tests it.",
+            f"signed chi-square (red: more in {label})",
             np.abs(values) > P05,
             "RdBu_r",
             Normalize(-top, top),
         )
     return Look(
         f"Voxels selected: {label}",
-        f"{sides} Colour: the number of voxels with which a voxel first becomes a feature: the brightest are chosen first.",
-        "voxels when first selected",
-        values > 0,
+        f"{sides} Colour: the number of voxels with which a voxel first becomes a feature, up to {most:,}; "
+        "the brightest are "
+        "chosen first. The ranking is the published protocol's, on its training scans.",
+        "number of voxels when first selected",
+        (values > 0) & (values <= most),
         SELECTED,
-        LogNorm(1, max(float(values.max()), 2.0)),
+        LogNorm(1, max(most, 2)),
     )
 
 
@@ -128,6 +147,7 @@ def _alt(look: Look, shown: nib.Nifti1Image, values: npt.NDArray[np.float64]) ->
     if look.cmap == SELECTED:
         return f"{look.title}: {n:,} voxels on eight axial slices of the brain, coloured by when they are selected."
     return (
-        f"{look.title}: {n:,} voxels on eight axial slices of the brain; {look.label} is {values[peak]:.2f} at its peak, "
+        f"{look.title}: {n:,} voxels on eight axial slices of the brain; {look.label} is "
+        f"{values[peak]:.2f} at its peak, "
         f"x = {x:.0f}, y = {y:.0f}, z = {z:.0f} mm."
     )

@@ -34,24 +34,36 @@ def titled(where: str, protocol: str) -> str:
     return words if protocol == "held out" else f"{words}, {PROTOCOLS[protocol]}"
 
 
+def by_set(table: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
+    """Return protocol, set and rows of each pair of them, in the table's order."""
+    groups = table.groupby(["protocol", "set"], sort=False)
+    return [(str(key[0]), str(key[1]), part) for key, part in groups]
+
+
 def predictions(result: EDSSResult, model: str) -> Drawing:
     """Draw predicted against observed EDSS of a model, a panel per set, coloured by site."""
     table = result.tables["predictions"]
     table = table[(table["features"] == "all") & (table["model"] == model)]
-    scores = result.tables["performance"].set_index(["protocol", "set", "features", "model"])
-    parts = list(table.groupby(["protocol", "set"], sort=False))
+    scores = result.tables["performance"]
+    scores = scores[(scores["features"] == "all") & (scores["model"] == model)]
+    known = {(row["protocol"], row["set"]): row for row in scores.to_dict("records")}
+    parts = by_set(table)
     columns = min(len(parts), 4)
     figure, axes = new_figure(
-        columns, rows=-(-len(parts) // columns), height=3.4 * -(-len(parts) // columns), sharex=True, sharey=True
+        columns,
+        rows=-(-len(parts) // columns),
+        height=3.4 * -(-len(parts) // columns),
+        sharex=True,
+        sharey=True,
     )
     sites = sorted(table["site"].fillna("all").astype(str).unique())
     limits, rng, told = _limits(table), np.random.default_rng(0), []
-    for ax, ((protocol, where), part) in zip(axes, parts, strict=False):
+    for ax, (protocol, where, part) in zip(axes, parts, strict=False):
         _scatter(ax, part, sites, rng)
         ax.plot(limits, limits, color=MUTED, lw=0.9)
         ax.set(xlim=limits, ylim=limits, aspect="equal", xlabel="observed EDSS")
         ax.set_title(titled(where, protocol))
-        row = scores.loc[(protocol, where, "all", model)]
+        row = known[protocol, where]
         found = {m: with_interval(row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in ("r", "R2", "mae")}
         words = f"r {found['r']}\nR\N{SUPERSCRIPT TWO} {found['R2']}\nMAE {found['mae']}"
         ax.text(0.03, 0.98, words, transform=ax.transAxes, va="top", fontsize=7.5)
@@ -64,9 +76,11 @@ def predictions(result: EDSSResult, model: str) -> Drawing:
         f"edss_predictions-{model}",
         f"Predicted against observed EDSS: {NAMES[model]}",
         f"Scatter plots of EDSS predicted by {NAMES[model]} against observed EDSS. {'; '.join(told)}.",
-        "A point per visit, colour and shape by site; on the line, prediction and observation agree. Observed values are "
+        "A point per visit, colour and shape by site; on the line, prediction and observation agree. "
+        "Observed values are "
         "spread by up to 0.12 so that points do not hide each other. r: Pearson; R\N{SUPERSCRIPT TWO}: coefficient of "
-        "determination (below 0 is worse than predicting the mean); MAE: mean absolute error in EDSS points; 95 % intervals "
+        "determination (below 0 is worse than predicting the mean); MAE: mean absolute error in EDSS "
+        "points; 95 % intervals "
         "from a bootstrap over patients.",
         table,
         figure,
@@ -99,12 +113,12 @@ def performance(result: EDSSResult) -> Drawing:
     table = result.tables["performance"]
     baseline = table[table["features"] == "none"]
     table = table[table["features"] != "none"]
-    groups = list(table.groupby(["protocol", "set"], sort=False))
+    groups = by_set(table)
     figure, axes = new_figure(
         2, rows=len(groups), height=1.5 * len(groups) + 0.6, sharex="col", sharey=True, squeeze=False
     )
     models = [name for name in NAMES if (table["model"] == name).any()]
-    for line, ((protocol, where), part) in enumerate(groups):
+    for line, (protocol, where, part) in enumerate(groups):
         for ax, measure in zip(axes[2 * line : 2 * line + 2], ("r", "mae"), strict=True):
             _estimates(ax, part, measure, models, PROTOCOL_COLOURS[protocol])
         own = baseline[(baseline["set"] == where) & (baseline["protocol"] == protocol)]
@@ -116,7 +130,9 @@ def performance(result: EDSSResult) -> Drawing:
     axes[-1].set_xlabel("mean absolute error (EDSS points)")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
-    best = table[table["features"] == "all"].sort_values("mae").groupby(["protocol", "set"], sort=False).head(1)
+    best = (
+        table[table["features"] == "all"].sort_values("mae").groupby(["protocol", "set"], sort=False).head(1)
+    )
     told = "; ".join(
         f"{titled(row['set'], row['protocol'])}: {NAMES[row['model']]}, r "
         f"{with_interval(row['r'], row['r_low'], row['r_high'])}, MAE "
@@ -128,7 +144,8 @@ def performance(result: EDSSResult) -> Drawing:
         "Models compared",
         f"Estimates with 95 % intervals of r and mean absolute error for each model and set. Smallest error: {told}.",
         "Filled: all columns; open: clinical columns alone. Further right is better for r, further left for the error. "
-        "Dotted line: r = 0 on the left, predicting everybody's mean on the right. Where intervals overlap widely, the order of "
+        "Dotted line: r = 0 on the left, predicting everybody's mean on the right. Where intervals "
+        "overlap widely, the order of "
         "the models means little; the table below has the paired tests.",
         table,
         figure,
@@ -157,19 +174,26 @@ def calibration(result: EDSSResult) -> Drawing | None:
     if "calibration" not in result.tables:
         return None
     table = result.tables["calibration"]
-    groups = list(table.groupby(["protocol", "set"], sort=False))
+    groups = by_set(table)
     columns = min(len(groups), 4)
     figure, axes = new_figure(columns, rows=-(-len(groups) // columns), height=2.8, sharex=True, sharey=True)
     top = float(np.nanmax(table[["observed", "high", "predicted"]].to_numpy())) + 0.4
     told = []
-    for ax, ((protocol, where), part) in zip(axes, groups, strict=False):
+    for ax, (protocol, where, part) in zip(axes, groups, strict=False):
         ax.plot([0, top], [0, top], color=MUTED, lw=0.9)
         ax.vlines(part["predicted"], part["low"], part["high"], color=PROTOCOL_COLOURS[protocol], lw=1.4)
         ax.plot(part["predicted"], part["observed"], "o-", ms=5, lw=0.8, color=PROTOCOL_COLOURS[protocol])
         ax.set(xlim=(0, top), ylim=(0, top), aspect="equal", xlabel="mean predicted EDSS")
         ax.set_title(titled(where, protocol))
         slope, offset = part["slope"].iloc[0], part["offset"].iloc[0]
-        ax.text(0.03, 0.97, f"slope {slope:.2f}\nmean error {offset:+.2f}", transform=ax.transAxes, va="top", color=INK)
+        ax.text(
+            0.03,
+            0.97,
+            f"slope {slope:.2f}\nmean error {offset:+.2f}",
+            transform=ax.transAxes,
+            va="top",
+            color=INK,
+        )
         told.append(f"{titled(where, protocol)}: slope {slope:.2f}, mean error {offset:+.2f}")
     for ax in axes[len(groups) :]:
         ax.set_axis_off()
@@ -179,8 +203,10 @@ def calibration(result: EDSSResult) -> Drawing | None:
         "edss_calibration",
         f"Calibration: {model}",
         f"Mean observed EDSS with 95 % intervals in groups of similar prediction. {'; '.join(told)}.",
-        "Patients in five groups from the lowest to the highest prediction. On the line, a predicted EDSS means what it says. "
-        "A slope above 1: predictions are too timid, below 1: too bold. Mean error: predicted minus observed; away from 0 on another site, "
+        "Patients in five groups from the lowest to the highest prediction. On the line, a predicted EDSS "
+        "means what it says. "
+        "A slope above 1: predictions are too timid, below 1: too bold. Mean error: predicted minus "
+        "observed; away from 0 on another site, "
         "predictions are shifted there and need recalibration before use.",
         table,
         figure,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from bids_app.learn import charts
 from bids_app.learn.drawing import Drawing, Kept, keep_all
@@ -36,7 +39,7 @@ def draw(result: EDSSResult, folder: Path, atlas: Atlas, template: nib.Nifti1Ima
         T1w that the regions are shown on.
     """
     models = [m for m in result.tables["predictions"]["model"].unique() if m in NAMES]
-    makers = [
+    makers: list[Callable[[], Drawing | None]] = [
         partial(flow, result),
         *(partial(predictions, result, model) for model in models),
         partial(performance, result),
@@ -55,7 +58,10 @@ def flow(result: EDSSResult) -> Drawing:
     """Draw visits left after each criterion, and the sets."""
     cohort = result.tables["cohort"]
     ends = {
-        words: (int((cohort["set"] == name).sum()), cohort.loc[cohort["set"] == name, "participant_id"].nunique())
+        words: (
+            int((cohort["set"] == name).sum()),
+            cohort.loc[cohort["set"] == name, "participant_id"].nunique(),
+        )
         for name, words in SETS.items()
         if (cohort["set"] == name).any()
     }
@@ -66,16 +72,14 @@ def gap(result: EDSSResult) -> Drawing | None:
     """Draw cross-validated r of every model in both protocols."""
     table = result.tables["performance"]
     table = table[(table["set"] == "cv") & (table["features"] == "all")]
-    wide = table.pivot(index="model", columns="protocol", values=["r", "r_low", "r_high"])
-    if not {"paper", "nested"} <= set(wide["r"].columns):
+    if not {"paper", "nested"} <= set(table["protocol"]):
         return None
-    wide = wide.reindex([name for name in NAMES if name in wide.index])
-    rows = {"row": [NAMES[name] for name in wide.index]}
+    models = [name for name in NAMES if (table["model"] == name).any()]
+    rows: dict[str, list[object]] = {"row": [NAMES[name] for name in models]}
     for protocol in ("paper", "nested"):
+        own = table[table["protocol"] == protocol].set_index("model").reindex(models)
         for ending in ("", "_low", "_high"):
-            rows[f"{protocol}{ending}"] = wide[f"r{ending}", protocol].to_list()
-    import pandas as pd
-
+            rows[f"{protocol}{ending}"] = own[f"r{ending}"].to_list()
     return charts.gap(
         "edss_gap", pd.DataFrame(rows), "cross-validated r", chance=0.0, better="Further right is better."
     )

@@ -44,8 +44,10 @@ def intervals(result: EDSSResult) -> Drawing | None:
         "edss_intervals",
         f"Prediction intervals: promised {nominal:.0%}, measured",
         f"Intervals of {nominal:.0%} for each held-out visit with its observed EDSS, and measured coverage. {told}.",
-        f"Left: an interval per visit ({NAMES[visits['model'].iloc[0]]}), dots the observed EDSS, crosses those outside. Right: share of "
-        f"visits whose EDSS lies in its interval, with 95 % intervals (Wilson); {nominal:.0%} is promised (dotted). The promise holds for "
+        f"Left: an interval per visit ({NAMES[visits['model'].iloc[0]]}), dots the observed EDSS, crosses "
+        "those outside. Right: share of "
+        f"visits whose EDSS lies in its interval, with 95 % intervals (Wilson); {nominal:.0%} is promised "
+        "(dotted). The promise holds for "
         "patients like those of the training sites; at another site the measured coverage says how far it carries.",
         visits,
         figure,
@@ -56,9 +58,13 @@ def _caterpillar(ax: Axes, part: pd.DataFrame) -> None:
     part = part.sort_values(["predicted", "observed"], kind="stable")
     places = np.arange(len(part))
     inside = part["inside"].to_numpy(bool)
-    ax.vlines(places, part["low"], part["high"], color=PALETTE[5], lw=max(0.4, min(4.0, 90 / len(part))), alpha=0.6)
+    ax.vlines(
+        places, part["low"], part["high"], color=PALETTE[5], lw=max(0.4, min(4.0, 90 / len(part))), alpha=0.6
+    )
     ax.plot(places[inside], part["observed"][inside], "o", ms=3, color=INK, label="observed, inside")
-    ax.plot(places[~inside], part["observed"][~inside], "X", ms=5, color=PALETTE[1], label="observed, outside")
+    ax.plot(
+        places[~inside], part["observed"][~inside], "X", ms=5, color=PALETTE[1], label="observed, outside"
+    )
 
 
 def _coverage(ax: Axes, coverage: pd.DataFrame, sets: list[str]) -> None:

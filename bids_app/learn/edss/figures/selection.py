@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from bids_app.learn.brain import plane_of, show_anatomy
+from bids_app.learn.brain import PLANES, crop, plane_of, show_anatomy
 from bids_app.learn.drawing import (
     INK,
     MARKERS,
@@ -46,12 +46,21 @@ def funnel(result: EDSSResult) -> Drawing:
     left, lost = once.set_index("step")["left"].reindex(steps), once.set_index("step")["lost"].reindex(steps)
     figure, (ax,) = new_figure(height=0.42 * len(steps) + 0.9)
     places = np.arange(len(steps))
-    ax.barh(places, left, height=0.6, color=PROTOCOL_COLOURS["paper"], alpha=0.45, label="all training patients")
+    ax.barh(
+        places, left, height=0.6, color=PROTOCOL_COLOURS["paper"], alpha=0.45, label="all training patients"
+    )
     folds = table[table["protocol"] == "nested"].groupby("step")["left"].agg(["min", "median", "max"])
     if len(folds):
         folds = folds.reindex(steps)
         ax.hlines(places, folds["min"], folds["max"], color=PROTOCOL_COLOURS["nested"], lw=2)
-        ax.plot(folds["median"], places, "o", ms=5, color=PROTOCOL_COLOURS["nested"], label="inside outer folds: median, range")
+        ax.plot(
+            folds["median"],
+            places,
+            "o",
+            ms=5,
+            color=PROTOCOL_COLOURS["nested"],
+            label="inside outer folds: median, range",
+        )
     for place, step in zip(places, steps, strict=True):
         words = f"{left[step]:,}" + (f"  ({lost[step]:,} lost)" if lost[step] else "")
         ax.annotate(words, (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
@@ -65,8 +74,10 @@ def funnel(result: EDSSResult) -> Drawing:
         "edss_selection",
         "Selection of columns",
         f"Bars of the columns left after each step of the selection on all training patients: {told}.",
-        "Bars and numbers: the selection on all training patients. Points and lines: the same selection repeated inside each outer fold of "
-        "the leak-free protocol. The first steps do not look at EDSS; LASSO and CFS do, and are where the published order of "
+        "Bars and numbers: the selection on all training patients. Points and lines: the same selection "
+        "repeated inside each outer fold of "
+        "the leak-free protocol. The first steps do not look at EDSS; LASSO and CFS do, and are where the "
+        "published order of "
         "selection and validation leaks.",
         table,
         figure,
@@ -88,10 +99,9 @@ def regions(result: EDSSResult, atlas: Atlas, template: nib.Nifti1Image) -> Draw
     labels = resample(atlas.image, template, order=0)
     rows = -(-len(shown) // ACROSS)
     figure, axes = new_figure(ACROSS, rows=rows, height=2.0 * rows + 0.3)
-    top = float(np.percentile(np.asarray(template.dataobj), 99.8))
     for ax, region in zip(axes, shown, strict=False):
         own = found[found["region"] == region]
-        _region(ax, labels, template, number[region], own, top)
+        _region(ax, labels, template, number[region], own)
     for ax in axes:
         ax.set_axis_off()
     told = "; ".join(
@@ -104,8 +114,10 @@ def regions(result: EDSSResult, atlas: Atlas, template: nib.Nifti1Image) -> Draw
         "edss_regions",
         "Where the selected columns come from",
         f"Slices of the template with the regions of the selected columns. {told}.",
-        "Each selected region filled on the template, through its middle; the patient's left is on the left. Orange: a higher value goes with a higher "
-        "EDSS in the ridge model, blue: with a lower one, green: several columns that disagree. A region marks where a predictor was measured, not where "
+        "Each selected region filled on the template, through its middle; the patient's left is on the "
+        "left. Orange: a higher value goes with a higher "
+        "EDSS in the ridge model, blue: with a lower one, green: several columns that disagree. A region "
+        "marks where a predictor was measured, not where "
         f"disability arises.{rest}",
         found,
         figure,
@@ -118,7 +130,7 @@ def _direction(row: Any) -> str:
 
 
 def _region(
-    ax: Any, labels: nib.Nifti1Image, template: nib.Nifti1Image, number: int, own: pd.DataFrame, top: float
+    ax: Any, labels: nib.Nifti1Image, template: nib.Nifti1Image, number: int, own: pd.DataFrame
 ) -> None:
     """Draw one region in three planes side by side inside an axes."""
     where = np.argwhere(np.asarray(labels.dataobj) == number)
@@ -130,13 +142,15 @@ def _region(
     colour = UP if signs == {1.0} else DOWN if signs == {-1.0} else PALETTE[2]
     names = ", ".join(str(name).split("_")[-1] for name in own["feature"].fillna(own["family"]))
     ax.set_title(f"{region_words(own['region'].iloc[0])}\n{names}", fontsize=8.5, loc="center")
-    for k, plane in enumerate(("sagittal", "coronal", "axial")):
-        inset = ax.inset_axes((k / 3, 0, 0.325, 1))
-        axis = ["sagittal", "coronal", "axial"].index(plane)
-        show_anatomy(inset, template, plane, float(middle[axis]), top)
+    for axis, plane in enumerate(PLANES):
+        inset = ax.inset_axes((axis / 3, 0, 0.325, 1))
+        show_anatomy(inset, template, plane, float(middle[axis]))
         values, extent = plane_of(labels, plane, float(middle[axis]))
         inside = np.ma.masked_not_equal(values == number, True)
-        inset.imshow(inside, origin="lower", extent=extent, cmap=_one(colour), interpolation="nearest", alpha=0.85)
+        inset.imshow(
+            inside, origin="lower", extent=extent, cmap=_one(colour), interpolation="nearest", alpha=0.85
+        )
+        crop(inset, template, plane)
         inset.set_title(inset.get_title(loc="center"), fontsize=7, color=INK, loc="center", pad=2)
 
 
@@ -153,25 +167,28 @@ def learning(result: EDSSResult) -> Drawing | None:
     table = result.tables["learning_curve"]
     figure, axes = new_figure(2, height=3.0)
     told = []
-    for ax, measure, words in zip(axes, ("r", "mae"), ("r", "mean absolute error (EDSS points)"), strict=True):
+    for ax, measure, words in zip(
+        axes, ("r", "mae"), ("r", "mean absolute error (EDSS points)"), strict=True
+    ):
         for k, (where, part) in enumerate(table.groupby("set", sort=False)):
             mean = part.groupby("n_training")[measure].mean()
             ax.plot(part["n_training"], part[measure], MARKERS[k], ms=3.5, color=PALETTE[k], alpha=0.4, mew=0)
             ax.plot(mean.index, mean, f"{MARKERS[k]}-", ms=5, color=PALETTE[k], label=SETS[str(where)])
             if measure == "r":
                 told.append(
-                    f"{SETS[str(where)]}: mean r {mean.iloc[0]:.2f} with {mean.index[0]} visits, {mean.iloc[-1]:.2f} with {mean.index[-1]}"
+                    f"{SETS[str(where)]}: mean r {mean.iloc[0]:.2f} with {mean.index[0]} visits, "
+                    f"{mean.iloc[-1]:.2f} with {mean.index[-1]}"
                 )
         ax.set(xlabel="training visits", ylabel=words)
     axes[0].legend()
     return Drawing(
         "edss_learning",
         "Learning curve",
-        f"r and mean absolute error of ridge regression on the held-out sets against the number of training visits. {'; '.join(told)}.",
-        "Small points: repeats with other patients drawn; large: their mean. All steps, selection included, are repeated for each. A curve that "
+        "r and mean absolute error of ridge regression on the held-out sets against the number of "
+        f"training visits. {'; '.join(told)}.",
+        "Small points: repeats with other patients drawn; large: their mean. All steps, selection "
+        "included, are repeated for each. A curve that "
         "still climbs at the right says that more patients would help; a flat one that they would not.",
         table,
         figure,
     )
-
-
