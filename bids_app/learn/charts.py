@@ -167,6 +167,8 @@ def null(name: str, table: pd.DataFrame, measure: str, label: str, notes: Sequen
     notes : sequence of str
         One sentence of each protocol's numbers, for the text alternative.
     """
+    from matplotlib.ticker import MaxNLocator
+
     present = [protocol for protocol in PROTOCOLS if (table["protocol"] == protocol).any()]
     figure, axes = new_figure(len(present), height=2.7, sharex=True, sharey=True)
     known = table[measure].dropna()
@@ -180,6 +182,7 @@ def null(name: str, table: pd.DataFrame, measure: str, label: str, notes: Sequen
         ax.set(title=PROTOCOLS[protocol], xlabel=label)
         ax.legend(loc="upper left", fontsize=8)
     axes[0].set_ylabel("permutations")
+    axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))
     return Drawing(
         name,
         "What chance gives: outcomes dealt anew",

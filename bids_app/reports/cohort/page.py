@@ -18,7 +18,7 @@ from bids_app.reports.cohort.people import who
 from bids_app.reports.cohort.pictures import inline_svg
 from bids_app.reports.cohort.quality import quality_rows, read_quality, strips
 from bids_app.reports.cohort.sections import STUDIES, Part
-from bids_app.reports.cohort.tables import page_table
+from bids_app.reports.cohort.tables import by_metric, page_table
 from bids_app.reports.page import render
 
 FIGURES = "group/figures"
@@ -144,7 +144,8 @@ def _part(
         about = found["about"]
         return [
             page_table(
-                tables[name],
+                _shape(study, name, tables[name]),
+                source=None if name == "visits" else tables[name],
                 title=title,
                 about=about.get(name, ""),
                 file=f"group/{study}_{SOURCES[study] if name == 'visits' else name}.tsv",
@@ -172,6 +173,21 @@ def _part(
     }
 
 
+def _shape(study: str, name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of study B as people compare: a row per protocol, rater or model, a column per metric."""
+    keys = BY_METRIC.get(name) if study == "diagnosis" else None
+    if keys is None:
+        return table
+    if name == "raters" and "protocol" in table:  # people decide once, whatever the protocol
+        table = table.assign(protocol=table["protocol"].where(table["rater"] == "model"))
+    return by_metric(table, [key for key in keys if key in table])
+
+
+BY_METRIC = {
+    "performance": ["positive", "protocol", "n_voxels"],
+    "raters": ["rater", "protocol"],
+    "variants": ["positive", "model"],
+}
 SOURCES = {"edss": "predictions", "diagnosis": "scans"}
 
 

@@ -61,7 +61,13 @@ SIGNED = {"gap", "difference", "offset", "ridge_weight", "r_edss", "error"}
 
 
 def page_table(
-    frame: pd.DataFrame, *, title: str, about: str, file: str, links: Mapping[str, str] | None = None
+    frame: pd.DataFrame,
+    *,
+    title: str,
+    about: str,
+    file: str,
+    links: Mapping[str, str] | None = None,
+    source: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Return what a page needs of a table.
 
@@ -75,6 +81,8 @@ def page_table(
         Address of the whole table beside the page.
     links : mapping of str to str, optional
         Address of a visit's page by the values of column `visit`.
+    source : DataFrame, optional
+        What is downloaded, where `frame` is another form of it.
 
     Returns
     -------
@@ -92,7 +100,9 @@ def page_table(
         columns.append({"label": label + (" (95 % CI)" if low is not None else ""), "numeric": numeric})
         cells.append(_column(str(name), shown[name], low, high, links or {}))
     text = StringIO()
-    shown.to_csv(text, sep="\t", na_rep="n/a", index=False, lineterminator="\n")
+    (frame if source is None else source).to_csv(
+        text, sep="\t", na_rep="n/a", index=False, lineterminator="\n"
+    )
     return {
         "title": title,
         "about": about,
@@ -104,6 +114,24 @@ def page_table(
         "rows": [list(row) for row in zip(*cells, strict=True)],
         "left_out": len(frame) - len(shown),
     }
+
+
+def by_metric(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return a table with a column per metric, its bounds beside it, from one with a row per metric.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        metric, estimate, low, high and `keys`.
+    keys : list of str
+        What names a row.
+    """
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for one in frame.to_dict("records"):
+        row = rows.setdefault(tuple(map(str, (one[key] for key in keys))), {key: one[key] for key in keys})
+        name = WORDS["metric"].get(one["metric"], one["metric"])
+        row |= {name: one["estimate"], f"{name}_low": one["low"], f"{name}_high": one["high"]}
+    return pd.DataFrame(list(rows.values()))
 
 
 def _is_bound(name: str, frame: pd.DataFrame) -> bool:
