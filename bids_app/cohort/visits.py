@@ -117,7 +117,7 @@ def read_cohort(derivatives: Path, participants: Path, *, columns: Mapping[str, 
             raise InputError(
                 f"{participants}: column {own} (for {name}) is missing; it has {', '.join(table.columns)}"
             )
-    return Cohort(derivatives, visits, notes, flow)
+    return Cohort(derivatives, visits, notes, flow=flow)
 
 
 def _find_visits(derivatives: Path) -> pd.DataFrame:

@@ -19,9 +19,11 @@ from bids_app.derivatives.names import OUTPUTS, anat_folder
 from bids_app.image.atlas import AAL
 from bids_app.image.lesion_table import COLUMNS as LESION_COLUMNS
 from bids_app.image.lesion_table import number_lesions
+from bids_app.image.quality import COLUMNS as QUALITY_COLUMNS
 from bids_app.image.template import BELIEF_MM, BUILT_IN
 from bids_app.phantom import study
 from bids_app.phantom.lesions import RADIUS_MM
+from bids_app.phantom.quality import draw_quality
 from bids_app.phantom.raters import draw_ratings
 from bids_app.phantom.sites import ARTEFACT_CENTRES, Sites, lay_out, lesion_rows
 
@@ -207,9 +209,8 @@ def _write_patient(patient: Patient, plan: DiagnosisPlan, at: Sites, out: Path) 
         shown = [mask for start, mask in owned if rng.random() < SEEN and start <= year]
         lesion = np.any(shown, axis=0) if shown else np.zeros(len(at.points), bool)
         artefact = artefacts(at, rng)
-        _write_scan(
-            patient, session, at, lesion | artefact, belief_map(at, lesion | artefact, steady, rng), out
-        )
+        belief = belief_map(at, lesion | artefact, steady, rng)
+        _write_scan(patient, session, at, lesion | artefact, belief, out, rng)
         rows.append(
             {
                 "participant_id": patient.name,
@@ -225,8 +226,16 @@ def _write_patient(patient: Patient, plan: DiagnosisPlan, at: Sites, out: Path) 
     return rows
 
 
-def _write_scan(patient: Patient, session: int, at: Sites, bright: Mask, belief: Array, out: Path) -> None:
-    """Write a scan's belief map, lesion mask and lesion table."""
+def _write_scan(
+    patient: Patient,
+    session: int,
+    at: Sites,
+    bright: Mask,
+    belief: Array,
+    out: Path,
+    rng: np.random.Generator,
+) -> None:
+    """Write a scan's belief map, lesion mask, lesion table and quality numbers."""
     prefix = f"{patient.name}_ses-{session:02d}"
     folder = anat_folder(out / study.DERIVATIVES, Path(patient.name, f"ses-{session:02d}"))
     images = {
@@ -247,6 +256,10 @@ def _write_scan(patient: Patient, session: int, at: Sites, bright: Mask, belief:
     path = folder / OUTPUTS["lesion_table"].path(prefix, template=BUILT_IN, atlas=AAL)
     table = lesion_rows(at, lesion.astype(np.int64), volume, np.clip(mean, 0, 1))
     study.write_with_sidecar(table, path, OUTPUTS["lesion_table"].about, LESION_COLUMNS)
+    known = {"lesion_volume_ml": float(volume.sum()) / 1000, "lesion_count": len(table)}
+    quality = draw_quality(rng, 1, known, t1w=False)
+    path = folder / OUTPUTS["qc"].path(prefix, template=BUILT_IN, atlas=AAL)
+    study.write_with_sidecar(quality, path, OUTPUTS["qc"].about, QUALITY_COLUMNS)
 
 
 def _write_sessions(patient: Patient, out: Path) -> None:

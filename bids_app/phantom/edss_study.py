@@ -18,6 +18,7 @@ from bids_app.features.volumes import COLUMNS as VOLUME_COLUMNS
 from bids_app.features.volumes import FIRST_GLOBAL, GLOBAL
 from bids_app.image.atlas import AAL, load_atlas
 from bids_app.image.lesion_table import COLUMNS as LESION_COLUMNS
+from bids_app.image.quality import COLUMNS as QUALITY_COLUMNS
 from bids_app.image.template import BUILT_IN
 from bids_app.phantom import study
 from bids_app.phantom.edss_people import (
@@ -32,6 +33,7 @@ from bids_app.phantom.edss_people import (
     Patient,
     draw_patient,
 )
+from bids_app.phantom.quality import draw_quality
 from bids_app.phantom.sites import Sites, lay_out, lesion_rows
 
 Array = npt.NDArray[np.float64]
@@ -220,11 +222,18 @@ def _write_visit(patient: Patient, plan: EDSSPlan, at: Sites, out: Path) -> str:
         return folder / OUTPUTS[key].path(name, template=BUILT_IN, atlas=AAL)
 
     rng = np.random.default_rng([plan.seed, 44, int(patient.label)])
-    for key, table, columns in (
+    tables = [
         ("volumes", volumes(patient, rng), VOLUME_COLUMNS),
         ("chaco", disconnection(patient, plan.seed, rng), CHACO_COLUMNS),
         ("lesion_table", lesions(patient, at, rng), LESION_COLUMNS),
-    ):
+    ]
+    known = {
+        "brain_volume_ml": patient.tiv_ml * 0.95,
+        "lesion_volume_ml": patient.lesion_ml,
+        "lesion_count": len(tables[2][1]),
+    }
+    tables.append(("qc", draw_quality(rng, patient.site, known), QUALITY_COLUMNS))
+    for key, table, columns in tables:
         study.write_with_sidecar(table, path(key), OUTPUTS[key].about, columns)
     tsv = path("radiomics")
     write_radiomics(radiomics(patient, plan.seed), plan.regions, plan.seed, tsv)

@@ -316,3 +316,15 @@ def test_wrong_study_options_are_one_line(tmp_path, capsys, args, words):
     assert words in told
     assert told.count("\n") == 1
     assert not (tmp_path / "new").exists()
+
+
+def test_quality_numbers_are_mostly_usual_and_bad_scans_are_flagged():
+    from bids_app.phantom.quality import draw_quality
+
+    rng = np.random.default_rng(0)
+    rows = pd.concat(
+        [draw_quality(rng, 1 + k % 2, {"lesion_count": k}) for k in range(400)], ignore_index=True
+    )
+    assert 0.005 < rows["flags"].notna().mean() < 0.06
+    assert rows["snr_t1w_wm"][1::2].mean() < rows["snr_t1w_wm"][::2].mean()
+    assert draw_quality(rng, 1, {}, t1w=False)["snr_t1w_wm"].isna().all()

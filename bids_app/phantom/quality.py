@@ -1,0 +1,54 @@
+"""Quality numbers of scans that were never made: mostly good, now and then a bad one, and what they are known by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from bids_app.image.quality import COLUMNS, flags
+
+BAD = 0.02  # share of scans with stripes or noise
+NUMBERS = {  # mean and SD of good scans at the first site
+    "snr_t1w_wm": (13.0, 1.5),
+    "snr_t1w_gm": (8.0, 0.8),
+    "cnr_t1w": (2.4, 0.25),
+    "snr_flair_wm": (11.0, 1.2),
+    "cnr_flair": (1.7, 0.2),
+    "flair_slice_outlier": (5.0, 1.0),
+    "flair_t1w_nmi": (1.16, 0.01),
+    "template_correlation": (0.78, 0.03),
+}
+
+
+def draw_quality(
+    rng: np.random.Generator, site: int, known: Mapping[str, float], *, t1w: bool = True
+) -> pd.DataFrame:
+    """Return a visit's row of quality numbers.
+
+    Parameters
+    ----------
+    rng : Generator
+    site : int
+        From 1 on; each later scanner has a little more noise.
+    known : mapping of str to float
+        Numbers that the phantom knows, e.g. lesion_count.
+    t1w : bool
+        Whether the visit has a T1w; without, its numbers are missing.
+    """
+    row: dict[str, object] = dict.fromkeys(COLUMNS)
+    noise = rng.standard_normal(len(NUMBERS))
+    kind = rng.random()
+    for (name, (mean, sd)), z in zip(NUMBERS.items(), noise, strict=True):
+        if t1w or "t1w" not in name:
+            worse = 0.9 ** (site - 1) if name.startswith(("snr", "cnr")) else 1.0
+            row[name] = mean * worse + sd * z
+    if kind < BAD / 2:
+        row["flair_slice_outlier"] = 25.0 + 20 * rng.random()
+    elif kind < BAD:
+        row |= {name: 0.3 * value for name, value in row.items() if isinstance(value, float) and "nr" in name}
+    row |= dict(known) | {"skull_stripped": 0}
+    numbers = {name: value for name, value in row.items() if isinstance(value, int | float)}
+    row["flags"] = ",".join(flags(numbers)) or None
+    return pd.DataFrame([row])[list(COLUMNS)].round(4)
