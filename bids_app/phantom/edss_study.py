@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -222,7 +222,7 @@ def _write_visit(patient: Patient, plan: EDSSPlan, at: Sites, out: Path) -> str:
         return folder / OUTPUTS[key].path(name, template=BUILT_IN, atlas=AAL)
 
     rng = np.random.default_rng([plan.seed, 44, int(patient.label)])
-    tables = [
+    tables: list[tuple[str, pd.DataFrame, Mapping[str, Any]]] = [
         ("volumes", volumes(patient, rng), VOLUME_COLUMNS),
         ("chaco", disconnection(patient, plan.seed, rng), CHACO_COLUMNS),
         ("lesion_table", lesions(patient, at, rng), LESION_COLUMNS),

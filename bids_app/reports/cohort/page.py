@@ -174,7 +174,9 @@ def _part(
 
 
 def _shape(study: str, name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of study B as people compare: a row per protocol, rater or model, a column per metric."""
+    """Return a table as people read it; of study B a row per protocol, rater or model, a column per metric."""
+    if name == "columns":
+        return table.drop(columns=["family", "image_type", "feature"], errors="ignore")
     keys = BY_METRIC.get(name) if study == "diagnosis" else None
     if keys is None:
         return table

@@ -15,6 +15,7 @@ from bids_app.image.quality import COLUMNS, USUAL
 FAR = 3.5  # modified z score, as Iglewicz and Hoaglin (1993) propose
 FEWEST = 8  # visits of a site to compare with one another
 WIDTH, HEIGHT, MARGIN = 430.0, 44.0, 10.0  # of a strip's picture
+SKEWED = {"lesion_volume_ml", "lesion_count", "artefact_prone_lesions", "flair_slice_outlier"}
 LABELS = {
     "snr_t1w_wm": "T1w signal-to-noise, white matter",
     "snr_t1w_gm": "T1w signal-to-noise, grey matter",
@@ -68,12 +69,19 @@ def read_quality(output_dir: Path, visits: pd.DataFrame, names: pd.Series) -> pd
     table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce")
     table = table[["visit", *numbers]].assign(outside=table.get("flags"))
     table.insert(1, "site", site)
-    shown = [name for name in LABELS if name in table]
-    far = pd.DataFrame({name: modified_z(table[name], table["site"]).abs() > FAR for name in shown})
+    shown = [name for name in LABELS if name in table and table[name].notna().any()]
+    far = pd.DataFrame(
+        {name: modified_z(even(name, table[name]), table["site"]).abs() > FAR for name in shown}
+    )
     unlike = pd.Series(
         [",".join(far.columns[row]) or None for row in far.to_numpy()], table.index, dtype=object
     )
     return table.assign(unlike=unlike)
+
+
+def even(name: str, values: pd.Series) -> pd.Series:
+    """Return numbers that are skewed by nature on a log scale, so that a long tail is no outlier."""
+    return np.log1p(values.clip(lower=0)) if name in SKEWED else values
 
 
 def modified_z(values: pd.Series, site: pd.Series) -> pd.Series:
@@ -168,5 +176,6 @@ def quality_rows(table: pd.DataFrame) -> pd.DataFrame:
     ]
     told = table.drop(columns=["outside", "unlike"]).assign(why=reasons)
     told.insert(1, "outliers", count)
+    told.insert(2, "why", told.pop("why"))
     told = told.dropna(axis=1, how="all")
     return told.sort_values("outliers", ascending=False, kind="stable", ignore_index=True)

@@ -57,6 +57,7 @@ WORDS = {
     "metric": {"auc": "AUC"},
     "features": {"all": "all columns", "clinical": "clinical alone", "none": "no column"},
 }
+WIDE = {"why", "meaning", "values", "regions"}  # columns of sentences
 SIGNED = {"gap", "difference", "offset", "ridge_weight", "r_edss", "error"}
 
 
@@ -97,7 +98,13 @@ def page_table(
         low, high = _bounds(str(name), shown)
         numeric = pd.api.types.is_numeric_dtype(shown[name]) and not pd.api.types.is_bool_dtype(shown[name])
         label = LABELS.get(str(name), str(name).replace("_", " "))
-        columns.append({"label": label + (" (95 % CI)" if low is not None else ""), "numeric": numeric})
+        columns.append(
+            {
+                "label": label + (" (95 % CI)" if low is not None else ""),
+                "numeric": numeric,
+                "wide": name in WIDE,
+            }
+        )
         cells.append(_column(str(name), shown[name], low, high, links or {}))
     text = StringIO()
     (frame if source is None else source).to_csv(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bids_app.learn.brain import PLANES, crop, plane_of, show_anatomy
 from bids_app.learn.drawing import (
+    FULL,
     INK,
     MARKERS,
     PALETTE,
@@ -97,8 +98,9 @@ def regions(result: EDSSResult, atlas: Atlas, template: nib.Nifti1Image) -> Draw
     if not shown:
         return None
     labels = resample(atlas.image, template, order=0)
-    rows = -(-len(shown) // ACROSS)
-    figure, axes = new_figure(ACROSS, rows=rows, height=2.0 * rows + 0.3)
+    columns = min(ACROSS, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, axes = new_figure(columns, rows=rows, width=FULL * columns / ACROSS, height=2.0 * rows + 0.3)
     for ax, region in zip(axes, shown, strict=False):
         own = found[found["region"] == region]
         _region(ax, labels, template, number[region], own)
