@@ -45,7 +45,6 @@ def cohort_maps(
     return images, pd.concat(tables, ignore_index=True)
 
 
-
 def _regions(store: MapStore) -> Regions:
     """Return AAL on the grid of the maps."""
     from bids_app.image.atlas import load_atlas
