@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bids_app.learn.edss.meanings import region_words
+from bids_app.learn.edss.models import NAMES
 
 MOST_ROWS = 2000
 LABELS = {
@@ -48,12 +49,7 @@ LABELS = {
 WORDS = {
     "protocol": {"paper": "as published", "nested": "leak-free"},
     "set": {"cv": "cross-validation", "internal": "internal test", "external": "external test"},
-    "model": {
-        "ridge": "ridge regression",
-        "gp": "Gaussian process",
-        "svr": "support vector regression",
-        "rf": "random forest",
-    },
+    "model": NAMES,
     "metric": {"auc": "AUC"},
     "features": {"all": "all columns", "clinical": "clinical alone", "none": "no column"},
 }
