@@ -14,7 +14,7 @@ from bids_app.derivatives.dataset import read_description, refuse_links_out
 from bids_app.errors import InputError
 from bids_app.layout import bare
 from bids_app.learn.flow import COLUMNS, flow_step
-from bids_app.progress import phase, showing
+from bids_app.progress import phase, say, showing
 from bids_app.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,10 +54,8 @@ def _run_group(settings: Settings) -> int:
     with phase("reading participants and derivatives"):
         cohort = _chosen(read_cohort(settings.output_dir, participants, columns=names), settings)
     for note in cohort.notes:
-        print(f"note: {note}", flush=True)
-    print(
-        f"{len(cohort.visits)} visits of {cohort.visits['participant_id'].nunique()} participants", flush=True
-    )
+        say(f"note: {note}")
+    say(f"{len(cohort.visits)} visits of {cohort.visits['participant_id'].nunique()} participants")
     folder = settings.output_dir / "group"
     if settings.apply_model:
         _apply(cohort, settings, settings.apply_model, folder)
@@ -116,7 +114,7 @@ def _measure_stability(cohort: Cohort, settings: Settings) -> None:
         settings_file=settings.radiomics_settings,
         n_jobs=_jobs(settings),
     )
-    print(f"stability of features: {path}", flush=True)
+    say(f"stability of features: {path}")
 
 
 def _analyse(cohort: Cohort, settings: Settings, folder: Path) -> dict[str, Analysed]:
@@ -136,7 +134,7 @@ def _analyse(cohort: Cohort, settings: Settings, folder: Path) -> dict[str, Anal
             found[name] = analyse(cohort, settings, folder)
         except InputError as error:
             refused.append(f"{name}: {error}")
-            print(f"note: no analysis of {name}: {error}", flush=True)
+            say(f"note: no analysis of {name}: {error}")
     if not found:
         raise InputError("no analysis is possible; " + "; ".join(refused))
     return found
@@ -170,7 +168,7 @@ def _edss(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
         ),
     )
     result.write(folder)
-    print(f"study A: tables and models in {folder}", flush=True)
+    say(f"study A: tables and models in {folder}")
     figures = draw(
         result, folder / "figures", load_atlas(settings.atlas), load_template(settings.template).t1w
     )
@@ -207,7 +205,7 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> No
             if len(found) == 1:
                 raise
             refused.append(f"{kind}: {error}")
-            print(f"note: models of {kind} were not applied: {error}", flush=True)
+            say(f"note: models of {kind} were not applied: {error}")
             continue
         card = {
             "Description": f"Models of {kind} trained elsewhere, applied to these visits.",
@@ -217,8 +215,8 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> No
         }
         write_tables(applied.tables, folder, kind, card, card_name=f"{kind}_applied")
         for note in applied.notes:
-            print(f"note: {note}", flush=True)
-        print(f"predictions of {len(some)} models: {folder / f'{kind}_applied.tsv'}", flush=True)
+            say(f"note: {note}")
+        say(f"predictions of {len(some)} models: {folder / f'{kind}_applied.tsv'}")
     if len(refused) == len(found):
         raise InputError("no model could be applied; " + "; ".join(refused))
 
@@ -247,7 +245,7 @@ def _diagnosis(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
         template=settings.template,
     )
     result.write(folder)
-    print(f"study B: tables and maps in {folder}", flush=True)
+    say(f"study B: tables and maps in {folder}")
     figures = draw(result, folder / "figures", load_template(settings.template).t1w)
     return Analysed(result.tables, ABOUT, figures, result.notes, result.settings)
 
@@ -269,4 +267,4 @@ def _report(cohort: Cohort, found: dict[str, Analysed], settings: Settings) -> N
         cohort.notes,
         figures,
     )
-    print(f"report: {page}", flush=True)
+    say(f"report: {page}")

@@ -196,3 +196,9 @@ def test_visits_of_later_graphs_count_and_failures_are_told(clock, capsys):
     assert "sub-02: a, 6 s (1 of 1)" in told
     assert "sub-02: done" in told
     assert "1 of 3 visits done, 1 failed" in told
+
+
+def test_typical_times_are_of_steps_that_exist():
+    from bids_app import interfaces
+
+    assert set(watching.TYPICAL) - {"finish"} <= set(vars(interfaces))
