@@ -8,7 +8,7 @@ DEMO := demo
 
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
-.PHONY: env demo docs test test-slow bench lint clean container-check slurm-check
+.PHONY: env demo docs test test-slow bench lint clean container-check torture slurm-check
 env: .venv/.ready
 
 .uv/bin/uv:
@@ -56,12 +56,16 @@ lint: env
 
 # builds the image and runs it in docker or podman, and in Apptainer where that is installed
 container-check:
-	$(ENGINE) build -t localhost/demyelin:check .
+	$(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) -t localhost/demyelin:check .
 	tests/container/check.sh localhost/demyelin:check $(ENGINE)
 	if command -v apptainer >/dev/null; then mkdir -p build && rm -f build/demyelin.tar \
-	  && $(ENGINE) save -o build/demyelin.tar localhost/demyelin:check \
-	  && apptainer build --force build/demyelin.sif docker-archive:build/demyelin.tar \
-	  && tests/container/check.sh build/demyelin.sif; fi
+	  && $(ENGINE) save --output build/demyelin.tar localhost/demyelin:check \
+	  && apptainer build --force build/demyelin.sif docker-archive:build/demyelin.tar && rm build/demyelin.tar \
+	  && tests/container/check.sh build/demyelin.sif; else echo "apptainer is not installed: not checked"; fi
+
+# faults on purpose, from kills to fuzzed files; an hour and more. DEMYELIN_KILLS=5 is quicker
+torture: env
+	DEMYELIN_FUZZ=200 $(BIN)/python -m pytest -q -m 'slow or not slow' tests/torture --durations 10
 
 # needs a running Slurm
 slurm-check: env

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Run Demyelin's image as users do: one phantom visit (--fast) and the group level; no network, read-only image and
-# data, a user id that no passwd file knows.
+# data, a user id that no passwd file knows, no HOME.
 #   check.sh IMAGE_OR_SIF [docker|podman|apptainer]
 # Without an engine: apptainer for a .sif, else docker or podman, whichever answers. WORK: folder for data and results
 # (default: a new temporary one). RUN_AS: user id under docker and podman (default: 1234).
@@ -23,10 +23,10 @@ inside() {
   shift 3
   if [ "$ENGINE" = apptainer ]; then
     apptainer -q exec --contain --cleanenv --net --network none -B "${mounts[1]}" \
-      -B "${mounts[3]}" -B "$WORK/tmp:/tmp" "$IMAGE" "$program" "$@"  # its own /tmp is 64 MB
+      -B "${mounts[3]}" -B "$WORK/tmp:/tmp" "$IMAGE" env -u HOME "$program" "$@"  # its own /tmp is 64 MB
   else
     "$ENGINE" run --rm --network=none --read-only --tmpfs /tmp:rw,exec,mode=1777 --user "$RUN_AS:$RUN_AS" \
-      "${mounts[@]}" --entrypoint "$program" "$IMAGE" "$@"
+      "${mounts[@]}" --entrypoint env "$IMAGE" -u HOME "$program" "$@"
   fi
 }
 
@@ -46,6 +46,12 @@ say "phantoms written"
 
 inside "$WORK/made/visit" "$WORK/made/derivatives" demyelin /data /out participant --fast --nprocs 1
 must_exist "$WORK/made/derivatives/sub-001.html" "$WORK"/made/derivatives/sub-001/anat/sub-001_label-L_mask.nii.gz
+if inside "$WORK/none" "$WORK/made" test -f /opt/demyelin/connectome/connectome.json; then
+  must_exist "$WORK"/made/derivatives/sub-001/anat/sub-001_atlas-AAL_desc-chaco_dseg.tsv
+  say "the image has a connectome"
+else
+  say "WARNING: the image has no connectome"
+fi
 say "participant level runs"
 
 study=$WORK/made/study
