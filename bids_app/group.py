@@ -48,7 +48,7 @@ def _run_group(settings: Settings) -> int:
         If the derivatives or participants.tsv cannot be used, or the cohort allows no analysis.
     """
     read_description(settings.output_dir)
-    refuse_links_out(settings.output_dir, Path("group"))
+    refuse_links_out(settings.output_dir, Path("group"), Path("logs"))
     participants = settings.bids_dir / "participants.tsv"
     names = _column_names(settings.columns)
     with phase("reading participants and derivatives"):
