@@ -211,8 +211,8 @@ class Settings:
     )
     dask: str | None = option(
         None,
-        "Spread the group level over a dask cluster: its scheduler's address, or slurm to start workers by Slurm (at "
-        "most --nprocs of --mem GB each; default: 64 of 4).",
+        "Spread the group level over a dask cluster: its scheduler's address, or slurm to start workers by Slurm "
+        "(--nprocs of --mem GB each; default: 16 of 4).",
         room="How to run",
         metavar="ADDRESS|slurm",
     )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bids_app.errors import DemyelinError, InputError
 
 MEMORY_GB = 4.0  # of a worker
-WORKERS = 64
+WORKERS = 16
+PATIENCE = 60  # seconds
+QUEUED = 7 * 86400  # seconds that Slurm may take to start a worker; joblib gives up after 10
 HALF_AN_HOUR = "#SBATCH -t 00:30:00"  # dask-jobqueue's default; the partition's own limit is better
 KILLED = "workers were ended by the system, most likely out of memory; give --mem with more GB a worker"
 
@@ -32,12 +33,12 @@ def spread(dask: str | None, logs: Path, *, memory_gb: float = 0.0, workers: int
     memory_gb : float
         Memory of a worker that Slurm starts (default: 4).
     workers : int
-        How many Slurm starts at most (default: 64).
+        How many Slurm starts (default: 16).
 
     Raises
     ------
     InputError
-        If dask or Slurm is not installed, or no scheduler answers.
+        If dask or Slurm is not installed, or no scheduler with a worker answers.
     DemyelinError
         If the system ended worker after worker at the same task.
     """
@@ -53,23 +54,35 @@ def spread(dask: str | None, logs: Path, *, memory_gb: float = 0.0, workers: int
             place: Any = dask
             if dask == "slurm":
                 place = stack.enter_context(_slurm(logs, memory_gb or MEMORY_GB, workers or WORKERS))
-            stack.enter_context(Client(place, timeout="60s"))
+            client = stack.enter_context(Client(place, timeout="60s"))
+            client.wait_for_workers(1, timeout=QUEUED if dask == "slurm" else PATIENCE)
+            if dask == "slurm":
+                _wait_for_more(client, workers or WORKERS)
         except ImportError as error:
             raise InputError(
                 f"--dask: {error.name} is not installed; pip install 'demyelin[dask]'"
             ) from error
         except (OSError, ValueError, RuntimeError) as error:
-            raise InputError(f"--dask {dask}: no scheduler answers there ({type(error).__name__})") from error
-        stack.enter_context(parallel_config(backend="dask"))
+            raise InputError(
+                f"--dask {dask}: no scheduler with workers answers there ({type(error).__name__})"
+            ) from error
+        stack.enter_context(parallel_config(backend="dask", wait_for_workers_timeout=QUEUED))
         try:
             yield
         except KilledWorker as error:
             raise DemyelinError(f"--dask: {KILLED}") from error
 
 
+def _wait_for_more(client: Any, workers: int) -> None:
+    """Wait for two workers, as joblib works alone where there is one; and a little for all of them."""
+    client.wait_for_workers(min(2, workers), timeout=QUEUED)
+    with suppress(TimeoutError):
+        client.wait_for_workers(workers, timeout=PATIENCE)
+
+
 @contextmanager
 def _slurm(logs: Path, memory_gb: float, workers: int) -> Iterator[Any]:
-    """Start a scheduler here and workers by Slurm, as many as there is work for.
+    """Start a scheduler here and workers by Slurm, kept at their number.
 
     dask sends pickles, so scheduler and workers speak TLS with certificates made for this run alone.
 
@@ -84,20 +97,22 @@ def _slurm(logs: Path, memory_gb: float, workers: int) -> Iterator[Any]:
 
     own = logs / "dask"
     own.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="keys-", dir=own) as keys:
-        cluster = SLURMCluster(
-            cores=1,
-            processes=1,
-            memory=f"{memory_gb:g}GB",
-            job_directives_skip=[HALF_AN_HOUR],
-            job_script_prologue=["export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1"],
-            log_directory=str(own),
-            local_directory=os.environ.get("TMPDIR", "/tmp"),  # noqa: S108 - the node's own disk
-            shared_temp_directory=keys,
-            security=True,
-            scheduler_options={"dashboard": False},
+    cluster = SLURMCluster(
+        cores=1,
+        processes=1,
+        memory=f"{memory_gb:g}GB",
+        job_directives_skip=[HALF_AN_HOUR],
+        job_script_prologue=["export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1"],
+        log_directory=str(own),
+        local_directory=os.environ.get("TMPDIR", "/tmp"),  # noqa: S108 - the node's own disk
+        shared_temp_directory=str(own),  # certificates, readable by their owner alone, gone with this process
+        security=True,
+        scheduler_options={"dashboard": False},
+    )
+    with cluster:
+        cluster.adapt(minimum=workers, maximum=workers)  # those that end are started again
+        print(
+            f"{workers} workers by Slurm, {memory_gb:g} GB each (squeue shows them); logs in {own}",
+            flush=True,
         )
-        with cluster:
-            cluster.adapt(minimum=1, maximum=workers)
-            print(f"workers by Slurm: at most {workers}, {memory_gb:g} GB each; logs in {own}", flush=True)
-            yield cluster
+        yield cluster

@@ -132,7 +132,8 @@ def test_group_level_on_slurm_gives_the_serial_numbers(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(alone) > 3
     assert {path.name: path.read_bytes() for path in (out / "group").glob("*.tsv")} == alone
-    assert not list((out / "logs" / "dask").glob("keys-*"))
+    assert not list((out / "logs" / "dask").glob(".dask-jobqueue*"))
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def die() -> None:
@@ -140,6 +141,6 @@ def die() -> None:
 
 
 def test_worker_that_the_system_kills_is_told_with_advice(tmp_path):
-    with pytest.raises(DemyelinError, match="give --mem"), spread("slurm", tmp_path, memory_gb=1, workers=1):
+    with pytest.raises(DemyelinError, match="give --mem"), spread("slurm", tmp_path, memory_gb=1, workers=2):
         Parallel(n_jobs=-1)([delayed(die)()])
     assert run("squeue", "-h").stdout == ""
