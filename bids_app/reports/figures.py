@@ -66,17 +66,16 @@ class Sheet:
         """Height and width in pixels."""
         return TILE * len(self.crops), TILE * COLUMNS
 
-    def grey(self, image: nib.Nifti1Image, *, marks: bool = True) -> Image:
-        """Draw a background, black to white between the 1st and the 99.5th percentile of the head."""
+    def grey(self, image: nib.Nifti1Image, window: tuple[float, float] | None = None) -> Image:
+        """Draw a background, black to white over `window`, else from the 1st to the 99.5th percentile of the head."""
         from PIL.Image import fromarray
 
         data = canonical(image)
         bright = data[data > _foreground(data)]
-        low, high = np.percentile(bright, [1, 99.5]) if bright.size else (0.0, 1.0)
+        low, high = window or (np.percentile(bright, [1, 99.5]) if bright.size else (0.0, 1.0))
         if high <= low:
             high = low + 1
-        shown = fromarray(_bytes(self._tiles(data, "bicubic"), low, high))
-        return self._marked(shown) if marks else shown
+        return self._marked(fromarray(_bytes(self._tiles(data, "bicubic"), low, high)))
 
     def outline(self, image: nib.Nifti1Image, level: float, colour: str) -> Image:
         """Draw the outline of image > level, transparent elsewhere."""

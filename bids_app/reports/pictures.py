@@ -50,7 +50,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure of the page; `second` is the background to flicker with, `focus` what the slices follow."""
+    """One figure of the page.
+
+    `second` is the background to flicker with, `focus` what the slices follow, `window` the values from black to
+    white of a map whose values are no intensities (0 is outside the brain).
+    """
 
     key: str
     title: str
@@ -61,6 +65,7 @@ class Picture:
     focus: str | None = None
     second: str | None = None
     second_name: str = ""
+    window: tuple[float, float] | None = None
 
 
 BRAIN = Layer("brain", "Brain mask", ink=INK["brain"])
@@ -178,6 +183,7 @@ PICTURES = (
             Layer("belief", "Belief above threshold", "values", "heat", -1.0, 0.0, 1.5),
             Layer("lesions_template_3mm", "Lesion mask", ink="#3ddcff"),
         ),
+        window=(-0.7, 0.9),
     ),
     Picture(
         "disconnection",
@@ -218,8 +224,8 @@ def draw_pictures(visit: Derived, target: Path) -> Iterator[tuple[dict[str, Any]
             continue
         focus = _image(visit, picture.focus) if picture.focus and visit.has(picture.focus) else None
         focus = focus if focus is not None and focus.shape == background.shape else None
-        sheet = Sheet(background, focus)
-        base = sheet.grey(background)
+        sheet = Sheet(_inside(background) if picture.window else background, focus)
+        base = sheet.grey(background, picture.window)
         layers = [
             layer for one in picture.layers if (layer := _layer(visit, sheet, background, one)) is not None
         ]
@@ -282,6 +288,14 @@ def _layer(
         spec["raw"] = data_uri(encode(raw, ".webp", lossless=True), ".webp")
     spec["src"] = data_uri(encode(drawn, ".webp", lossless=True), ".webp")
     return spec, drawn
+
+
+def _inside(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Return where a map has values."""
+    import nibabel as nib
+    import numpy as np
+
+    return nib.Nifti1Image((np.asanyarray(image.dataobj) != 0).astype(np.uint8), image.affine)
 
 
 def _belief_threshold() -> float:

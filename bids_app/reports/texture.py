@@ -21,7 +21,7 @@ CLASSES = {
     "gldm": "GLDM",
     "ngtdm": "NGTDM",
 }
-MAX_COMPARED = 40  # tables of a thousand columns: more take long and change the norms little
+MAX_COMPARED = 30  # tables of a thousand columns: more take long and change the norms little
 
 
 def texture_context(visit: Derived) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ PLACES = {
     "infratentorial": "infratentorial",
     "deep_white_matter": "deep white matter",
 }
+TYPICAL = ("periventricular", "juxtacortical_cortical", "infratentorial")
 SITES = {"septum": "septum", "fourth_ventricle": "fourth ventricle", "choroid_plexus": "choroid plexus"}
 VOLUMES = {
     "TIV": ("Intracranial volume", "grey + white + fluid"),
@@ -64,6 +65,15 @@ ADVICE = {
     "flair_t1w_nmi": "Flicker FLAIR to T1w: a shifted FLAIR puts lesions in wrong places.",
     "given_lesions_dice": "The given mask and our own differ much: check that it is of this visit and in its space.",
     "artefact_prone_lesions": "Look at the lesions marked in the table: flow and pulsation look like lesions there.",
+}
+# on which side of the others a number asks for a look; other numbers say what the visit is, not how good
+WORSE = {
+    **dict.fromkeys(
+        ("snr_t1w_wm", "snr_t1w_gm", "cnr_t1w", "snr_flair_wm", "snr_flair_gm", "cnr_flair"), "low"
+    ),
+    **dict.fromkeys(("template_correlation", "flair_t1w_nmi", "given_lesions_dice"), "low"),
+    **dict.fromkeys(("flair_slice_outlier", "lesion_volume_ml", "artefact_prone_lesions"), "high"),
+    "brain_volume_ml": "both",
 }
 LOOK = "Compare with the pictures above and with other visits of the study."
 
@@ -141,9 +151,7 @@ def _light(
     measured = {row["key"] for row in quality if row["value"] is not None}
     bad = [flagged[key] for key in keys if key in flagged]
     if bad:
-        words = " ".join(
-            f"{row['name']} is {row['text']} (usual: {row['usual']}). {row['advice']}" for row in bad
-        )
+        words = " ".join(f"{row['name']} is {row['text']} ({row['why']}). {row['advice']}" for row in bad)
         return {"level": "look", "label": label, "text": words}
     if not measured & set(keys):
         return {"level": "none", "label": label, "text": "No number says."}
@@ -161,6 +169,8 @@ def _lesion_light(lesions: pd.DataFrame | None, flagged: dict[str, Any]) -> dict
     where = ", ".join(f"{counts[key]} {name}" for key, name in PLACES.items() if counts.get(key, 0))
     prone = int(lesions["artefact_prone"].notna().sum()) if "artefact_prone" in lesions else 0
     text = f"{len(lesions)}, {volume:.1f} mL" + (f": {where}." if where else ".")
+    areas = sum(bool(counts.get(key, 0)) for key in TYPICAL)
+    text += f" Typical areas of multiple sclerosis with lesions: {areas} of 3 (the spinal cord is not seen)."
     if prone:
         text += f" {prone} at sites where artefacts look like lesions: check them in the table."
     if "lesion_volume_ml" in flagged:
@@ -204,10 +214,10 @@ def quality_rows(visit: Derived, norms: Norms | None) -> list[dict[str, Any]]:
     rows = []
     for key, value in values.items():
         name = str(key)
-        far = bool(abs(z.get(key, np.nan)) >= FAR)
-        flagged = name in listed
-        about = meta.get(name, {}) if isinstance(meta.get(name), dict) else {}
+        away = float(z.get(key, np.nan))
         low, high = USUAL.get(name, (-np.inf, np.inf))
+        why = _why(away, name, f"usual: {_range(low, high)}" if name in listed else "")
+        about = meta.get(name, {}) if isinstance(meta.get(name), dict) else {}
         rows.append(
             {
                 "key": name,
@@ -216,12 +226,21 @@ def quality_rows(visit: Derived, norms: Norms | None) -> list[dict[str, Any]]:
                 "value": None if pd.isna(value) else float(value),
                 "text": "n/a" if pd.isna(value) else f"{value:.4g}",
                 "usual": _range(low, high),
-                "z": "n/a" if pd.isna(z.get(key, np.nan)) else f"{z[name]:.1f}",
-                "level": _level(value, flagged or far, name in USUAL or norms is not None),
-                "advice": ADVICE.get(name, LOOK) if flagged or far else "",
+                "z": "n/a" if np.isnan(away) else f"{away:.1f}",
+                "level": _level(value, bool(why), name in USUAL or (name in WORSE and not np.isnan(away))),
+                "why": why,
+                "advice": ADVICE.get(name, LOOK) if why else "",
             }
         )
     return rows
+
+
+def _why(z: float, name: str, outside: str) -> str:
+    """Return why a number asks for a look: its usual range if it is outside, else how far the others are."""
+    bad_side = {"low": z < 0, "high": z > 0, "both": True}.get(WORSE.get(name, ""), False)
+    if outside or np.isnan(z) or abs(z) < FAR or not bad_side:
+        return outside
+    return f"{abs(z):.1f} spreads {'below' if z < 0 else 'above'} the other participants"
 
 
 def _level(value: float, flagged: bool, judged: bool) -> str:

@@ -82,6 +82,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
             java_script_enabled=script,
             reduced_motion="reduce",
         )
+        context.set_default_timeout(90_000)  # a busy machine is slow, not wrong
         contexts.append(context)
         opened = Opened(context.new_page())
         page = opened.page
