@@ -1,4 +1,4 @@
-"""Tables that a visit has only where the run or the participant calls for them: bundles, changes between visits."""
+"""Tables that a visit has only where the run calls for them, such as damage by bundle."""
 
 from __future__ import annotations
 
@@ -10,29 +10,27 @@ import pandas as pd
 from bids_app.reports.derived import Derived, read_table
 
 ROWS_SHOWN = 150
-BUNDLES = "Bundles"
 
 
 def extra_tables(visit: Derived) -> list[dict[str, Any]]:
-    """Return the tables for the page, in the order in which they are shown.
+    """Return the tables for the page.
 
     Parameters
     ----------
     visit : Derived
-        The visit; changes between visits are those of its participant.
+        The visit.
     """
-    home = visit.output_dir / visit.participant
-    found = [(BUNDLES, path) for path in sorted(visit.folder.glob(f"{visit.prefix}_*bundles*.tsv"))]
-    found += [("Change between visits", path) for path in sorted(home.rglob("*longitudinal*.tsv"))]
-    return [shown for title, path in found if (shown := _shown(visit, title, path)) is not None]
-
-
-def _shown(visit: Derived, title: str, path: Path) -> dict[str, Any] | None:
+    path = visit.path("chaco_bundles")
     table = read_table(path)
     if table is None or table.empty:
-        return None
-    if title == BUNDLES and "chaco" in table:
+        return []
+    if "chaco" in table:
         table = table.sort_values("chaco", ascending=False, kind="stable")
+    return [shown_table(visit, "Bundles", path, table)]
+
+
+def shown_table(visit: Derived, title: str, path: Path, table: pd.DataFrame) -> dict[str, Any]:
+    """Return a table of the derivatives for the page: numbers short, missing values named, long ones cut."""
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
     return {
         "title": title,

@@ -20,6 +20,7 @@ from bids_app.reports.norms import quality_norms
 from bids_app.reports.page import render
 from bids_app.reports.pictures import draw_pictures
 from bids_app.reports.regions import number, regions_context
+from bids_app.reports.since import changes_context
 from bids_app.reports.texture import texture_context
 from bids_app.reports.versions import versions
 from bids_app.reports.viewer import viewer_path, write_viewer
@@ -78,11 +79,12 @@ def write_visit_report(
     if viewer is None:  # one of an earlier run would be of other images
         (output_dir / viewer_path(visit)).unlink(missing_ok=True)
     lesions_context = _lesions_context(visit, lesions)
+    changes = changes_context(visit)
     told = [*notes, *dict.fromkeys(visit.problems)]
     text = render(
         "visit.html.j2",
         name=prefix,
-        lights=lights(visit, lesions, quality, told),
+        lights=[*lights(visit, lesions, quality, told), *_change_lights(changes)],
         facts=facts(visit, lesions),
         notes=told,
         viewer=viewer.relative_to(output_dir).as_posix() if viewer else None,
@@ -91,6 +93,7 @@ def write_visit_report(
         regions=regions_context(visit, atlas),
         connections=connections_context(visit, atlas),
         texture=texture_context(visit),
+        changes=changes,
         extras=extra_tables(visit),
         quality=quality,
         quality_norms=norms.n if norms else 0,
@@ -101,6 +104,13 @@ def write_visit_report(
     )
     page = write_text(text, output_dir / f"{prefix}.html")
     return [page, *(path for _, path in drawn), *([viewer] if viewer else [])]
+
+
+def _change_lights(changes: list[dict[str, Any]]) -> list[dict[str, str]]:
+    return [
+        {"level": one["level"], "label": f"Since {one['before']}", "text": f"Lesions: {one['words']}"}
+        for one in changes
+    ]
 
 
 def _facts(visit: Derived) -> Facts:

@@ -212,15 +212,18 @@ def test_damaged_image_is_told_and_the_rest_is_shown(tmp_path):
     assert any(path.name.endswith("_desc-tissues.png") for path in figures)
 
 
-def test_tables_of_bundles_and_changes_are_shown_where_they_are(tmp_path):
-    anat = make_visit(tmp_path)
-    (anat / "sub-01_seg-bundles_desc-chaco_dseg.tsv").write_text(
-        "index\tname\tchaco\n1\tlow\t0.1\n2\thigh\t0.7\n"
+def test_bundles_and_changes_since_the_visit_before_are_shown(tmp_path):
+    anat = make_visit(tmp_path, "sub-01_ses-2")
+    bundles = place(anat, "sub-01_ses-2", "chaco_bundles")
+    bundles.write_text("index\tname\tchaco\n1\tlow\t0.1\n2\thigh\t0.7\n")
+    rows = "1\told\tunchanged\t20\t21\n2\tyoung\tnew\t0\t40\n"
+    (anat / "sub-01_ses-2_seg-lesions_desc-since1_dseg.tsv").write_text(
+        f"index\tname\tchange\tvolume_before_mm3\tvolume_after_mm3\n{rows}"
     )
-    (tmp_path / "sub-01" / "sub-01_longitudinal.tsv").write_text("session_a\tnew_lesions\nses-1\t3\n")
-    text = write_visit_report(tmp_path, anat, "sub-01", settings=settings())[0].read_text()
+    text = write_visit_report(tmp_path, anat, "sub-01_ses-2", settings=settings())[0].read_text()
     assert text.index(">high<") < text.index(">low<")
-    assert "new lesions" in text
+    assert "Lesions: 1 new, 1 unchanged; 0.02 mL then, 0.06 mL now." in text
+    assert text.index(">young<") < text.index(">old<")
 
 
 def test_the_same_derivatives_give_the_same_page(root):
