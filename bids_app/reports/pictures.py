@@ -139,7 +139,7 @@ PICTURES = (
         "flair",
         "FLAIR",
         (
-            Layer("lesion_probability", "Probability", "values", "heat", 0.1),
+            Layer("lesion_probability", "Probability", "values", "warm", 0.1),
             Layer("lesions", "Lesion mask", ink="#3ddcff"),
         ),
         "lesions",
@@ -180,7 +180,7 @@ PICTURES = (
         "belief",
         "Belief map",
         (
-            Layer("belief", "Belief above threshold", "values", "heat", -1.0, 0.0, 1.5),
+            Layer("belief", "Belief above threshold", "values", "warm", -1.0, 0.0, 1.5),
             Layer("lesions_template_3mm", "Lesion mask", ink="#3ddcff"),
         ),
         window=(-0.7, 0.9),

@@ -81,10 +81,11 @@ def write_visit_report(
     lesions_context = _lesions_context(visit, lesions)
     changes = changes_context(visit)
     told = [*notes, *dict.fromkeys(visit.problems)]
+    first, *others = lights(visit, lesions, quality, told)
     text = render(
         "visit.html.j2",
         name=prefix,
-        lights=[*lights(visit, lesions, quality, told), *_change_lights(changes)],
+        lights=[first, *_change_lights(changes), *others],
         facts=facts(visit, lesions),
         notes=told,
         viewer=viewer.relative_to(output_dir).as_posix() if viewer else None,
