@@ -213,8 +213,9 @@ class Finished(NamedTuple):
 
 
 def finish_pair(files: dict[str, Path], plan: dict[str, Any]) -> Finished:
-    """Write a pair's table, label image and figure, then its done record."""
+    """Write a pair's table, label image and figure, the later visit's report anew, then the pair's done record."""
     from bids_app.reports.changes import draw_changes
+    from bids_app.workflows.finish import rewrite_report
 
     output_dir, after = Path(plan["output_dir"]), str(plan["after"])
     person, _, session = after.partition("_")
@@ -237,6 +238,10 @@ def finish_pair(files: dict[str, Path], plan: dict[str, Any]) -> Finished:
         figure,
         names=(plan["before"], after),
     )
+    if (
+        record := read_record(output_dir, after)
+    ) is not None:  # its page was written before the two were compared
+        rewrite_report(output_dir, Path(person, session), after, record)
     written = [table, image, sidecar, figure]
     about_run = {"inputs": plan["inputs"], "settings": plan["settings"]}
     return Finished(mark_done(output_dir, plan["record"], outputs=written, **about_run))

@@ -44,7 +44,8 @@ def add_visit(out: Path, session: str, corner: int, images: bool = True) -> None
         path = folder / OUTPUTS[key].path(name, template="", atlas="")
         save_image(nib.Nifti1Image(data, grid), path)
         write_text(json.dumps(META), path.with_name(f"{path.name.split('.')[0]}.json"))
-    mark_done(out, name, inputs={}, settings={"template": "T"}, outputs=[])
+    settings = {"template": "T", "atlas": "AAL", "lesions": "demyelin", "fast": False, "random_seed": 1}
+    mark_done(out, name, inputs={}, settings=settings, outputs=[])
 
 
 @pytest.fixture
@@ -87,6 +88,7 @@ def test_a_pair_gets_its_table_image_and_figure_once_and_stays_valid(settings, c
     assert np.allclose(meta["LaterToEarlier"], np.eye(4), atol=0.3)
     figure = out / "sub-01" / "figures" / "sub-01_ses-2_desc-since1.png"
     assert figure.stat().st_size > 10_000
+    assert "1 new, 1 resolved" in (out / "sub-01_ses-2.html").read_text()
     validator = Path(sys.executable).parent / "bids-validator-deno"
     done = subprocess.run([validator, "--format", "json", out], capture_output=True, text=True, check=False)
     assert [i for i in json.loads(done.stdout)["issues"]["issues"] if i["severity"] == "error"] == []
