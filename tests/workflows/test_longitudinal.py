@@ -98,6 +98,7 @@ def test_a_pair_gets_its_table_image_and_figure_once_and_stays_valid(settings, c
     assert pd.read_csv(folder / f"{STEM}.tsv", sep="\t")["change"].tolist() == ["unchanged"]
 
 
+@pytest.mark.slow
 def test_a_pair_that_fails_is_told_and_spares_the_other(settings, compare):
     for session, corner in (("1", 20), ("2", 20), ("3", 40), ("4", 40)):
         add_visit(settings.output_dir, session, corner)
@@ -130,6 +131,7 @@ def test_visits_without_images_are_told(settings):
     assert "--output-level minimal" in notes[0]
 
 
+@pytest.mark.slow
 def test_results_of_visits_that_are_no_longer_neighbours_go(settings, compare):
     add_visit(settings.output_dir, "1", 20)
     add_visit(settings.output_dir, "3", 40)
