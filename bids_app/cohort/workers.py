@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -49,7 +51,7 @@ def spread(dask: str | None, logs: Path, *, memory_gb: float = 0.0, workers: int
 
     with ExitStack() as stack:
         try:
-            from distributed import Client, KilledWorker
+            from distributed import Client
 
             place: Any = dask
             if dask == "slurm":
@@ -67,10 +69,35 @@ def spread(dask: str | None, logs: Path, *, memory_gb: float = 0.0, workers: int
                 f"--dask {dask}: no scheduler with workers answers there ({type(error).__name__})"
             ) from error
         stack.enter_context(parallel_config(backend="dask", wait_for_workers_timeout=QUEUED))
-        try:
+        with _watched(client):
             yield
-        except KilledWorker as error:
+
+
+@contextmanager
+def _watched(client: Any) -> Iterator[None]:
+    """Turn workers that were ended again and again into an error: joblib would wait for them for ever."""
+    from distributed import KilledWorker
+
+    ended, over = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(1):
+            if any(isinstance(future.exception, KilledWorker) for future in list(client.futures.values())):
+                ended.set()
+                _thread.interrupt_main()
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    except (
+        BaseException
+    ) as error:  # the interrupt arrives as KeyboardInterrupt or, by dask's own hand, SystemExit
+        if isinstance(error, KilledWorker) or ended.is_set():
             raise DemyelinError(f"--dask: {KILLED}") from error
+        raise
+    finally:
+        over.set()
 
 
 def _wait_for_more(client: Any, workers: int) -> None:

@@ -143,4 +143,4 @@ def die() -> None:
 def test_worker_that_the_system_kills_is_told_with_advice(tmp_path):
     with pytest.raises(DemyelinError, match="give --mem"), spread("slurm", tmp_path, memory_gb=1, workers=2):
         Parallel(n_jobs=-1)([delayed(die)()])
-    assert run("squeue", "-h").stdout == ""
+    assert run("squeue", "-h", "--states=PENDING,RUNNING").stdout == ""
