@@ -117,7 +117,7 @@ def test_same_seed_same_bytes_for_any_size_and_processes(edss, tmp_path):
     assert main([str(again), "--derivatives-only", *more]) == 0
     first, second = hashes(edss), hashes(again)
     own = [name for name in second if "/sub-" in name]
-    assert len(own) == 3 * 8
+    assert len(own) == 3 * 10
     assert {name: second[name] for name in own} == {name: first[name] for name in own}
 
 
