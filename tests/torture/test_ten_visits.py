@@ -33,6 +33,8 @@ def test_the_other_nine_are_finished(tmp_path, survived):
     assert list(reasons(done)) == ["005"]
     assert "truncated or damaged" in reasons(done)["005"]
     assert "9 processed, 0 already finished, 1 failed" in done.stdout
-    assert len(list(out.glob("logs/done/*.json"))) == len(list(out.glob("sub-*.html"))) == 9
+    assert len(list(out.glob("logs/done/*.json"))) == 9
+    assert len(list(out.glob("sub-*.html"))) == 10  # the tenth page says what went wrong
+    assert "truncated or damaged" in (out / "sub-005.html").read_text(encoding="utf-8")
     check_whole(out)
     survived("truncated image among ten visits", "one line with its path; the other nine are finished")
