@@ -8,7 +8,7 @@ DEMO := demo
 
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
-.PHONY: env demo docs test test-slow bench lint clean container-check torture slurm-check
+.PHONY: env demo docs test test-slow bench bench-lesions lint clean container-check torture slurm-check
 env: .venv/.ready
 
 .uv/bin/uv:
@@ -47,6 +47,10 @@ bench: env
 	$(BIN)/python bench/bench_edss.py
 	$(BIN)/python bench/bench_edss.py --null-outcome --lasso 21
 	$(BIN)/python bench/bench_diagnosis.py
+
+# the ladder of lesion methods on real patients (where the shared data are) and phantoms
+bench-lesions: env
+	PYTHONPATH=training $(BIN)/python bench/bench_lesions.py
 
 lint: env
 	$(BIN)/ruff check bids_app tests

@@ -92,10 +92,24 @@ class Settings:
     lesions: str = option(
         OWN_METHOD,
         "How lesions are found where no mask came with the data: study B's threshold, lesion growth (Schmidt et al. "
-        "2012), or Demyelin's own. derivatives: only masks that came, of the dataset or -d lesions=DIR; a visit "
-        "without one fails.",
+        "2012), weighted belief, or Demyelin's own classifier. derivatives: only masks that came, of the dataset or -d "
+        "lesions=DIR; a visit without one fails.",
         room="How to process",
-        choices=(OWN_METHOD, "lesion-growth", "belief-threshold", ONLY_GIVEN),
+        choices=(OWN_METHOD, "weighted-belief", "lesion-growth", "belief-threshold", ONLY_GIVEN),
+        results=True,
+    )
+    lesion_threshold: float = option(
+        0.0,
+        "Least lesion probability in the mask, from 0 to 1; 0 is the method's own.",
+        room="How to process",
+        metavar="P",
+        results=True,
+    )
+    lesion_min_volume: float = option(
+        3.0,
+        "Smallest lesion in the mask, in mm3.",
+        room="How to process",
+        metavar="MM3",
         results=True,
     )
     radiomics_settings: Path | None = option(

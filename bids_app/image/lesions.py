@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import cc3d
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import ndimage, special
 
 from bids_app.errors import InputError
 from bids_app.image.belief import belief_map
 from bids_app.image.growth import grow_lesions
+from bids_app.image.lesion_classifier import classifier_probability
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-MIN_VOLUME = 10.0
+MIN_VOLUME = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class LesionInputs:
         Tissue probabilities of this brain, 0 to 1.
     wm_prior : Nifti1Image, (x, y, z)
         The template's probability of white matter brought to this grid, 0 to 1.
+    t1w : Nifti1Image, (x, y, z), optional
+        T1w image corrected for non-uniformity, any unit.
     """
 
     flair: nib.Nifti1Image
@@ -48,6 +52,7 @@ class LesionInputs:
     wm: nib.Nifti1Image
     csf: nib.Nifti1Image
     wm_prior: nib.Nifti1Image
+    t1w: nib.Nifti1Image | None = None
 
 
 class Lesions(NamedTuple):
@@ -59,16 +64,26 @@ class Lesions(NamedTuple):
 
 @dataclass(frozen=True)
 class Method:
-    """One rung of the ladder: what `--lesions` calls it, what it is, and how it runs."""
+    """One rung of the ladder: what `--lesions` calls it, what it is, how it runs and where its mask begins.
+
+    A lesion of the mask holds voxels of at least `threshold`, one of them of at least `peak`.
+    """
 
     name: str
     about: str
-    run: Callable[[LesionInputs, float], tuple[Array, Mask]]
+    probability: Callable[[LesionInputs], Array]
     settings: dict[str, float]
+    threshold: float = 0.5
+    peak: float = 0.5
+    learned: bool = False
 
 
 def segment_lesions(
-    inputs: LesionInputs, method: str = "demyelin", min_volume: float = MIN_VOLUME
+    inputs: LesionInputs,
+    method: str | Method = "demyelin",
+    *,
+    threshold: float | None = None,
+    min_volume: float = MIN_VOLUME,
 ) -> Lesions:
     """Segment lesions by one method of `METHODS`.
 
@@ -76,8 +91,10 @@ def segment_lesions(
     ----------
     inputs : LesionInputs
         The visit's images on one grid.
-    method : str
-        Name in `METHODS`.
+    method : str or Method
+        Name in `METHODS`, or a method.
+    threshold : float, optional
+        Least probability in the mask; the method's own where not given (or 0).
     min_volume : float
         Smallest lesion in mm3; smaller ones leave the mask, not the probability map.
 
@@ -91,16 +108,27 @@ def segment_lesions(
     InputError
         If there is no such method.
     VisitError
-        If the images hold no grey matter to compare with.
+        If the images hold no grey matter to compare with, or are dark in most of the brain.
     """
-    if method not in METHODS:
+    if isinstance(method, str) and method not in METHODS:
         raise InputError(f"lesion method {method}: not one of {', '.join(METHODS)}")
-    probability, mask = METHODS[method].run(inputs, min_volume)
+    chosen = METHODS[method] if isinstance(method, str) else method
+    probability = np.clip(chosen.probability(inputs), 0, 1).astype(np.float32)
     affine = inputs.flair.affine
-    return Lesions(
-        nib.Nifti1Image(np.clip(probability, 0, 1).astype(np.float32), affine),
-        nib.Nifti1Image(mask.astype(np.uint8), affine),
-    )
+    voxel = float(np.prod(nib.affines.voxel_sizes(affine)))
+    mask = peaked(probability, threshold or chosen.threshold, chosen.peak)
+    mask = drop_small(mask, voxel, min_volume)
+    return Lesions(nib.Nifti1Image(probability, affine), nib.Nifti1Image(mask.astype(np.uint8), affine))
+
+
+def peaked(probability: Array, threshold: float, peak: float) -> Mask:
+    """Return the 26-connected regions of at least `threshold` that reach `peak` somewhere."""
+    mask = probability >= threshold
+    if peak <= threshold or not mask.any():
+        return mask
+    labels = cc3d.connected_components(mask, connectivity=26)
+    highest = ndimage.maximum(probability, labels, np.arange(labels.max() + 1))
+    return mask & (highest >= peak)[labels]
 
 
 def drop_small(mask: Mask, voxel_volume: float, min_volume: float) -> Mask:
@@ -113,10 +141,6 @@ def _array(image: nib.Nifti1Image) -> Array:
     return np.asarray(image.dataobj, dtype=np.float32)
 
 
-def _voxel_size(image: nib.Nifti1Image) -> npt.NDArray[np.float64]:
-    return nib.affines.voxel_sizes(image.affine)
-
-
 def _logistic(values: Array, centre: float | Array, width: float) -> Array:
     return 1 / (1 + np.exp(-np.clip((values - centre) / width, -30, 30)))
 
@@ -127,15 +151,13 @@ BELIEF_THRESHOLD = 0.0261 + 2.54 * 0.1199
 BELIEF_WIDTH = 0.1199 / 2
 
 
-def _belief_threshold(inputs: LesionInputs, min_volume: float) -> tuple[Array, Mask]:
+def _belief_threshold(inputs: LesionInputs) -> Array:
     """Study B's mask: belief above mean + 2.54 SD of its training images, anywhere in the brain.
 
     Its probability is a logistic function of the belief that is 0.5 at the threshold; study B has none.
     """
     belief = _array(belief_map(inputs.flair, inputs.gm, inputs.brain))
-    probability = _logistic(belief, BELIEF_THRESHOLD, BELIEF_WIDTH) * (_array(inputs.brain) > 0)
-    voxel = float(np.prod(_voxel_size(inputs.flair)))
-    return probability, drop_small(belief > BELIEF_THRESHOLD, voxel, min_volume)
+    return _logistic(belief, BELIEF_THRESHOLD, BELIEF_WIDTH) * (_array(inputs.brain) > 0)
 
 
 # --- Schmidt 2012 ----------------------------------------------------------------------------------------
@@ -143,20 +165,14 @@ def _belief_threshold(inputs: LesionInputs, min_volume: float) -> tuple[Array, M
 KAPPA = 0.3
 
 
-def _lesion_growth(inputs: LesionInputs, min_volume: float) -> tuple[Array, Mask]:
+def _lesion_growth(inputs: LesionInputs) -> Array:
     """Schmidt et al. 2012: seeds from the grey-matter belief map, grown towards their hyperintense surround."""
-    probability = _growth_probability(inputs)
-    voxel = float(np.prod(_voxel_size(inputs.flair)))
-    return probability, drop_small(probability >= 0.5, voxel, min_volume)
-
-
-def _growth_probability(inputs: LesionInputs) -> Array:
     tissues = np.stack([_array(inputs.csf), _array(inputs.gm), _array(inputs.wm)])
     brain = _array(inputs.brain) > 0
     return grow_lesions(_array(inputs.flair), tissues, _array(inputs.wm_prior), brain, KAPPA)
 
 
-# --- Demyelin --------------------------------------------------------------------------------------------
+# --- weighted belief -------------------------------------------------------------------------------------
 
 EDGE_MM = 4.0
 PRIOR_SMOOTHING_MM = 1.0
@@ -173,30 +189,64 @@ def weighted_belief(inputs: LesionInputs) -> Array:
     B times the square root of the template's white matter (smoothed by 1 mm; the root keeps the rim of the
     white matter, where juxtacortical and periventricular lesions are), 0 within 4 mm of the brain's edge.
     """
-    size = _voxel_size(inputs.flair)
+    size = nib.affines.voxel_sizes(inputs.flair.affine)
     edge = ndimage.distance_transform_edt(_array(inputs.brain) > 0, sampling=size)
     prior = np.clip(ndimage.gaussian_filter(_array(inputs.wm_prior), PRIOR_SMOOTHING_MM / size), 0, 1)
     belief = _array(belief_map(inputs.flair, inputs.gm, inputs.brain))
     return (belief * np.sqrt(prior) * (edge > EDGE_MM)).astype(np.float32)
 
 
-def _demyelin(inputs: LesionInputs, min_volume: float) -> tuple[Array, Mask]:
+def _weighted_belief(inputs: LesionInputs) -> Array:
     """Cores by lesion growth, their rims and lone bright spots by weighted belief.
 
     A voxel's probability rises with its weighted belief and falls with its distance from a core: it is 0.5 at
     a belief of 0.08 up to 1 mm from one, 0.20 more for each further mm, and no more than 0.40 anywhere; in
-    a core it is at least that of lesion growth. Mask: probability at least 0.5.
+    a core it is at least that of lesion growth.
     """
-    size = _voxel_size(inputs.flair)
-    core = _growth_probability(inputs)
+    core = _lesion_growth(inputs)
     belief = weighted_belief(inputs)
     if (core >= 0.5).any():
+        size = nib.affines.voxel_sizes(inputs.flair.affine)
         distance = ndimage.distance_transform_edt(core < 0.5, sampling=size)
     else:
         distance = np.full(core.shape, np.inf)
     needed = np.minimum(RIM_BELIEF + BELIEF_PER_MM * np.maximum(distance - RIM_MM, 0), LONE_BELIEF)
-    probability = np.where(belief > 0, np.maximum(core, _logistic(belief, needed, WIDTH)), core)
-    return probability, drop_small(probability >= 0.5, float(np.prod(size)), min_volume)
+    return np.where(belief > 0, np.maximum(core, _logistic(belief, needed, WIDTH)), core)
+
+
+# --- Demyelin --------------------------------------------------------------------------------------------
+
+
+BELIEF_CENTRE = 0.15
+BELIEF_SPREAD = 0.04
+BELIEF_LOGITS = (-4.0, 5.0)
+CALIBRATION = 1.4
+OWN_THRESHOLD = 0.15
+OWN_PEAK = 0.95
+
+
+def own_probability(inputs: LesionInputs, trees: Path | None = None) -> Array:
+    """Return the probability of Demyelin's own method: trees and weighted belief.
+
+    The logits of both are averaged and scaled so that the probability is calibrated: the trees know more, the
+    belief does not depend on who they were trained on.
+
+    Parameters
+    ----------
+    inputs : LesionInputs
+        The visit's images on one grid.
+    trees : Path, optional
+        ONNX file in place of the one that comes with Demyelin.
+
+    Returns
+    -------
+    ndarray, (x, y, z)
+        0 to 1; 0 outside the brain.
+    """
+    known = classifier_probability(inputs.flair, inputs.t1w, inputs.brain, inputs.wm_prior, inputs.gm, trees)
+    belief = np.clip((weighted_belief(inputs) - BELIEF_CENTRE) / BELIEF_SPREAD, *BELIEF_LOGITS)
+    both = (special.logit(np.clip(known, 1e-4, 1 - 1e-4)) + belief) / 2
+    return special.expit(CALIBRATION * both) * (_array(inputs.brain) > 0)
 
 
 METHODS: dict[str, Method] = {
@@ -215,9 +265,9 @@ METHODS: dict[str, Method] = {
             {"kappa": KAPPA},
         ),
         Method(
-            "demyelin",
-            "Demyelin: lesion growth's cores, with rims and lone bright spots by weighted belief.",
-            _demyelin,
+            "weighted-belief",
+            "Lesion growth's cores, with rims and lone bright spots by weighted belief.",
+            _weighted_belief,
             {
                 "kappa": KAPPA,
                 "edge_mm": EDGE_MM,
@@ -225,6 +275,15 @@ METHODS: dict[str, Method] = {
                 "belief_per_mm": BELIEF_PER_MM,
                 "lone_belief": LONE_BELIEF,
             },
+        ),
+        Method(
+            "demyelin",
+            "Demyelin: boosted trees on intensities at several scales and place, averaged with weighted belief.",
+            own_probability,
+            {"belief_centre": BELIEF_CENTRE, "belief_width": BELIEF_SPREAD, "peak": OWN_PEAK},
+            threshold=OWN_THRESHOLD,
+            peak=OWN_PEAK,
+            learned=True,
         ),
     )
 }

@@ -20,7 +20,16 @@ class Found(NamedTuple):
 
 
 def find_lesions(
-    flair: Path, brain: Path, gm: Path, wm: Path, csf: Path, wm_prior: Path, method: str
+    flair: Path,
+    brain: Path,
+    gm: Path,
+    wm: Path,
+    csf: Path,
+    wm_prior: Path,
+    method: str,
+    threshold: float,
+    min_volume: float,
+    t1w: Path | None = None,
 ) -> Found:
     """Segment lesions by one method of the ladder."""
     from bids_app.image.lesions import METHODS, LesionInputs, segment_lesions
@@ -33,10 +42,15 @@ def find_lesions(
             wm=load(wm),
             csf=load(csf),
             wm_prior=load(wm_prior),
+            t1w=load(t1w) if t1w else None,
         ),
         method,
+        threshold=threshold,
+        min_volume=min_volume,
     )
-    meta = {"Method": METHODS[method].about, "MethodSettings": METHODS[method].settings}
+    chosen = METHODS[method]
+    cut = {"threshold": threshold or chosen.threshold, "min_volume_mm3": min_volume}
+    meta = {"Method": chosen.about, "MethodSettings": chosen.settings | cut}
     return Found(keep(found.probability, "probability", meta), keep(found.mask, "mask", meta))
 
 

@@ -98,7 +98,17 @@ def _lesions(settings: dict[str, Any], facts: Facts) -> str:
 
     belief = "The grey-matter belief map is (F - m) / m, F the FLAIR intensity and m its mean in grey matter [@LST]."
     method = METHODS.get(settings["lesions"])
-    own = f"Lesions were segmented from it ({method.about.rstrip('.')})." if method else ""
+    learned = (
+        "; its trees learned from patients of [@Lesjak] and synthetic images"
+        if method and method.learned
+        else ""
+    )
+    least = settings.get("lesion_min_volume", 3.0)
+    own = (
+        f"Lesions of at least {least:g} mm3 were segmented ({method.about.rstrip('.')}{learned})."
+        if method
+        else ""
+    )
     given = "Lesion masks were those that came with the data."
     if facts.given_lesions or method is None:
         found = given

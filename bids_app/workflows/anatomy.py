@@ -72,7 +72,7 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
         seed=seed,
     )
     first = _add_segmentation(graph, steps.segment_unfilled, head.image, head.brain, rough.inverse, settings)
-    lesions, own = _add_lesions(graph, visit, settings, flair.image, head.brain, first, given, flair.to_t1w)
+    lesions, own = _add_lesions(graph, visit, settings, flair.image, head, first, given, flair.to_t1w)
     filled = add_step(
         graph,
         steps.fill,
@@ -125,7 +125,7 @@ def _add_flair_only(graph: Workflow, visit: Visit, settings: Settings) -> Anatom
     tissues = _add_segmentation(
         graph, steps.segment_unfilled, head.image, head.brain, registered.inverse, settings
     )
-    lesions, own = _add_lesions(graph, visit, settings, head.image, head.brain, tissues, given, None)
+    lesions, own = _add_lesions(graph, visit, settings, head.image, head, tissues, given, None)
     files = {"flair_native": head.image, "flair_to_template": registered.forward}
     notes = {"flair": head.notes} | ({"lesions": given.notes} if given else {})
     return Anatomy(head, head.image, head.brain, registered, tissues, lesions, own, files, None, notes)
@@ -172,7 +172,7 @@ def _add_lesions(
     visit: Visit,
     settings: Settings,
     flair: Result,
-    brain: Result,
+    head: Handle,
     tissues: Handle,
     given: Handle | None,
     to_t1w: Result | None,
@@ -186,12 +186,15 @@ def _add_lesions(
         steps.find_lesions,
         mem_gb=MEM_GB["image"],
         flair=flair,
-        brain=brain,
+        t1w=head.image if visit.t1w else None,
+        brain=head.brain,
         gm=tissues.gm,
         wm=tissues.wm,
         csf=tissues.csf,
         wm_prior=tissues.wm_prior,
         method=OWN_METHOD if settings.lesions == ONLY_GIVEN else settings.lesions,
+        threshold=settings.lesion_threshold,
+        min_volume=settings.lesion_min_volume,
     )
     if visit.given is None or given is None:
         return own, None

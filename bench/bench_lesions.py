@@ -1,0 +1,120 @@
+"""The ladder of lesion methods on real patients and on phantoms: tables and figures.
+
+    python bench/bench_lesions.py [OUT] [--only patients|phantoms]
+
+Real: the two imaged patients of the shared data, each by weights that have not seen it (`training/held_out`).
+Phantoms: one person at three noise levels and three slice thicknesses (4 mm where not said), and without lesions,
+at 2 mm, with its true tissues in place of a segmentation.
+Prepared visits stay in OUT, so that a second run measures the methods alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from lesion_data import load_inputs, masks_of, mni_scans, prepare, truth_on
+from lesion_figures import draw_overlay, draw_reliability
+from lesion_scores import scores
+
+from bids_app.image.lesions import METHODS, LesionInputs, Method, own_probability, segment_lesions
+from bids_app.phantom.lesion_inputs import phantom_inputs
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("DEMYELIN_SHARED", ROOT.parent / "shared"))
+PATIENTS = ("sub-07", "sub-26")
+PHANTOMS = {
+    "noise 1 %": (25, {"noise": 0.01}),
+    "noise 3 % (study)": (25, {}),
+    "noise 9 %": (25, {"noise": 0.09}),
+    "slices 2 mm": (25, {"thickness": 2.0}),
+    "slices 6 mm": (25, {"thickness": 6.0}),
+    "no lesions": (0, {}),
+}
+SHOWN = ["dice", "lesion_f1", "volume_ml", "true_ml", "volume_error", "hd95_mm", "seconds"]
+
+
+def run(method: Method, inputs: LesionInputs, truth: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
+    """Segment once; return the scores and the probabilities."""
+    start = time.perf_counter()
+    found = segment_lesions(inputs, method)
+    seconds = time.perf_counter() - start
+    size = nib.affines.voxel_sizes(inputs.flair.affine)
+    mask = np.asarray(found.mask.dataobj) > 0
+    return scores(mask, truth, size) | {"seconds": seconds}, np.asarray(found.probability.dataobj)
+
+
+def ladder(held_out: str | None = None) -> list[Method]:
+    """Return the methods; Demyelin's own with trees that have not seen the patient."""
+    own = METHODS["demyelin"]
+    if held_out:
+        trees = ROOT / "training/held_out" / f"{held_out}.onnx"
+        own = replace(own, probability=partial(own_probability, trees=trees))
+    return [*(method for name, method in METHODS.items() if name != "demyelin"), own]
+
+
+def patients(out: Path) -> pd.DataFrame:
+    """Measure every method on the real patients, with both images and with FLAIR alone."""
+    rows, curves = [], {}
+    for patient in PATIENTS:
+        flair, t1w = mni_scans(SHARED, patient)
+        for images, first in (("T1w + FLAIR", t1w), ("FLAIR", None)):
+            name = patient if first else f"{patient}-flair"
+            folder = prepare(flair, first, out / "prepared" / name)
+            truth = truth_on(folder, masks_of(SHARED)[patient])
+            inputs = load_inputs(folder)
+            for method in ladder(patient):
+                row, probability = run(method, inputs, truth)
+                rows.append({"images": images, "method": method.name, "case": patient} | row)
+            curves[f"{patient}, {images}"] = (probability, truth)
+            if first:
+                draw_overlay(inputs, probability, truth, out / f"{patient}.png")
+    draw_reliability(curves, out / "reliability.png")
+    return pd.DataFrame(rows)
+
+
+def phantoms(out: Path) -> pd.DataFrame:
+    """Measure every method on phantoms."""
+    rows = []
+    for name, (lesions, options) in PHANTOMS.items():
+        inputs, truth = phantom_inputs(lesions, **options)
+        for method in ladder():
+            row, _ = run(method, inputs, truth)
+            rows.append({"images": "T1w + FLAIR", "method": method.name, "case": name} | row)
+    return pd.DataFrame(rows)
+
+
+def show(table: pd.DataFrame) -> None:
+    """Print a table with a mean for each method."""
+    keys = ["images", "method"]
+    mean = table.groupby(keys, sort=False)[SHOWN].mean().reset_index().assign(case="mean")
+    whole = pd.concat([table, mean]).sort_values(keys, kind="stable")[[*keys, "case", *SHOWN]]
+    print(whole.to_string(index=False, float_format=lambda value: f"{value:.2f}"), flush=True)
+
+
+def main() -> None:
+    """Print the ladder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path, nargs="?", default=ROOT / "build/bench-lesions")
+    parser.add_argument("--only", choices=("patients", "phantoms"))
+    args = parser.parse_args()
+    out = args.out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    for name, measure in (("patients", patients), ("phantoms", phantoms)):
+        if args.only in (None, name):
+            table = measure(out)
+            table.to_csv(out / f"{name}.tsv", sep="\t", index=False)
+            show(table)
+    print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB; tables in {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Demyelin's lesion classifier: boosted trees on what `lesion_features` says of a voxel, run by onnxruntime."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bids_app.image.lesion_features import lesion_features
+from bids_app.image.volume import resample
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+Array = npt.NDArray[np.float32]
+
+GRID_MM = 1.0
+TREES = "trees.onnx"
+
+
+def classifier_probability(
+    flair: nib.Nifti1Image,
+    t1w: nib.Nifti1Image | None,
+    brain: nib.Nifti1Image,
+    wm_prior: nib.Nifti1Image,
+    gm: nib.Nifti1Image,
+    trees: Path | None = None,
+) -> Array:
+    """Return the classifier's lesion probability.
+
+    The images come to voxels of 1 mm with axes to the right, front and top, where the classifier was trained.
+
+    Parameters
+    ----------
+    flair : Nifti1Image, (x, y, z)
+        FLAIR image corrected for non-uniformity, any unit, any orientation.
+    t1w : Nifti1Image, (x, y, z), optional
+        T1w on the same grid; the trees know what to do without one.
+    brain : Nifti1Image, (x, y, z)
+        Brain mask.
+    wm_prior : Nifti1Image, (x, y, z)
+        The template's probability of white matter, brought to this grid.
+    gm : Nifti1Image, (x, y, z)
+        Probability of grey matter of this brain.
+    trees : Path, optional
+        ONNX file in place of the one that comes with Demyelin.
+
+    Returns
+    -------
+    ndarray, (x, y, z), float32
+        On the grid of `flair`, 0 outside the brain.
+
+    Raises
+    ------
+    VisitError
+        As in `lesion_features`.
+    """
+    grid = _grid(flair)
+    inside = _moved(brain, grid) >= 0.5
+    where, features = lesion_features(
+        _moved(flair, grid),
+        None if t1w is None else _moved(t1w, grid),
+        inside,
+        _moved(wm_prior, grid),
+        _moved(gm, grid),
+    )
+    answer = np.zeros(inside.shape, np.float32)
+    if where.any():
+        (probability,) = _session(str(trees) if trees else None).run(None, {"features": features})
+        answer[where] = probability[:, 0]
+    back = _averaged(nib.Nifti1Image(answer, grid.affine), flair)
+    return back * (np.asarray(brain.dataobj) > 0)
+
+
+def _moved(image: nib.Nifti1Image, grid: nib.Nifti1Image) -> Array:
+    """Bring an image to the grid, linearly; NaN becomes 0."""
+    source = nib.Nifti1Image(np.asarray(image.dataobj, dtype=np.float32), image.affine)
+    return np.nan_to_num(np.asarray(resample(source, grid).dataobj, dtype=np.float32))
+
+
+def _grid(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Return an empty image with the field of view of `image`, 1 mm voxels, axes to the right, front and top."""
+    canonical = nib.as_closest_canonical(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine))
+    size = nib.affines.voxel_sizes(canonical.affine)
+    shape = np.ceil(np.array(canonical.shape) * size / GRID_MM - 1e-3).astype(int)
+    affine = nib.affines.rescale_affine(canonical.affine, canonical.shape, GRID_MM, shape)
+    return nib.Nifti1Image(np.zeros(tuple(shape), np.uint8), affine)
+
+
+def _averaged(image: nib.Nifti1Image, like: nib.Nifti1Image) -> Array:
+    """Bring an image to another grid; where that is coarser, each voxel is the mean of what it covers."""
+    widths = [max(1, round(float(size) / GRID_MM)) for size in nib.affines.voxel_sizes(like.affine)]
+    turn = nib.orientations.io_orientation(like.affine)[:, 0].argsort()
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    if max(widths) > 1:
+        data = ndimage.uniform_filter(data, [widths[axis] for axis in turn], mode="constant")
+    return np.asarray(resample(nib.Nifti1Image(data, image.affine), like).dataobj, dtype=np.float32)
+
+
+@cache
+def _session(trees: str | None) -> InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+    options.inter_op_num_threads = 1
+    with as_file(files("bids_app") / "data" / "lesions" / TREES) as path:
+        source = trees or str(path)
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
