@@ -268,7 +268,7 @@ class Settings:
     )
 
     output_level: OutputLevel = option(
-        "standard",
+        "full",
         "Which files of a visit are kept. minimal: lesion masks, tables and the maps that the group level reads; "
         "standard: all images; full: the transforms to and from the template too.",
         room="How to run",

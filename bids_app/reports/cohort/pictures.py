@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
-DROPPED = {f"{SVG}metadata", f"{SVG}title", f"{SVG}style"}
+DROPPED = {f"{SVG}{name}" for name in ("metadata", "title", "style", "script", "foreignObject")}
 PIXELS = 1.4  # of a point at full width
 REFERENCE = re.compile(r"url\(#([^)]*)\)")
 
