@@ -101,6 +101,7 @@ def of_page(page, program):
     return [[c.own[0], *c.own[1]] for c in OWN if c.page == page and c.own[0] == program]
 
 
+@pytest.mark.slow
 def test_a_cohort_as_the_first_hour_makes_it(programs, tmp_path):
     made = of_page("first-hour.md", "demyelin-phantom")
     study = next(words for words in made if "study-b" in words)
