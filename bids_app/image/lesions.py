@@ -221,6 +221,9 @@ BELIEF_CENTRE = 0.15
 BELIEF_SPREAD = 0.04
 BELIEF_LOGITS = (-4.0, 5.0)
 CALIBRATION = 1.4
+USUAL_BELIEF = 0.34  # upper quartile of sure lesion voxels; .27 to .335 in the patients trained on
+SURE, ENOUGH = 0.9, 20
+TREES_PER_BRIGHTNESS = 3.0
 OWN_THRESHOLD = 0.15
 OWN_PEAK = 0.95
 
@@ -229,7 +232,8 @@ def own_probability(inputs: LesionInputs, trees: Path | None = None) -> Array:
     """Return the probability of Demyelin's own method: trees and weighted belief.
 
     The logits of both are averaged and scaled so that the probability is calibrated: the trees know more, the
-    belief does not depend on who they were trained on.
+    belief does not depend on who they were trained on. Where a scan's lesions are brighter than those, their
+    blurred rims are as bright as other people's lesions: both logits are then lowered (`brightness`).
 
     Parameters
     ----------
@@ -244,9 +248,28 @@ def own_probability(inputs: LesionInputs, trees: Path | None = None) -> Array:
         0 to 1; 0 outside the brain.
     """
     known = classifier_probability(inputs.flair, inputs.t1w, inputs.brain, inputs.wm_prior, inputs.gm, trees)
-    belief = np.clip((weighted_belief(inputs) - BELIEF_CENTRE) / BELIEF_SPREAD, *BELIEF_LOGITS)
-    both = (special.logit(np.clip(known, 1e-4, 1 - 1e-4)) + belief) / 2
+    belief = weighted_belief(inputs)
+    bright = brightness(known, belief)
+    first = special.logit(np.clip(known, 1e-4, 1 - 1e-4)) - TREES_PER_BRIGHTNESS * (bright - 1)
+    second = np.clip((belief / bright - BELIEF_CENTRE) / BELIEF_SPREAD, *BELIEF_LOGITS)
+    both = (first + second) / 2
     return special.expit(CALIBRATION * both) * (_array(inputs.brain) > 0)
+
+
+def brightness(known: Array, belief: Array) -> float:
+    """Return how much brighter sure lesion voxels are than in the patients trained on; 1 where they are not.
+
+    Parameters
+    ----------
+    known : ndarray, (x, y, z)
+        Probability by the trees.
+    belief : ndarray, (x, y, z)
+        Weighted belief.
+    """
+    sure = belief[(known >= SURE) & (belief > BELIEF_CENTRE)]
+    if sure.size < ENOUGH:
+        return 1.0
+    return max(1.0, float(np.percentile(sure, 75)) / USUAL_BELIEF)
 
 
 METHODS: dict[str, Method] = {
@@ -280,7 +303,13 @@ METHODS: dict[str, Method] = {
             "demyelin",
             "Demyelin: boosted trees on intensities at several scales and place, averaged with weighted belief.",
             own_probability,
-            {"belief_centre": BELIEF_CENTRE, "belief_width": BELIEF_SPREAD, "peak": OWN_PEAK},
+            {
+                "belief_centre": BELIEF_CENTRE,
+                "belief_width": BELIEF_SPREAD,
+                "usual_belief": USUAL_BELIEF,
+                "trees_per_brightness": TREES_PER_BRIGHTNESS,
+                "peak": OWN_PEAK,
+            },
             threshold=OWN_THRESHOLD,
             peak=OWN_PEAK,
             learned=True,

@@ -218,6 +218,8 @@ def draw_pictures(visit: Derived, target: Path) -> Iterator[tuple[dict[str, Any]
         Its file.
     """
     for picture in PICTURES:
+        if picture.background.startswith(TEMPLATE) and not visit.has(picture.layers[0].image):
+            continue  # a template is always there: such a picture is for its first layer
         try:
             background = _image(visit, picture.background)
         except InputError:

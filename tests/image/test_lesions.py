@@ -12,7 +12,16 @@ import pytest
 from scipy import ndimage
 
 from bids_app.errors import InputError
-from bids_app.image.lesions import METHODS, LesionInputs, drop_small, own_probability, peaked, segment_lesions
+from bids_app.image.lesions import (
+    METHODS,
+    USUAL_BELIEF,
+    LesionInputs,
+    brightness,
+    drop_small,
+    own_probability,
+    peaked,
+    segment_lesions,
+)
 from bids_app.phantom.lesion_inputs import phantom_inputs
 
 
@@ -218,3 +227,12 @@ def test_real_patients(patients, sub, least):
     scores = {method.name: dice(mask_of(inputs, method=method), truth) for method in [*METHODS.values(), own]}
     assert scores["demyelin"] >= least
     assert scores["demyelin"] > scores["belief-threshold"]
+
+
+def test_brightness_grows_with_the_belief_of_sure_voxels_and_is_never_below_one():
+    known = np.zeros((6, 6, 6), np.float32)
+    known[:3] = 0.95
+    dim, bright = np.full(known.shape, 0.2, np.float32), np.full(known.shape, 0.68, np.float32)
+    assert brightness(known, dim) == 1
+    assert brightness(known, bright) == pytest.approx(0.68 / USUAL_BELIEF)
+    assert brightness(known * 0.5, bright) == 1  # nothing sure
