@@ -66,7 +66,7 @@ def blur(data: torch.Tensor, sigma: float) -> torch.Tensor:
     return out[:, 0]
 
 
-def place(rng, anatomy: AnatomyFiles, lesions: np.ndarray | None) -> tuple[tuple[slice, ...], np.ndarray]:
+def place(rng, anatomy: AnatomyFiles, lesions: np.ndarray | None) -> tuple[slice, ...]:
     """Choose the block a patch is cut from, more often than not around a lesion."""
     shape = np.array(anatomy.maps.shape[1:])
     points = None
@@ -78,7 +78,7 @@ def place(rng, anatomy: AnatomyFiles, lesions: np.ndarray | None) -> tuple[tuple
     else:
         centre = rng.integers(SIDE // 2 - 12, shape - SIDE // 2 + 13)
     centre = np.clip(centre, 12, shape - 12)
-    return tuple(slice(c - REACH, c + REACH) for c in centre), centre
+    return tuple(slice(c - REACH, c + REACH) for c in centre)
 
 
 def cut(data: np.ndarray, box: tuple[slice, ...]) -> torch.Tensor:
@@ -239,12 +239,12 @@ def make_patch(rng, anatomy: AnatomyFiles, real_share: float) -> dict[str, np.nd
     """Return a block: `flair`, `t1w` (None in a third), `brain`, `prior`, `gm`, `lesion` and `known`."""
     real = anatomy.real is not None and rng.random() < real_share
     if real:
-        box, _ = place(rng, anatomy, anatomy.real[2])
+        box = place(rng, anatomy, anatomy.real[2])
         drawn = cut(anatomy.real, box)
     else:
         which = rng.integers(len(anatomy.shapes))
         blank = rng.random() < 0.1
-        box, _ = place(rng, anatomy, None if blank else anatomy.shapes[which])
+        box = place(rng, anatomy, None if blank else anatomy.shapes[which])
         drawn = cut(anatomy.shapes[which : which + 1], box) * (0.0 if blank else 1 / 255)
         if not blank and rng.random() < 0.3:
             other = rng.integers(len(anatomy.shapes))

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from bids_app.derivatives import load_image as load
 from bids_app.interfaces.files import keep, keep_table
-
-if TYPE_CHECKING:
-    pass
 
 
 class Found(NamedTuple):

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bids_app.derivatives import load_image as load
 from bids_app.interfaces.files import Table, keep_table
-
-if TYPE_CHECKING:
-    pass
-
 
 NAWM_INDEX = 117  # after AAL's 116 regions
 

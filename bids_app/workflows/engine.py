@@ -10,7 +10,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from typing import Any
 import psutil
 from nipype import config
 
+from bids_app import __version__
 from bids_app.errors import InputError
 from bids_app.progress import say
 from bids_app.settings import Settings
 from bids_app.workflows.plugin import SafeMultiProcPlugin, choose_plugin
+from bids_app.workflows.step import FAILURE
 from bids_app.workflows.watch import Watch
 
 
@@ -57,6 +59,38 @@ def work_folder(settings: Settings) -> Iterator[Path]:
     if not own or found.st_mode & stat.S_IWOTH or not os.access(folder, os.W_OK):
         raise InputError(f"--work-dir {folder}: must be yours and writable by you alone (chmod 700)")
     yield folder
+
+
+def run_graph(
+    build: Callable[[str], Any], name: str, settings: Settings, work: Path, watch: Watch | None = None
+) -> Path:
+    """Build a graph in its folder of the work folder and run it, without the failures that an earlier run left.
+
+    Parameters
+    ----------
+    build : callable
+        From the graph's name to the nipype workflow.
+    name : str
+        What the graph's folder is called, after the version.
+    settings : Settings
+    work : Path
+        Folder for intermediate files.
+    watch : Watch, optional
+        Who is told of the steps.
+
+    Returns
+    -------
+    Path
+        The graph's folder, where failed steps left their reasons.
+    """
+    name = f"demyelin_{__version__.replace('.', '_')}_{name}"
+    for left in (work / name).rglob(FAILURE):
+        left.unlink()
+    configure(settings, work)
+    workflow = build(name)
+    workflow.base_dir = str(work)
+    execute(workflow, settings, watch)
+    return work / name
 
 
 def execute(workflow: Any, settings: Settings, watch: Watch | None = None) -> None:

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from nipype import Workflow
 
-from bids_app import __version__
 from bids_app import interfaces as steps
 from bids_app.derivatives import atomic, load_image, save_image
 from bids_app.derivatives.dataset import write_sidecar
@@ -24,7 +23,7 @@ from bids_app.errors import VisitError
 from bids_app.progress import say
 from bids_app.settings import Settings
 from bids_app.workflows.plugin import KILLED
-from bids_app.workflows.step import FAILURE, add_step, node_name, read_failure
+from bids_app.workflows.step import add_step, node_name, read_failure
 
 SINCE = "since"  # of the description of a pair's files, and of its done record
 IMAGES = ("t1w", "flair", "brain", "dseg", "lesion_labels")
@@ -259,7 +258,7 @@ def run_pairs(
     failed : dict of str to str
         Why others could not be.
     """
-    from bids_app.workflows.engine import configure, execute
+    from bids_app.workflows.engine import run_graph
     from bids_app.workflows.watch import Watch
 
     due = []
@@ -269,16 +268,15 @@ def run_pairs(
             due.append(pair)
     if not due:
         return [], {}
-    name = f"demyelin_pairs_{__version__.replace('.', '_')}"
-    for left in (work / name).rglob(FAILURE):
-        left.unlink()
-    configure(settings, work)
-    workflow = init_pairs_wf(due, settings=settings, name=name)
-    workflow.base_dir = str(work)
-    execute(workflow, settings, Watch({node_name(pair.name): pair.name for pair in due}))
+
+    def build(name: str) -> Workflow:
+        return init_pairs_wf(due, settings=settings, name=name)
+
+    watch = Watch({node_name(pair.name): pair.name for pair in due})
+    folder = run_graph(build, "pairs", settings, work, watch)
     failed = {}
     for pair in due:
         if not is_done(settings.output_dir, pair.name, pair.inputs, _results(settings)):
-            failure = read_failure(work / name / node_name(pair.name))
+            failure = read_failure(folder / node_name(pair.name))
             failed[pair.name] = failure["reason"] if failure else KILLED
     return [pair.name for pair in due if pair.name not in failed], failed

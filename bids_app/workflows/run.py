@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bids_app import __version__
+from nipype import Workflow
+
 from bids_app.derivatives.dataset import refuse_links_out, start_dataset
 from bids_app.derivatives.files import remove_partials, write_text
 from bids_app.derivatives.names import LEVELS
@@ -19,9 +20,9 @@ from bids_app.errors import DemyelinError, InputError, VisitError
 from bids_app.layout import Visit, find_visits
 from bids_app.progress import say, showing
 from bids_app.settings import ONLY_GIVEN, Settings, digest
-from bids_app.workflows.engine import configure, execute, work_folder
+from bids_app.workflows.engine import run_graph, work_folder
 from bids_app.workflows.plugin import KILLED
-from bids_app.workflows.step import FAILURE, node_name, read_failure
+from bids_app.workflows.step import node_name, read_failure
 from bids_app.workflows.validate import validate
 from bids_app.workflows.watch import Watch
 
@@ -213,18 +214,15 @@ def _run_batch(
     """Run one graph of visits and sort them into done and failed."""
     from bids_app.workflows.visit import init_cohort_wf
 
-    name = f"demyelin_{__version__.replace('.', '_')}_{digest(settings.results())[:8]}"
-    for left in (work / name).rglob(FAILURE):
-        left.unlink()
-    configure(settings, work)
-    workflow = init_cohort_wf(visits, settings=settings, name=name)
-    workflow.base_dir = str(work)
-    execute(workflow, settings, watch)
+    def build(name: str) -> Workflow:
+        return init_cohort_wf(visits, settings=settings, name=name)
+
+    folder = run_graph(build, digest(settings.results())[:8], settings, work, watch)
     for visit in visits:
         if _is_done(visit, settings):
             outcome.done.append(visit.name)
             continue
-        failure = read_failure(work / name / node_name(visit.name))
+        failure = read_failure(folder / node_name(visit.name))
         if failure:
             log = settings.output_dir / "logs" / f"{visit.name}_crash.txt"
             with contextlib.suppress(OSError):  # a full disk must not hide how the other visits went
