@@ -203,7 +203,7 @@ def _visit(
             others = ", ".join(path.name for path in paths[1:])
             notes.append(f"several {query['suffix']} images: used {paths[0].name}, left out {others}")
     visit = Visit(person, session, chosen["flair"], chosen["t1w"])
-    mask, told = choose_mask(masks.images.get(visit.name, []), visit.name, masks.source)
+    mask, told = choose_mask(masks.images.get(visit.name, []), visit.name, masks.source, visit.images)
     return replace(visit, given=mask, notes=tuple(notes + told))
 
 

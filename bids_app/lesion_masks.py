@@ -53,13 +53,14 @@ def by_visit(paths: Sequence[Path], folder: Path) -> dict[str, list[Path]]:
 
 
 def choose_mask(
-    paths: Sequence[Path], name: str, source: str | None = None
+    paths: Sequence[Path], name: str, source: str | None = None, scans: Sequence[Path] = ()
 ) -> tuple[GivenMask | None, list[str]]:
     """Choose a visit's lesion mask among its files.
 
     The first kind of which there is one counts: masks named as in BIDS (`label-L` or `label-lesion`, suffix `mask` or
     `roi`), LST-AI's (`seg-lst`), SAMSEG's label image (`seg.mgz`), nnU-Net's (the visit's name alone), other names
-    with `lesion` or `wmh` in them. Files in another space than the scans' are left out.
+    with `lesion` or `wmh` in them. Files in another space than the scans' are left out; of several of a kind, one on
+    a scan's own grid comes first.
 
     Parameters
     ----------
@@ -69,6 +70,8 @@ def choose_mask(
         The visit's prefix, e.g. `sub-01_ses-1`.
     source : str, optional
         Who made them, where the dataset says so; else the files' names tell.
+    scans : sequence of Path, optional
+        The visit's T1w and FLAIR.
 
     Returns
     -------
@@ -83,9 +86,29 @@ def choose_mask(
     if not found:
         lost = [path.name for path in paths if path not in native and _recognise(path, name, 0)]
         return None, [f"lesion mask {one} is not in T1w or FLAIR space: not used" for one in lost[:1]]
-    chosen = found[0]._replace(source=source or found[0].source)
+    chosen = _on_a_scans_grid(found, scans)
+    chosen = chosen._replace(source=source or chosen.source)
     extra = [f"several lesion masks: used {chosen.path.name}"] if len(found) > 1 else []
     return chosen, [f"lesion mask from {chosen.path.name} (made by: {chosen.source})", *extra]
+
+
+def _on_a_scans_grid(masks: Sequence[GivenMask], scans: Sequence[Path]) -> GivenMask:
+    """Return the first mask that has a scan's grid; the first of all where none has or there is nothing to choose."""
+    if len(masks) == 1:
+        return masks[0]
+    return next((mask for mask in masks if any(_same_grid(mask.path, scan) for scan in scans)), masks[0])
+
+
+def _same_grid(mask: Path, scan: Path) -> bool:
+    """Tell whether shape and affine (to 0.05 mm) agree; an unreadable file is reported when the visit is processed."""
+    import nibabel as nib
+    import numpy as np
+
+    try:
+        one, other = nib.load(mask), nib.load(scan)
+        return bool(one.shape[:3] == other.shape[:3] and np.allclose(one.affine, other.affine, atol=0.05))  # type: ignore[attr-defined]
+    except Exception:
+        return False
 
 
 def _space(path: Path) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from bids_app.lesion_masks import by_visit, choose_mask, dataset_source, list_images
@@ -74,3 +76,19 @@ def test_of_several_the_one_on_the_scans_own_name_and_it_is_told(tmp_path):
     )
     assert mask.path.name == f"{VISIT}_label-L_mask.nii.gz"
     assert any("several lesion masks" in note for note in notes)
+
+
+def test_of_several_the_one_on_a_scans_grid(tmp_path):
+    """Demyelin's own derivatives hold a mask on the grid worked on, nobody's scan, and one on the FLAIR's."""
+
+    def image(name, size):
+        path = tmp_path / name
+        nib.save(nib.Nifti1Image(np.zeros((size, 4, 4), np.uint8), np.eye(4)), path)
+        return path
+
+    flair = image("flair.nii.gz", 5)
+    masks = [image(f"{VISIT}_label-L_mask.nii.gz", 9), image(f"{VISIT}_space-FLAIR_label-L_mask.nii.gz", 5)]
+    mask, _ = choose_mask(masks, VISIT, scans=[flair])
+    assert mask.path == masks[1]
+    mask, _ = choose_mask(masks, VISIT, scans=[image("other.nii.gz", 7), tmp_path / "absent.nii.gz"])
+    assert mask.path == masks[0]  # refused later, with the grids told
