@@ -66,3 +66,15 @@ def test_equations_are_mathml(site):
 def test_search_works_from_disk(site):
     assert (site / "search" / "search_index.js").is_file()
     assert 'src="vendor/iframe-worker.js"' in (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_word_typed_into_the_search_finds_its_page(site, open_page):
+    opened = open_page(site / "index.html")
+    opened.page.get_by_role("textbox", name="Search").click()
+    opened.page.keyboard.type("ChaCo")
+    found = opened.page.locator(".md-search-result__link").first
+    found.wait_for()
+    assert opened.outside() == []
+    found.click()
+    opened.page.wait_for_url(lambda url: "index.html" not in url)
+    assert "chaco" in opened.page.locator("article").inner_text().lower()

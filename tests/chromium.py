@@ -1,4 +1,4 @@
-"""A browser for the reports: opened from disk, every complaint and every request written down."""
+"""A browser for reports and documentation: opened from disk, every complaint and every request written down."""
 
 from __future__ import annotations
 
