@@ -27,46 +27,20 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
     dict of str to Result
         Files to publish, by their key in `names.OUTPUTS`.
     """
-    tissues, lesions, registered = anatomy.tissues, anatomy.lesions, anatomy.registered
-    t1w = anatomy.head.image if visit.t1w else None
-    brain = {"brain": anatomy.brain, "lesions": lesions.mask}
+    tissues, lesions = anatomy.tissues, anatomy.lesions
     parcels = add_step(
         graph,
         steps.parcellate,
         mem_gb=MEM_GB["image"],
-        inverse=registered.inverse,
+        inverse=anatomy.registered.inverse,
         wm=tissues.wm,
+        brain=anatomy.brain,
+        lesions=lesions.mask,
         atlas=settings.atlas,
-        **brain,
     )
     regions = {"parcels": parcels.parcels, "regions": parcels.regions, "nawm": parcels.nawm}
-    described = add_step(
-        graph,
-        steps.describe_lesions,
-        mem_gb=MEM_GB["image"],
-        lesions=lesions.mask,
-        probability=lesions.probability,
-        flair=anatomy.flair,
-        gm=tissues.gm,
-        csf=tissues.csf,
-        inverse=registered.inverse,
-        **regions,
-    )
-    spread = add_step(
-        graph,
-        steps.to_other_spaces,
-        mem_gb=MEM_GB["image"],
-        flair=anatomy.flair,
-        gm=tissues.gm,
-        probability=lesions.probability,
-        forward=registered.forward,
-        flair_scan=visit.flair,
-        template=settings.template,
-        resolution=settings.resolution,
-        t1w=t1w,
-        to_t1w=anatomy.to_t1w,
-        **brain,
-    )
+    described = _add_lesion_table(graph, anatomy, regions)
+    spread = _add_spaces(graph, visit, settings, anatomy)
     quality = _add_quality(graph, visit, anatomy, described)
     files = {
         "brain": anatomy.brain,
@@ -89,6 +63,42 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
     if visit.t1w is None:
         return files
     return files | _add_tables(graph, settings, anatomy, parcels, spread)
+
+
+def _add_lesion_table(graph: Workflow, anatomy: Anatomy, regions: dict[str, Result]) -> Handle:
+    """Add the table of lesions: where each lies and how it differs from the white matter."""
+    return add_step(
+        graph,
+        steps.describe_lesions,
+        mem_gb=MEM_GB["image"],
+        lesions=anatomy.lesions.mask,
+        probability=anatomy.lesions.probability,
+        flair=anatomy.flair,
+        gm=anatomy.tissues.gm,
+        csf=anatomy.tissues.csf,
+        inverse=anatomy.registered.inverse,
+        **regions,
+    )
+
+
+def _add_spaces(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy) -> Handle:
+    """Add lesions on the FLAIR's own grid, and lesions and belief in template space."""
+    return add_step(
+        graph,
+        steps.to_other_spaces,
+        mem_gb=MEM_GB["image"],
+        flair=anatomy.flair,
+        gm=anatomy.tissues.gm,
+        brain=anatomy.brain,
+        lesions=anatomy.lesions.mask,
+        probability=anatomy.lesions.probability,
+        forward=anatomy.registered.forward,
+        flair_scan=visit.flair,
+        template=settings.template,
+        resolution=settings.resolution,
+        t1w=anatomy.head.image if visit.t1w else None,
+        to_t1w=anatomy.to_t1w,
+    )
 
 
 def _add_quality(graph: Workflow, visit: Visit, anatomy: Anatomy, described: Handle) -> Handle:
