@@ -195,7 +195,7 @@ def init_pairs_wf(pairs: Sequence[Pair], *, settings: Settings, name: str) -> Wo
             "inputs": {path.name: fingerprint(path) for path in pair.inputs},
             "sources": [f"bids::{path.relative_to(settings.output_dir).as_posix()}" for path in pair.inputs],
         }
-        add_step(graph, finish_pair, files=compared_files(compared), plan=plan)
+        add_step(graph, finish_pair, always=True, files=compared_files(compared), plan=plan)
         whole.add_nodes([graph])
     return whole
 

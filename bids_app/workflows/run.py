@@ -50,7 +50,9 @@ class Outcome:
             pages = [f"{output_dir}/sub-*.html"]
         lines += [f"report  {page}" for page in pages]
         if self.failed:
-            lines.append(f"details {output_dir}/logs/*_crash.txt; run the same command again to retry")
+            told = any((output_dir / "logs" / f"{name}_crash.txt").exists() for name in self.failed)
+            details = f"details {output_dir}/logs/*_crash.txt; " if told else ""
+            lines.append(f"{details}run the same command again to retry")
         return "\n".join(lines)
 
 

@@ -164,7 +164,9 @@ class Handle:
         return Result(self._node, name)
 
 
-def add_step(graph: Workflow, function: Callable[..., Any], *, mem_gb: Any = 1.0, **inputs: Any) -> Handle:
+def add_step(
+    graph: Workflow, function: Callable[..., Any], *, mem_gb: Any = 1.0, always: Any = False, **inputs: Any
+) -> Handle:
     """Add a function to a graph as the node of its name.
 
     Parameters
@@ -175,10 +177,13 @@ def add_step(graph: Workflow, function: Callable[..., Any], *, mem_gb: Any = 1.0
         See `Step`.
     mem_gb : float
         Peak memory, for the admission of steps.
+    always : bool
+        Run it in every run, also where a kept work folder holds its result: what it writes lies elsewhere.
     **inputs
         Values, or `Result`s of steps added before.
     """
-    node = Node(Step(function, **inputs), function.__name__, mem_gb=mem_gb, n_procs=1)
+    step = Step(function, **inputs)
+    node = Node(step, function.__name__, mem_gb=mem_gb, n_procs=1, overwrite=always or None)
     graph.add_nodes([node])
     for name, value in inputs.items():
         entries = (

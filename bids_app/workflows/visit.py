@@ -55,6 +55,7 @@ def init_visit_wf(visit: Visit, *, settings: Settings) -> Workflow:
         graph,
         finish,
         mem_gb=MEM_GB["image"],
+        always=True,
         files=files,
         notes=anatomy.notes,
         t1w=visit.t1w,

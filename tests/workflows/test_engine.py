@@ -15,7 +15,7 @@ from bids_app import cli
 from bids_app.errors import InputError, VisitError
 from bids_app.workflows.engine import configure, execute, work_folder
 from bids_app.workflows.plugin import KILLED, choose_plugin
-from bids_app.workflows.step import FAILURE, Step
+from bids_app.workflows.step import FAILURE, Step, add_step
 
 
 class Made(NamedTuple):
@@ -78,6 +78,25 @@ def test_step_runs_and_is_reused_until_its_file_changes(settings, graph, tmp_pat
     (tmp_path / "source.txt").write_text("cd")
     execute(graph(twice=(double, {"times": 2})), settings)
     assert made.read_text() == "cdcd"
+
+
+def publish(text: Path, place: str) -> Made:
+    Path(place).write_text(text.read_text())
+    return Made(Path(place))
+
+
+def test_step_that_writes_elsewhere_runs_in_every_run(settings, tmp_path):
+    """A done record was damaged or the results deleted, and the work folder kept: they are written again."""
+    source, place = tmp_path / "source.txt", tmp_path / "published.txt"
+    source.write_text("ab")
+    for _ in range(2):
+        visit = Workflow("sub_01")
+        add_step(visit, publish, always=True, text=source, place=str(place))
+        whole = Workflow("run", base_dir=str(tmp_path / "work"))
+        whole.add_nodes([visit])
+        execute(whole, settings)
+        assert place.read_text() == "ab"
+        place.unlink()
 
 
 def test_failed_step_leaves_its_reason_and_the_others_go_on(settings, graph, tmp_path):
