@@ -3,6 +3,7 @@
 The columns are taken in an order of priority; each is kept unless it correlates with one kept before it. Blocks of
 columns are compared with all later ones that still stand, in single precision; a pair so near the threshold that
 rounding could decide is compared again in double precision, so that the outcome is that of double precision throughout.
+Where even that could go either way (counts and rounded values give correlations of exactly 0.8), pandas' `corr` decides.
 The full correlation matrix (63 GB at study A's width) never exists.
 
 Most pairs are settled by fewer rows than there are: a correlation is at most the part of it that the first rows make,
@@ -17,6 +18,7 @@ import tempfile
 import numba
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
@@ -27,6 +29,7 @@ BLOCK = 256  # columns compared at once with all that stand
 STRIP = 8192  # columns whose correlations with a block are held at once
 IN_MEMORY = 600_000_000  # bytes of standardised columns; more are kept in a temporary file
 HEAD = 0.45  # share of the rows that the bound is taken from
+TIE = 1e-12  # a correlation so near the threshold depends on the order of summation
 MOSTLY = 0.92  # share of columns still standing below which they are moved together
 
 
@@ -53,14 +56,14 @@ def greedy_keep_first(X: Floats, order: Index, threshold: float) -> Index:
     while standing.any():
         block = np.flatnonzero(standing)[:BLOCK]
         exact = standardised(X, columns[block])
-        stands_for = _thin(exact, threshold)
+        stands_for = _thin(X, columns[block], exact, threshold)
         representative[columns[block]] = columns[block[stands_for]]
         kept = np.flatnonzero(stands_for == np.arange(len(block)))
         standing[: block[-1] + 1] = False
         for start in range(block[-1] + 1, len(columns), STRIP):
             part = slice(start, min(start + STRIP, len(columns)))
             again = _Strip(X, columns[part], rows[part], standing[part])
-            hit, by = again.dropped_by(rows[block[kept]], exact[kept], threshold)
+            hit, by = again.dropped_by(rows[block[kept]], exact[kept], columns[block[kept]], threshold)
             representative[columns[part][hit]] = columns[block[kept]][by]
             standing[part][hit] = False
         if np.count_nonzero(standing) < MOSTLY * (len(columns) - block[-1] - 1):
@@ -102,15 +105,24 @@ def _move_together(rows: Singles, standing: npt.NDArray[np.bool_]) -> Singles:
     return rows[: len(left)]
 
 
-def _thin(exact: Doubles, threshold: float) -> Index:
+def _thin(X: Floats, columns: Index, exact: Doubles, threshold: float) -> Index:
     """Return for each row of a block the row of the block that stands for it."""
-    above = np.abs(exact @ exact.T) > threshold
+    r = np.abs(exact @ exact.T)
     stands_for = np.arange(len(exact), dtype=np.intp)
     for row in range(len(exact)):
         if stands_for[row] == row:
-            later = np.flatnonzero(above[row, row + 1 :]) + row + 1
-            stands_for[later[stands_for[later] == later]] = row
+            later = np.flatnonzero(stands_for[row + 1 :] == np.arange(row + 1, len(exact))) + row + 1
+            stands_for[later[_exceed(r[row, later], threshold, X, columns[row], columns[later])]] = row
     return stands_for
+
+
+def _exceed(r: Doubles, threshold: float, X: Floats, one: np.intp, others: Index) -> npt.NDArray[np.bool_]:
+    """Return which absolute correlations of one column with others exceed the threshold."""
+    above = r > threshold
+    for k in np.flatnonzero(np.abs(r - threshold) <= TIE):
+        pair = X[:, np.sort([one, others[k]])].astype(np.float64)
+        above[k] = abs(pd.DataFrame(pair).corr().iat[0, 1]) > threshold
+    return above
 
 
 class _Strip:
@@ -119,16 +131,18 @@ class _Strip:
     def __init__(self, X: Floats, columns: Index, rows: Singles, standing: npt.NDArray[np.bool_]) -> None:
         self.X, self.columns, self.rows, self.standing = X, columns, rows, standing
 
-    def dropped_by(self, kept: Singles, exact: Doubles, threshold: float) -> tuple[Index, Index]:
+    def dropped_by(
+        self, kept: Singles, exact: Doubles, numbers: Index, threshold: float
+    ) -> tuple[Index, Index]:
         """Return which columns of the strip go, and which kept row is the first to make each go.
 
-        `kept` and `exact` are the same rows in single and in double precision.
+        `kept` and `exact` are the same rows in single and in double precision, `numbers` their columns.
         """
         margin = (self.X.shape[0] + 16) * float(np.finfo(np.float32).eps)  # bounds single precision's error
         near = np.flatnonzero(self._possible(kept, threshold - margin) & self.standing)
         r = np.abs(kept @ self.rows[near].T)
         above = r > threshold
-        self._settle(above, np.abs(r - np.float32(threshold)) <= margin, near, exact, threshold)
+        self._settle(above, np.abs(r - np.float32(threshold)) <= margin, near, exact, numbers, threshold)
         hit = above.any(axis=0)
         return near[hit], above.argmax(axis=0)[hit]
 
@@ -144,6 +158,7 @@ class _Strip:
         doubtful: npt.NDArray[np.bool_],
         near: Index,
         exact: Doubles,
+        numbers: Index,
         threshold: float,
     ) -> None:
         """Decide doubtful pairs in double precision, in place."""
@@ -153,7 +168,9 @@ class _Strip:
         precise = standardised(self.X, self.columns[near[which]])
         for row in np.flatnonzero(doubtful.any(axis=1)):
             pairs = np.flatnonzero(doubtful[row, which])
-            above[row, which[pairs]] = np.abs(precise[pairs] @ exact[row]) > threshold
+            r = np.abs(precise[pairs] @ exact[row])
+            others = self.columns[near[which[pairs]]]
+            above[row, which[pairs]] = _exceed(r, threshold, self.X, numbers[row], others)
 
 
 def _length(rows: Singles) -> Singles:

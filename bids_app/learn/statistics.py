@@ -19,10 +19,11 @@ KAPPA_BANDS = (
     (0.2, "slight"),
     (0.4, "fair"),
     (0.6, "moderate"),
-    (0.8, "substantial"),
+    (np.nextafter(0.8, 1), "substantial"),  # 0.8 itself is not above
     (np.inf, "almost perfect"),
 )
 BOOTSTRAPS = 2000
+ROUNDING = 1e-12  # relative to the values, differences below it are none
 
 
 class Kappa(NamedTuple):
@@ -118,7 +119,8 @@ def rm_anova_gg(values: npt.ArrayLike) -> Anova:
     -------
     Anova
         F, degrees of freedom and P after Greenhouse and Geisser (1959, Psychometrika 24:95), epsilon, and
-        partial eta squared, SS_condition / (SS_condition + SS_error).
+        partial eta squared, SS_condition / (SS_condition + SS_error). Where all conditions are the same, F, P and
+        partial eta squared are NaN.
 
     Raises
     ------
@@ -133,7 +135,10 @@ def rm_anova_gg(values: npt.ArrayLike) -> Anova:
     residual = data - data.mean(axis=1, keepdims=True) - data.mean(axis=0) + data.mean()
     error = np.sum(residual**2)
     df1, df2 = k - 1, (n - 1) * (k - 1)
-    f = (condition / df1) / (error / df2) if error > 0 else np.inf
+    nothing = ROUNDING**2 * np.sum(data**2)
+    if condition <= nothing and error <= nothing:
+        return Anova(np.nan, df1, df2, np.nan, 1.0, np.nan)
+    f = (condition / df1) / (error / df2) if error > nothing else np.inf
     epsilon = gg_epsilon(data)
     p = float(stats.f.sf(f, epsilon * df1, epsilon * df2))
     return Anova(float(f), epsilon * df1, epsilon * df2, p, epsilon, float(condition / (condition + error)))
@@ -178,7 +183,9 @@ def median_test(*samples: npt.ArrayLike) -> float:
     return float(stats.median_test(*(np.asarray(s, dtype=np.float64) for s in samples), ties="below").pvalue)
 
 
-def ancova_adjusted_p(value: npt.ArrayLike, group: npt.ArrayLike, covariates: pd.DataFrame) -> float:
+def ancova_adjusted_p(
+    value: npt.ArrayLike, group: npt.ArrayLike, covariates: pd.DataFrame | npt.ArrayLike
+) -> float:
     """Return the P value of a group difference adjusted for covariates (study A: age, sex and TIV).
 
     The F test of a linear model with and without the group.
@@ -189,13 +196,13 @@ def ancova_adjusted_p(value: npt.ArrayLike, group: npt.ArrayLike, covariates: pd
         What is compared.
     group : array-like, (n,)
         Labels.
-    covariates : DataFrame, (n, c)
+    covariates : DataFrame or array-like, (n, c)
         Numeric columns.
     """
     import statsmodels.api as sm
 
     dummies = pd.get_dummies(pd.Series(np.asarray(group)), drop_first=True).to_numpy(dtype=np.float64)
-    base = sm.add_constant(covariates.to_numpy(dtype=np.float64), has_constant="add")
+    base = sm.add_constant(np.asarray(covariates, dtype=np.float64), has_constant="add")
     outcome = np.asarray(value, dtype=np.float64)
     full = sm.OLS(outcome, np.column_stack([base, dummies])).fit()
     return float(full.compare_f_test(sm.OLS(outcome, base).fit())[1])

@@ -81,6 +81,19 @@ def test_collinearity_at_the_threshold_itself_keeps_both():
     assert filter_.representatives_ == {"a": "c"}
 
 
+@pytest.mark.parametrize(("threshold", "rows"), [(0.5, 12), (0.6, 10)])
+def test_correlations_of_exactly_the_threshold_are_as_pandas_has_them(threshold, rows):
+    rng = np.random.default_rng(4)
+    X = pd.DataFrame(rng.integers(0, 2, (rows, 600)).astype(float))
+    r = X.corr().abs().to_numpy()
+    assert np.count_nonzero(np.abs(r - threshold) < 1e-12) > 300
+    kept = []
+    for column in range(X.shape[1]):
+        if not (r[column, kept] > threshold).any():
+            kept.append(column)
+    assert np.flatnonzero(CollinearityFilter(threshold).fit(X).keep_).tolist() == kept
+
+
 def test_covariates_explain_nothing_of_the_z_scores():
     rng = np.random.default_rng(1)
     table = pd.DataFrame({"age": rng.uniform(20, 60, 80), "sex": rng.integers(0, 2, 80)}).astype(float)
@@ -95,6 +108,8 @@ def test_stability_keeps_columns_of_unknown_reliability():
     table = pd.DataFrame(np.eye(4), columns=list("abcd"))
     kept = StabilityFilter(icc={"a": 0.95, "b": 0.89, "c": 0.9}).fit(table).transform(table)
     assert kept.columns.tolist() == ["a", "c", "d"]
+    unknown = pd.Series({"a": 0.95, "b": np.nan, "c": 0.1})
+    assert StabilityFilter(unknown).fit(table).get_support().tolist() == [True, True, False, True]
 
 
 def test_lasso_finds_the_planted_columns_and_keeps_one_of_noise():
@@ -130,6 +145,14 @@ def test_a_weight_on_the_last_rows_is_not_lost_by_the_bound_from_the_first():
     X[:, 20] = -X[:, 3]
     order = rng.permutation(40)
     np.testing.assert_array_equal(greedy_keep_first(X, order, 0.8), brute_force(X, order, 0.8))
+
+
+def test_lasso_takes_any_whole_number_and_refuses_unknown_rules():
+    rng = np.random.default_rng(3)
+    X, y = rng.standard_normal((60, 30)), rng.standard_normal(60)
+    assert LassoSelect(rule=np.int64(7)).fit(X, y).get_support().sum() >= 7
+    with pytest.raises(ValueError, match="rule is"):
+        LassoSelect(rule="2se").fit(X, y)
 
 
 def test_lasso_keeps_as_many_columns_as_asked_for_from_noise_too():

@@ -51,6 +51,7 @@ def test_mcnemar_gives_study_b_p_values():
         (0.279, "fair"),
         (0.414, "moderate"),
         (0.680, "substantial"),
+        (0.8, "substantial"),
         (0.81, "almost perfect"),
     ],
 )
@@ -109,6 +110,14 @@ def test_epsilon_is_1_for_two_conditions_and_bounded(rng):
         rm_anova_gg([[1, np.nan], [2, 3]])
 
 
+def test_conditions_that_are_all_the_same_do_not_differ(rng):
+    same = np.repeat(rng.normal(size=(40, 1)) * 1.1, 4, axis=1)
+    for values in (same, np.ones((5, 3))):
+        found = rm_anova_gg(values)
+        assert np.isnan([found.f, found.p, found.partial_eta2]).all()
+    assert rm_anova_gg(same + [0.0, 0.0, 0.0, 1.0]).f == np.inf
+
+
 def test_icc_agrees_with_pingouin(rng):
     pingouin = pytest.importorskip("pingouin")
     ratings = rng.normal(size=(12, 1, 3)) + 0.4 * rng.normal(size=(12, 4, 3)) + [[[0.0, 0.5, 1.0]]]
@@ -128,6 +137,7 @@ def test_median_test_and_ancova(rng):
     only_age = 2 * age + rng.normal(size=200)
     covariates = pd.DataFrame({"age": age})
     assert ancova_adjusted_p(only_age, group, covariates) > 0.01
+    assert ancova_adjusted_p(only_age, group, age[:, None]) == ancova_adjusted_p(only_age, group, covariates)
     assert ancova_adjusted_p(only_age + (group == "a"), group, covariates) < 0.001
 
 

@@ -148,13 +148,13 @@ class StabilityFilter(ColumnSelector):
 
     Parameters
     ----------
-    icc : mapping of str or int to float, optional
-        Intraclass correlation by column; columns without one stay.
+    icc : mapping or Series of str or int to float, optional
+        Intraclass correlation by column; columns without one, or with NaN, stay.
     threshold : float
         The lowest that stays.
     """
 
-    def __init__(self, icc: Mapping[Column, float] | None = None, threshold: float = 0.9) -> None:
+    def __init__(self, icc: Mapping[Column, float] | pd.Series | None = None, threshold: float = 0.9) -> None:
         self.icc = icc
         self.threshold = threshold
 
@@ -162,8 +162,8 @@ class StabilityFilter(ColumnSelector):
         """Note which of the table's columns are stable; the values play no part."""
         validate_data(self, X, dtype=PRECISIONS)
         names = list(X.columns) if isinstance(X, pd.DataFrame) else range(self.n_features_in_)
-        known = self.icc or {}
-        self.keep_ = np.array([known.get(name, 1.0) >= self.threshold for name in names], dtype=bool)
+        known = {} if self.icc is None else dict(self.icc)
+        self.keep_ = np.array([not known.get(name, 1.0) < self.threshold for name in names], dtype=bool)
         return self
 
 
