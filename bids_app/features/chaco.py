@@ -51,7 +51,7 @@ class Disconnection(NamedTuple):
     Attributes
     ----------
     regions : DataFrame, (regions, 6)
-        Columns as in `COLUMNS`.
+        Columns as in `COLUMNS`; rows are labelled by the regions' values in the atlas.
     pairs : DataFrame
         A row per pair of regions with streamlines between them: region_a, region_b, chaco, n_streamlines.
     damaged : ndarray, (n,), bool
@@ -99,12 +99,15 @@ def chaco(
     Raises
     ------
     InputError
-        If the lesion image is not 3D, or no part of the lesions lies in the brain.
+        If the lesion image is not 3D, no part of the lesions lies in the brain, or the atlas has no region or
+        lies elsewhere in space than the streamlines.
     """
     if definition not in ("nemo2", "nemo1"):
         raise ValueError(f"definition is 'nemo2' or 'nemo1', not {definition!r}")
     if not isinstance(atlas, Atlas):
         atlas = label_atlas(atlas)
+    if atlas.regions.empty:
+        raise InputError("atlas image: it is empty, there is no region to describe")
     values, notes = lesion_on_grid(lesion, connectome, weighted=weighted)
     damage = _damage(values, connectome)
     ends = end_labels(connectome, atlas, end_radius)
@@ -126,9 +129,8 @@ def chaco(
     total, hit = per_region(np.ones(len(a))), per_region(weight.astype(np.float64))
     regions = _summary(total, hit, connectome.card["GroupAverage"])
     pairs = _pairs(np.minimum(a, b), np.maximum(a, b), weight, atlas.regions["name"].to_numpy())
-    return Disconnection(
-        pd.concat([atlas.regions.reset_index(drop=True), regions], axis=1), pairs, damage >= 0.5, notes
-    )
+    table = pd.concat([atlas.regions.reset_index(drop=True), regions], axis=1)
+    return Disconnection(table.set_axis(pd.Index(index)), pairs, damage >= 0.5, notes)
 
 
 def streamline_damage(
@@ -210,6 +212,8 @@ def end_labels(connectome: Connectome, atlas: Atlas, radius: float = 0.0) -> npt
         to_voxel = np.linalg.inv(atlas.image.affine)
         at = np.floor(nib.affines.apply_affine(to_voxel, connectome.ends.reshape(-1, 3)) + 0.5).astype(int)
         inside = ((at >= 0) & (at < labels.shape)).all(axis=1)
+        if not inside.any():
+            raise InputError("atlas image: no streamline ends on its grid; bring it to template space")
         found = np.zeros(len(at), np.int32)
         found[inside] = labels[tuple(at[inside].T)]
         connectome.cache[key] = (

@@ -89,8 +89,18 @@ def checked(tractogram: Tractogram, name: str) -> Tractogram:
 
 
 def from_list(streamlines: Any) -> Tractogram:
-    """Return a sequence of (k, 3) arrays in RAS mm as one tractogram."""
-    lines = [np.asarray(line, dtype=np.float32).reshape(-1, 3) for line in streamlines]
+    """Return a sequence of (k, 3) arrays in RAS mm as one tractogram.
+
+    Raises
+    ------
+    InputError
+        If one has another shape.
+    """
+    lines = [np.asarray(line, dtype=np.float32) for line in streamlines]
+    for number, line in enumerate(lines):
+        if line.size and (line.ndim != 2 or line.shape[1] != 3):
+            raise InputError(f"streamlines: streamline {number} has shape {line.shape}; points need x, y, z")
+    lines = [line.reshape(-1, 3) for line in lines]
     offsets = np.concatenate([[0], np.cumsum([len(line) for line in lines])]).astype(np.int64)
     return Tractogram(np.concatenate(lines) if lines else np.empty((0, 3), np.float32), offsets)
 

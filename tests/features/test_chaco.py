@@ -46,6 +46,24 @@ def test_a_plain_label_image_is_an_atlas_named_by_its_labels():
     broken = nib.Nifti1Image(np.full(SHAPE, 0.5), atlas.image.affine)
     with pytest.raises(InputError, match="whole-number labels"):
         chaco(lesion_at((5, 0, 0)), connectome, broken)
+    assert plain.index.tolist() == plain["index"].tolist() == present.tolist()
+
+
+def test_an_atlas_that_cannot_be_used_is_refused():
+    labels = np.asanyarray(toy_atlas().image.dataobj)
+    far = nib.affines.from_matvec(np.eye(3), [200, 0, 0])
+    for image, words in (
+        (nib.Nifti1Image(labels, far), "no streamline ends on its grid"),
+        (nib.Nifti1Image(np.zeros_like(labels), np.eye(4)), "empty"),
+    ):
+        with pytest.raises(InputError, match=words):
+            chaco(lesion_at((5, 0, 0)), toy(), image)
+
+
+@pytest.mark.parametrize("columns", [2, 4, 6])
+def test_streamlines_need_three_coordinates(columns):
+    with pytest.raises(InputError, match=r"streamline 0 has shape \(6, "):
+        from_list([np.zeros((6, columns))])
 
 
 def test_nemo1_counts_streamlines_within_a_region_once():

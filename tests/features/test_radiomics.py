@@ -199,6 +199,7 @@ def test_voxels_without_a_value_elsewhere_count_as_zero():
 def test_threads_change_nothing():
     image, labels = nifti(picture((24, 22, 22))), nifti(blocks((24, 22, 22)))
     pd.testing.assert_frame_equal(extract(image, labels), extract(image, labels, n_jobs=3))
+    pd.testing.assert_frame_equal(extract(image, labels), extract(image, labels, n_jobs=-1))
 
 
 def test_normalisation_inside_a_mask_does_not_see_the_background():
@@ -326,6 +327,42 @@ def test_parameters_that_pyradiomics_refuses():
     image, labels = nifti(picture((20, 20, 20))), nifti(np.pad(np.ones((8, 8, 8), np.uint8), 6))
     with pytest.raises(InputError, match="not accepted by pyradiomics"):
         extract(image, labels, settings=changed(binwidth=5))
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"binWidth": -5}, "binWidth: -5; it must be a number above 0"),
+        ({"binWidth": "wide"}, "binWidth: 'wide'"),
+        ({"binCount": 2.5}, "binCount: 2.5; it must be a whole number above 0"),
+        ({"gldm_a": 1.5}, "gldm_a: 1.5"),
+        ({"minimumROIDimensions": 4}, "minimumROIDimensions: 4; it must be 1, 2 or 3"),
+        ({"sigma": 2.0}, "sigma: 2.0; it must be a list of numbers above 0"),
+        ({"normalizeScale": "a"}, "normalizeScale: 'a'"),
+    ],
+)
+def test_impossible_values_are_told_before_anything_is_measured(setting, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        changed(**setting)
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({"setting": setting}))
+    with pytest.raises(InputError, match=f"settings.json: radiomics setting {words}"):
+        RadiomicsSettings.from_file(path)
+
+
+def test_values_of_an_image_type_are_checked_too():
+    with pytest.raises(InputError, match="wavelet: 'nope'; it must be the name of a discrete wavelet"):
+        RadiomicsSettings.from_dict({"imageType": {"Wavelet": {"wavelet": "nope"}}})
+    changed(binWidth=np.float32(4), binCount=None, gldm_a=np.int16(1))
+
+
+def test_image_types_that_pyradiomics_leaves_out_are_told():
+    pytest.importorskip("radiomics")
+    image, labels = nifti(picture((20, 20, 20))), nifti(np.pad(np.ones((8, 8, 8), np.uint8), 6))
+    types = {"Original": {}, "LBP2D": {}}  # which needs force2D
+    settings = RadiomicsSettings.from_dict({"imageType": types, "featureClass": {"firstorder": ["Mean"]}})
+    with pytest.warns(RadiomicsWarning, match="image type LBP2D has no features"):
+        assert list(extract(image, labels, settings=settings)) == ["original_firstorder_Mean"]
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from joblib import effective_n_jobs
 
 from bids_app.errors import InputError
 from bids_app.features.radiomics.catalogue import CLASSES, KERNEL_ORDER
@@ -51,7 +52,7 @@ def extract(
     mask : Nifti1Image, (x, y, z), optional
         Where mean and standard deviation are taken from with the setting `normalizeInsideMask`.
     n_jobs : int
-        Threads. The values do not depend on it.
+        Threads, -1 for one per processor. The values do not depend on it.
 
     Returns
     -------
@@ -70,7 +71,7 @@ def extract(
     names = _names(codes, label_names)
     box = bounding_box(codes)
     usable = _usable(image, find_regions(codes, names, box), names, box, settings.setting)
-    itk = to_itk(image)
+    itk, n_jobs = to_itk(image), effective_n_jobs(n_jobs)
     if settings.uncovered():
         rows = extract_with_pyradiomics(itk, codes, usable, settings)
         return rows.reindex(list(names)).set_axis(_index(names, named=label_names is not None))

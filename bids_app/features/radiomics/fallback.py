@@ -78,4 +78,20 @@ def extract_with_pyradiomics(
                 f"region {region.name} has no radiomics (NaN): {error}", RadiomicsWarning, stacklevel=3
             )
     table = pd.DataFrame.from_dict(rows, orient="index")
-    return table[[name for name in table if not str(name).startswith("diagnostics_")]].astype(np.float64)
+    table = table[[name for name in table if not str(name).startswith("diagnostics_")]].astype(np.float64)
+    if rows:
+        _tell_lacking([str(name) for name in table], settings)
+    return table
+
+
+def _tell_lacking(columns: list[str], settings: RadiomicsSettings) -> None:
+    """Warn of image types that pyradiomics left out: it only logs that a package is missing."""
+    found = {name.split("_")[0].replace("-", "").lower() for name in columns}
+    for image_type in settings.image_types:
+        if not any(name.startswith(image_type.lower()) for name in found):
+            warnings.warn(
+                f"image type {image_type} has no features: pyradiomics lacks a package for it (LBP2D: scikit-image; "
+                "LBP3D: trimesh), or the image is too small or not to be taken so (LBP2D: force2D)",
+                RadiomicsWarning,
+                stacklevel=4,
+            )

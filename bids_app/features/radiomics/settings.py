@@ -10,6 +10,7 @@ from typing import Any
 
 from bids_app.errors import InputError
 from bids_app.features.radiomics.catalogue import CLASSES, GLCM, MCC, SUBBANDS
+from bids_app.features.radiomics.values import check_values
 
 # at these values (or left out) a setting changes nothing for the engine
 NEUTRAL: dict[str, tuple[object, ...]] = {
@@ -56,6 +57,10 @@ class RadiomicsSettings:
     feature_classes: Mapping[str, tuple[str, ...]]
     setting: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for setting in (self.setting, *self.image_types.values()):
+            check_values(setting)
+
     @classmethod
     def from_file(cls, path: str | Path) -> RadiomicsSettings:
         """Read a pyradiomics parameter file (YAML or JSON).
@@ -63,7 +68,7 @@ class RadiomicsSettings:
         Raises
         ------
         InputError
-            If the file cannot be read or is not a parameter file.
+            If the file cannot be read, is not a parameter file, or a setting has an impossible value.
         """
         import yaml
 
@@ -79,7 +84,10 @@ class RadiomicsSettings:
             raise InputError(f"{path}: each section must list names and values")
         if content.get("voxelSetting"):
             raise InputError(f"{path}: voxelSetting makes feature maps; this extracts one value per region")
-        return cls.from_dict(content)
+        try:
+            return cls.from_dict(content)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> RadiomicsSettings:
