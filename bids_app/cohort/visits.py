@@ -70,14 +70,16 @@ class Cohort:
         return self.table.columns
 
 
-def read_cohort(derivatives: Path, participants: Path, *, columns: Mapping[str, str] | None = None) -> Cohort:
+def read_cohort(
+    derivatives: str | Path, participants: str | Path, *, columns: Mapping[str, str] | None = None
+) -> Cohort:
     """Read the cohort of a derivative dataset.
 
     Parameters
     ----------
-    derivatives : Path
+    derivatives : str or Path
         Root of Demyelin's derivatives.
-    participants : Path
+    participants : str or Path
         `participants.tsv` of the raw dataset; `phenotype/*.tsv` and `sub-*/sub-*_sessions.tsv` beside it are read
         too.
     columns : mapping of str to str, optional
@@ -90,13 +92,19 @@ def read_cohort(derivatives: Path, participants: Path, *, columns: Mapping[str, 
     Raises
     ------
     InputError
-        If there are no finished visits, the table cannot be read or lacks a mapped column, a participant is
-        in it twice, or a number is text.
+        If there are no finished visits, the table cannot be read, lists none of their participants or lacks a
+        mapped column, a participant is in it twice, or a number is text.
     """
+    derivatives, participants = Path(derivatives), Path(participants)
     names = columns or {}
     found = _find_visits(derivatives)
     table = _read_table(participants, KEYS[:1], names)
     visits = found.merge(table, on="participant_id", how="left", validate="many_to_one")
+    if not set(found["participant_id"]) & set(table["participant_id"]):
+        raise InputError(
+            f"{participants}: lists none of the participants with derivatives ({found['participant_id'].iloc[0]} ...); "
+            "column participant_id needs their names, with sub-"
+        )
     notes = []
     unknown = sorted(set(found["participant_id"]) - set(table["participant_id"]))
     if unknown:

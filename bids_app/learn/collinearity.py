@@ -3,7 +3,7 @@
 The columns are taken in an order of priority; each is kept unless it correlates with one kept before it. Blocks of
 columns are compared with all later ones that still stand, in single precision; a pair so near the threshold that
 rounding could decide is compared again in double precision, so that the outcome is that of double precision throughout.
-Where even that could go either way (counts and rounded values give correlations of exactly 0.8), pandas' `corr` decides.
+Where even that could go either way (counts give correlations of exactly 0.8), pandas' `corr` decides.
 The full correlation matrix (63 GB at study A's width) never exists.
 
 Most pairs are settled by fewer rows than there are: a correlation is at most the part of it that the first rows make,
@@ -121,7 +121,7 @@ def _exceed(r: Doubles, threshold: float, X: Floats, one: np.intp, others: Index
     above = r > threshold
     for k in np.flatnonzero(np.abs(r - threshold) <= TIE):
         pair = X[:, np.sort([one, others[k]])].astype(np.float64)
-        above[k] = abs(pd.DataFrame(pair).corr().iat[0, 1]) > threshold
+        above[k] = np.abs(pd.DataFrame(pair).corr().to_numpy()[0, 1]) > threshold
     return above
 
 

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from bids_app.derivatives import save_image, write_table
 from bids_app.errors import InputError
@@ -326,3 +327,9 @@ def test_threshold_is_mean_plus_sd_of_training_brain_voxels():
     assert again.threshold_ == fitted.threshold_
     with pytest.raises(ValueError, match="brain mask's shape"):
         fitted.transform(maps[:, :5])
+    with pytest.raises(NotFittedError):
+        LesionFrequency().transform(maps)
+    maps[3, 5] = np.nan  # a threshold of NaN would find no lesion anywhere
+    for action in (fitted.transform, lambda maps: LesionFrequency().fit(maps, mask)):
+        with pytest.raises(ValueError, match="belief map 3 holds NaN"):
+            action(maps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
 
 from bids_app.errors import InputError
@@ -167,3 +167,21 @@ def test_folds_refuse_what_cannot_be_dealt():
         cv_folds(y, patients, 5, 0)
     with pytest.raises(InputError, match=r"only one class \(RRMS\)"):
         cv_folds(y[:20], None, 5, 0)
+
+
+def test_maps_as_lists_and_folds_as_a_splitter(small):
+    maps, y = small[:2]
+    np.testing.assert_array_equal(chi2_rank(maps.tolist(), y)[0], chi2_rank(maps, y)[0])
+    splitter = StratifiedKFold(4)
+    few = {"sizes": [4], "C": [1], "gamma": [0.5], "seed": 0}
+    by_splitter = sweep(maps, y, cv=splitter, **few)
+    by_hand = sweep(maps, y, cv=splitter.split(maps, y), **few)
+    np.testing.assert_array_equal(by_splitter.decisions, by_hand.decisions)
+
+
+def test_unknown_scales_and_lengths_that_differ_are_refused(small):
+    maps, y = small[:2]
+    with pytest.raises(ValueError, match="gamma_scale"):
+        sweep(maps, y, sizes=[4], gamma_scale="mean", cv=4, seed=0)
+    with pytest.raises(ValueError, match="inconsistent"):
+        sweep(maps, y[:-1], sizes=[4], cv=4, seed=0)

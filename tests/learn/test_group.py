@@ -82,6 +82,11 @@ def edit(tmp_path, dataset, change) -> Path:
         (lambda t: pd.concat([t, t.head(1)]), "is there twice"),
         (lambda t: t.assign(age="old"), "column age holds 'old', not a number"),
         (lambda t: t.rename(columns={"participant_id": "subject"}), "column participant_id is missing"),
+        (lambda t: t.head(0), "lists none of the participants with derivatives"),
+        (
+            lambda t: t.assign(participant_id=t["participant_id"].str.removeprefix("sub-")),
+            r"lists none of the participants with derivatives \(sub-",
+        ),
     ],
 )
 def test_bad_participants_tables_are_one_clear_line(tmp_path, dataset, change, words):
@@ -105,7 +110,7 @@ def test_own_column_names_are_mapped(tmp_path, dataset):
 
 def test_participants_on_one_side_only_are_noted(tmp_path, dataset):
     path = edit(tmp_path, dataset, lambda t: t.replace({"participant_id": {"sub-01": "sub-99"}}))
-    cohort = read_cohort(dataset[1], path)
+    cohort = read_cohort(str(dataset[1]), str(path))
     assert len(cohort.visits) == 22
     assert any("sub-01" in note for note in cohort.notes)
     assert any("sub-99" in note for note in cohort.notes)

@@ -71,6 +71,7 @@ def chi2_rank(
     Numerator and denominator are whole numbers that a double holds exactly (up to several thousand scans), so
     voxels with equal statistics are ties whatever their counts.
     """
+    maps = np.asarray(maps)
     classes, code = np.unique(np.asarray(y), return_inverse=True)
     if len(classes) != 2 or len(code) != len(maps):
         raise ValueError(f"need one of two classes per map; got {len(classes)} classes, {len(code)} values")

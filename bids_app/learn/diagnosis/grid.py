@@ -30,6 +30,10 @@ class Grid:
     gamma_scale: GammaScale = "paper"
     kernel: Kernel = "rbf"
 
+    def __post_init__(self) -> None:
+        if self.gamma_scale not in ("paper", "median"):
+            raise ValueError(f"gamma_scale is 'paper' or 'median', not {self.gamma_scale!r}")
+
     @property
     def c(self) -> npt.NDArray[np.float64]:
         """Penalties, ascending."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.model_selection import BaseCrossValidator, check_cv
+from sklearn.utils.validation import check_consistent_length
 
 from bids_app.errors import InputError
 from bids_app.learn.diagnosis.engine import (
@@ -39,7 +41,7 @@ def sweep(
     C: Sequence[float] = PAPER_GRID,
     gamma: Sequence[float] = PAPER_GRID,
     gamma_scale: GammaScale = "paper",
-    cv: int | Sequence[Fold] = 10,
+    cv: int | Iterable[Fold] | BaseCrossValidator = 10,
     seed: int,
 ) -> Sweep:
     """Choose C and gamma of an RBF machine for each number of ranked voxels (study B, 4.2, 4.3).
@@ -61,8 +63,8 @@ def sweep(
     gamma_scale : {"paper", "median"}
         `paper` uses the values of gamma as they are; `median` divides them by the median squared distance
         between training scans at that number of voxels.
-    cv : int or sequence of (train, test)
-        Number of stratified, shuffled folds, or the folds themselves.
+    cv : int, iterable of (train, test), or splitter
+        Number of stratified, shuffled folds, the folds themselves, or a splitter of scikit-learn that makes them.
     seed : int
         Seed of the shuffling.
 
@@ -76,6 +78,8 @@ def sweep(
     ------
     InputError
         If there are not two classes, or fewer scans or patients of a class than folds.
+    ValueError
+        If maps, y and groups differ in length.
 
     Warns
     -----
@@ -83,7 +87,11 @@ def sweep(
         If at some number of voxels no gamma of the grid leaves a kernel between scans.
     """
     maps, y = np.asarray(maps, dtype=bool), np.asarray(y)
-    folds = cv_folds(y, groups, cv, seed) if isinstance(cv, int) else list(cv)
+    check_consistent_length(maps, y, groups)
+    if isinstance(cv, int | np.integer):
+        folds = cv_folds(y, groups, int(cv), seed)
+    else:
+        folds = list(check_cv(cv).split(maps, y, groups))
     grid = Grid(tuple(sizes), tuple(C), tuple(gamma), gamma_scale)
     every = np.arange(len(maps))
     result = search(MapView(maps, y), y, grid, every, folds, inside_folds=groups is not None)

@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from bids_app.learn.diagnosis.engine import (
     MapView,
@@ -60,7 +61,7 @@ class LesionFrequency(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the shapes differ, or no voxel is inside the mask.
+            If there are no maps, their shapes differ, no voxel is inside the mask, or a value there is not finite.
         """
         self.mask_ = _volume(brain_mask) > 0
         values = self._inside(belief_maps)
@@ -72,13 +73,17 @@ class LesionFrequency(TransformerMixin, BaseEstimator):
 
     def transform(self, belief_maps: Any) -> npt.NDArray[np.bool_]:
         """Return lesion maps at brain voxels, shape (n, n_brain_voxels), in C order of the mask."""
+        check_is_fitted(self)
         return self._inside(belief_maps) > self.threshold_
 
     def _inside(self, belief_maps: Any) -> npt.NDArray[np.float64]:
         maps = [_volume(one) for one in belief_maps]
-        if not self.mask_.any() or any(one.shape != self.mask_.shape for one in maps):
+        if not maps or not self.mask_.any() or any(one.shape != self.mask_.shape for one in maps):
             raise ValueError(f"belief maps must have the brain mask's shape {self.mask_.shape}, not empty")
-        return np.array([one[self.mask_] for one in maps], dtype=np.float64)
+        values = np.array([one[self.mask_] for one in maps], dtype=np.float64)
+        if not (known := np.isfinite(values).all(axis=1)).all():
+            raise ValueError(f"belief map {int(np.argmin(known))} holds NaN or infinite values in the brain")
+        return values
 
 
 def _volume(image: Any) -> npt.NDArray[Any]:

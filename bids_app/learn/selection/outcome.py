@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -71,13 +70,13 @@ class LassoSelect(OutcomeSelector):
 
     def fit(self, X: Any, y: Any, groups: npt.ArrayLike | None = None) -> LassoSelect:
         """Learn from an (n, p) table, (n,) outcomes and, where patients have several rows, (n,) patients."""
-        if self.rule not in ("1se", "min") and not isinstance(self.rule, Integral):
+        if self.rule not in ("1se", "min") and not isinstance(self.rule, int | np.integer):
             raise ValueError(f"rule is '1se', 'min' or a number of columns, not {self.rule!r}")
         array, outcome = self._read(X, y)
         patients = np.arange(len(outcome)) if groups is None else np.asarray(groups)
         Z = _unit_variance(array)
         centred = (outcome - outcome.mean()).astype(Z.dtype)
-        if isinstance(self.rule, Integral):
+        if isinstance(self.rule, int | np.integer):
             self.alpha_, self.coef_ = self._keeping(Z, centred, int(self.rule))
         else:
             self.alpha_, self.coef_ = self._cross_validated(Z, centred, patients)
