@@ -98,7 +98,10 @@ def cohen_kappa(a: npt.ArrayLike, b: npt.ArrayLike) -> Kappa:
     table = pd.crosstab(first, second).reindex(index=labels, columns=labels, fill_value=0).to_numpy()
     if np.count_nonzero(table) == 1 and len(labels) == 1:
         return Kappa(1.0, "almost perfect", np.nan, np.nan)
-    found = cohens_kappa(table)
+    with np.errstate(
+        invalid="ignore", divide="ignore"
+    ):  # its variance where agreement is perfect or by chance
+        found = cohens_kappa(table)
     return Kappa(float(found.kappa), kappa_band(found.kappa), float(found.kappa_low), float(found.kappa_upp))
 
 

@@ -17,6 +17,7 @@ from bids_app.learn.edss import Options, run
 from bids_app.learn.edss.apply import apply_models
 from bids_app.learn.edss.patients import include
 from bids_app.learn.edss.scores import conformal_width, pearson, quantise, weighted_kappa
+from bids_app.learn.edss.sets import split
 
 SMALL = Options(outer=4, permutations=0)
 REGIONS = ("Precentral_L", "Thalamus_R", "Caudate_L", "NAWM")
@@ -255,6 +256,23 @@ def test_fewer_patients_than_folds_and_a_single_site_are_told_and_run():
     assert result.tables["predictions"]["predicted"].notna().all()
     with pytest.raises(InputError, match="no patient is left to train on"):
         run(cohort, seed=1, cv=4, external_site="a", options=SMALL)
+
+
+@pytest.mark.parametrize("column", ["days_to_edss", "days_since_relapse", "days_since_steroids"])
+def test_the_thirtieth_day_counts_as_within_thirty_days(column):
+    visits = make_cohort(12).visits.assign(**{column: [0, 29, 30, 31, 400, np.nan] * 2})
+    kept = set(include(visits)[0][column].fillna(-1))
+    assert kept == ({0, 29, 30, -1} if column == "days_to_edss" else {31, 400, -1})
+
+
+def test_patients_scanned_at_both_sites_are_on_one_side():
+    visits = make_cohort(40, sessions=2).visits
+    visits["site"] = np.where(np.arange(80) < 61, "a", "b")  # sub-030 was at both
+    sets = split(visits, "b", 0.2, seed=1)
+    who = {name: set(visits["participant_id"].iloc[rows]) for name, rows in sets.items()}
+    assert "sub-030" in who["external"]
+    assert not who["external"] & (who["training"] | who["internal"])
+    assert sum(map(len, sets.values())) == len(visits)
 
 
 def test_empty_columns_and_gaps_do_not_stop_the_rest():

@@ -59,6 +59,11 @@ def test_kappa_bands_of_study_b(kappa, band):
     assert kappa_band(kappa) == band
 
 
+@pytest.mark.filterwarnings("error")
+def test_kappa_where_raters_never_agree_is_0_without_warnings():
+    assert cohen_kappa(["a", "a"], ["b", "b"]).kappa == 0
+
+
 def test_kappa_by_hand():
     first = np.repeat(["a", "a", "b", "b"], [20, 5, 10, 15])
     second = np.repeat(["a", "b", "a", "b"], [20, 5, 10, 15])

@@ -113,12 +113,12 @@ def _rules() -> list[tuple[str, str, str, Rule]]:
             "no relapse within 30 days before",
             "recent relapse",
             "days_since_relapse",
-            lambda v: ~v["days_since_relapse"].between(0, DAYS, inclusive="left"),
+            lambda v: ~v["days_since_relapse"].between(0, DAYS),
         ),
         (
             "no steroids within 30 days before",
             "recent steroids",
             "days_since_steroids",
-            lambda v: ~v["days_since_steroids"].between(0, DAYS, inclusive="left"),
+            lambda v: ~v["days_since_steroids"].between(0, DAYS),
         ),
     ]

@@ -20,15 +20,16 @@ def split(
 ) -> dict[str, npt.NDArray[np.intp]]:
     """Return the rows of the training, internal and external set, patients whole.
 
-    The internal test is drawn within three bands of EDSS, so that it covers the scale.
+    Who was scanned at the external site is tested there with all visits, wherever the others were. The internal test is drawn within three bands of EDSS, so that it covers the scale.
     """
     external = np.zeros(len(visits), bool)
     if external_site is not None:
-        sites = visits["site"].astype(str) if "site" in visits else pd.Series(dtype=str)
-        if external_site not in set(sites):
-            known = ", ".join(sorted(set(sites))) or "no column site"
-            raise InputError(f"--external-site {external_site}: participants.tsv has {known}")
-        external = (sites == external_site).to_numpy()
+        sites = visits["site"].astype("string") if "site" in visits else pd.Series(dtype="string")
+        if external_site not in (known := sorted(set(sites.dropna()))):
+            told = ", ".join(known) or "no column site"
+            raise InputError(f"--external-site {external_site}: participants.tsv has {told}")
+        there = visits["participant_id"][sites.eq(external_site).fillna(False)]
+        external = visits["participant_id"].isin(there).to_numpy()
     own = visits[~external].groupby("participant_id")["edss"].mean().sort_index()
     if own.empty:
         raise InputError(f"--external-site {external_site}: no patient is left to train on")
