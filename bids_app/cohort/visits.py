@@ -23,6 +23,7 @@ NUMBERS = (
     "days_since_relapse",
     "days_since_steroids",
 )
+TEXTS = ("sex", "site", "diagnosis", "disease_course")  # site 1 is not 1.0, even beside one that is unknown
 KEYS = ("participant_id", "session_id")
 OLDEST = "89+"  # how BIDS writes ages above 89
 
@@ -142,12 +143,11 @@ def _find_visits(derivatives: Path) -> pd.DataFrame:
 
 def _read_table(path: Path, keys: Sequence[str], columns: Mapping[str, str]) -> pd.DataFrame:
     """Read a table of participants, sessions or phenotypes with Demyelin's column names, one row per key."""
+    texts = dict.fromkeys([*KEYS, *(columns.get(name, name) for name in TEXTS)], str)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # more cells than the header has names
-            table = pd.read_csv(
-                path, sep="\t", dtype=dict.fromkeys(KEYS, str), na_values=["n/a"], index_col=False
-            )
+            table = pd.read_csv(path, sep="\t", dtype=texts, na_values=["n/a"], index_col=False)
     except FileNotFoundError as error:
         raise InputError(
             f"{path}: missing; the group level needs it for age, sex, diagnosis and edss"

@@ -13,6 +13,7 @@ from bids_app.cli import main
 from bids_app.cohort import read_cohort
 from bids_app.derivatives import write_json, write_table
 from bids_app.errors import InputError
+from bids_app.learn.diagnosis.scans import select_scans
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,8 @@ def test_classes_and_acute_scans_are_chosen_on_the_command_line(dataset, capsys)
     bids, out = dataset
     command = [str(bids), str(out), "group", "--analysis", "diagnosis"]
     assert main([*command, "--classes", "RRMS", "MOGAD"]) == 2
+    assert "found RRMS" in capsys.readouterr().err
+    assert main([*command, "--classes", "RRMS", "RRMS"]) == 2
     assert "found RRMS" in capsys.readouterr().err
     assert main([*command, "--acute", "relapse"]) == 2
     assert "column relapse (acute scans) is not in" in capsys.readouterr().err
@@ -106,6 +109,17 @@ def test_own_column_names_are_mapped(tmp_path, dataset):
     assert read_cohort(dataset[1], path, columns={"age": "age_at_scan"}).visits["age"].notna().all()
     with pytest.raises(InputError, match="column years"):
         read_cohort(dataset[1], path, columns={"age": "years"})
+
+
+def test_sites_and_labels_that_are_numbers_stay_as_written(tmp_path, dataset):
+    def change(table):
+        numbered = {"place": ["1"] * (len(table) - 1) + ["n/a"], "diagnosis": ["1", "0"] * (len(table) // 2)}
+        return table.assign(**numbered)
+
+    visits = read_cohort(dataset[1], edit(tmp_path, dataset, change), columns={"site": "place"}).visits
+    assert set(visits["site"].dropna()) == {"1"} and visits["site"].isna().any()
+    assert set(visits["diagnosis"]) == {"0", "1"}
+    assert select_scans(visits.astype({"diagnosis": int})).classes == ("0", "1")
 
 
 def test_participants_on_one_side_only_are_noted(tmp_path, dataset):

@@ -91,6 +91,7 @@ def select_scans(
             "participants.tsv: column diagnosis is missing; add one with each patient's diagnosis"
         )
     table, notes = visits.copy(), []
+    classes = tuple(dict.fromkeys(classes)) if classes else None
     if "session_id" not in table:
         table["session_id"] = np.nan
     table["visit"] = visit_names(table["participant_id"], table["session_id"])
@@ -99,7 +100,7 @@ def select_scans(
     if (~known).any():
         notes.append(f"{int((~known).sum())} visits without a diagnosis were left out")
     flow.append(flow_step("diagnosis known", table[known], len(table), "without a diagnosis"))
-    table = table[known]
+    table = table[known].astype({"diagnosis": str})  # numbers are labels too
     refuse_typos(table["diagnosis"].unique())
     if classes:
         kept = table[table["diagnosis"].isin(list(classes))]
@@ -111,7 +112,7 @@ def select_scans(
         flow.append(flow_step("acute scans", table[keep], len(table), "not within three months of a relapse"))
         table = table[keep]
     table = table.sort_values("visit", ignore_index=True)
-    chosen = tuple(classes) if classes else ordered_classes(table["diagnosis"].unique())
+    chosen = classes or ordered_classes(table["diagnosis"].unique())
     _check_patients(table, chosen)
     return Scans(table, chosen, notes, flow)
 
