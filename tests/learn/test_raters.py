@@ -108,6 +108,7 @@ def test_reads_a_good_table(tmp_path):
         (GOOD.replace("decision", "answer"), "column decision is missing"),
         (GOOD.replace("NMOSD", "n/a"), "line 3 has no decision"),
         ("", "cannot be read"),
+        (GOOD.splitlines()[0] + "\n", "holds no ratings"),
     ],
 )
 def test_bad_tables_are_one_clear_line(tmp_path, text, message):

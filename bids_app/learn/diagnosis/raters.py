@@ -58,6 +58,8 @@ def read_raters(path: Path, visits: Sequence[str], labels: Sequence[str]) -> pd.
 
 
 def _check(path: Path, ratings: pd.DataFrame, visits: Sequence[str], labels: Sequence[str]) -> None:
+    if ratings.empty:
+        raise InputError(f"{path}: holds no ratings; give a line per visit and rater")
     if ratings.isna().to_numpy().any():
         row, column = np.argwhere(ratings.isna().to_numpy())[0]
         raise InputError(

@@ -20,7 +20,8 @@ def split(
 ) -> dict[str, npt.NDArray[np.intp]]:
     """Return the rows of the training, internal and external set, patients whole.
 
-    Who was scanned at the external site is tested there with all visits, wherever the others were. The internal test is drawn within three bands of EDSS, so that it covers the scale.
+    Who was scanned at the external site is tested there with all visits, wherever the others were. The internal test
+    is drawn within three bands of EDSS, so that it covers the scale.
     """
     external = np.zeros(len(visits), bool)
     if external_site is not None:
