@@ -1,6 +1,7 @@
 """Models on disk: skops with a fixed list of allowed types, and a JSON card that vouches for the file.
 
-Never pickle: a model file may come from anybody. The hash in the card finds damage; what keeps a forged file from doing
+Never pickle: a model file may come from anybody. The hashes in the card find damage, of the file and of the card itself
+(order of the columns, classes, ranges: other values would give other predictions); what keeps a forged file from doing
 harm is that only the allowed types are ever built.
 """
 
@@ -24,6 +25,7 @@ import sklearn
 from bids_app import __version__
 from bids_app.derivatives import atomic, write_json
 from bids_app.errors import InputError
+from bids_app.settings import digest
 
 ALLOWED = {
     "bids_app.learn.ordinal.ProportionalOdds",
@@ -36,7 +38,8 @@ ALLOWED = {
     "sklearn.gaussian_process.kernels.WhiteKernel",
     "sklearn.tree._tree.Tree",
 }
-FORMAT = 2
+FORMAT = 3
+FREE = ("Description", "Licence")  # what the owner of a model may write anew
 KINDS = ("edss", "diagnosis")
 LOW_APPLICABILITY = 0.8
 LICENCE = "The trained model belongs to whoever trained it; state the data it came from."
@@ -93,12 +96,18 @@ def save_model(model: Model, stem: Path) -> list[Path]:
     content = _reproducible(dumps(model.parts))
     with atomic(target) as aside:
         aside.write_bytes(content)
-    write_json(
-        model.card
-        | {"Format": FORMAT, "DemyelinVersion": __version__, "Sha256": hashlib.sha256(content).hexdigest()},
-        card,
-    )
+    told = model.card | {
+        "Format": FORMAT,
+        "DemyelinVersion": __version__,
+        "Sha256": hashlib.sha256(content).hexdigest(),
+    }
+    write_json(told | {"CardSha256": _card_digest(told)}, card)
     return [target, card]
+
+
+def _card_digest(card: dict[str, Any]) -> str:
+    """Return the hash of a card without what may be written anew."""
+    return digest({name: value for name, value in card.items() if name not in (*FREE, "CardSha256")})
 
 
 def _reproducible(content: bytes) -> bytes:
@@ -170,6 +179,11 @@ def load_model(stem: Path) -> Model:
         raise InputError(f"{path}: not a model of this version of Demyelin; train it again")
     if hashlib.sha256(content).hexdigest() != card.get("Sha256"):
         raise InputError(f"{path}: does not match its card (changed or damaged); train it again")
+    if _card_digest(card) != card.get("CardSha256"):
+        raise InputError(
+            f"{path.with_suffix('.json')}: changed since it was written; only {' and '.join(FREE)} may be: put the "
+            "original card back, or train the model again"
+        )
     try:
         foreign = set(get_untrusted_types(data=content)) - ALLOWED
         if foreign:

@@ -108,10 +108,12 @@ def _move_together(rows: Singles, standing: npt.NDArray[np.bool_]) -> Singles:
 def _thin(X: Floats, columns: Index, exact: Doubles, threshold: float) -> Index:
     """Return for each row of a block the row of the block that stands for it."""
     r = np.abs(exact @ exact.T)
+    near = r > threshold - TIE
     stands_for = np.arange(len(exact), dtype=np.intp)
     for row in range(len(exact)):
-        if stands_for[row] == row:
-            later = np.flatnonzero(stands_for[row + 1 :] == np.arange(row + 1, len(exact))) + row + 1
+        later = np.flatnonzero(near[row, row + 1 :]) + row + 1
+        if stands_for[row] == row and later.size:
+            later = later[stands_for[later] == later]
             stands_for[later[_exceed(r[row, later], threshold, X, columns[row], columns[later])]] = row
     return stands_for
 

@@ -12,7 +12,7 @@ import pytest
 
 from bids_app.cohort.features import FeatureTable, column_table
 from bids_app.errors import InputError
-from bids_app.learn.artifact import load_model, load_models
+from bids_app.learn.artifact import _card_digest, load_model, load_models
 from bids_app.learn.edss import Options, run
 from bids_app.learn.edss.apply import apply_models
 from bids_app.learn.edss.patients import include
@@ -210,6 +210,18 @@ def test_damaged_foreign_or_unfit_models_are_refused(learned, tmp_path):
         applied(cohort, tmp_path)
 
 
+@pytest.mark.parametrize("change", [{"Columns": ["a"]}, {"IntervalHalfWidth90": 0.1}, {"Sites": []}])
+def test_cards_that_were_changed_are_refused_but_for_what_is_the_owners(learned, tmp_path, change):
+    learned.write(tmp_path)
+    stem = tmp_path / "models" / "edss-ridge"
+    card = json.loads(stem.with_suffix(".json").read_text())
+    stem.with_suffix(".json").write_text(json.dumps(card | {"Licence": "CC0", "Description": "ours"}))
+    assert load_model(stem).card["Licence"] == "CC0"
+    stem.with_suffix(".json").write_text(json.dumps(card | change))
+    with pytest.raises(InputError, match=r"edss-ridge.json: changed since it was written"):
+        load_model(stem)
+
+
 def _put_foreign_type(path, whole):
     """Let the file ask for a function that no model needs, with a card that vouches for it."""
     import hashlib
@@ -223,6 +235,7 @@ def _put_foreign_type(path, whole):
             archive.writestr(name, content)
     card = json.loads(path.with_suffix(".json").read_text())
     card["Sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    card["CardSha256"] = _card_digest(card)
     path.with_suffix(".json").write_text(json.dumps(card))
 
 
