@@ -206,6 +206,9 @@ def test_damaged_foreign_or_unfit_models_are_refused(learned, tmp_path):
     cohort.visits["disease_course"] = "PPMS"
     with pytest.raises(InputError, match="unseen in training"):
         applied(cohort, folder)
+    cohort.visits = cohort.visits.assign(disease_course="RR", edss=99.0)
+    with pytest.raises(InputError, match="EDSS goes from 0 to 10"):
+        applied(cohort, folder)
     with pytest.raises(InputError, match="give group/models"):
         applied(cohort, tmp_path)
 

@@ -21,7 +21,7 @@ from bids_app.learn.edss.columns import (
     harmonised,
 )
 from bids_app.learn.edss.fitting import Fitted, Table
-from bids_app.learn.edss.patients import standard_course
+from bids_app.learn.edss.patients import refuse_impossible, standard_course
 from bids_app.learn.edss.scores import score
 from bids_app.learn.results import Applied
 from bids_app.learn.selection import CovariateZScore, MedianImpute
@@ -142,12 +142,13 @@ def apply_models(cohort: Cohort, models: Sequence[tuple[str, Model]], seed: int 
     Raises
     ------
     InputError
-        If the cohort lacks a column that a model needs, or holds a category unseen in training.
+        If the cohort lacks a column that a model needs, or holds a category unseen in training or an EDSS outside
+        0 to 10.
     """
     visits = cohort.visits
     table = _inputs(cohort)
     sites = visits[SITE] if SITE in visits else pd.Series(None, visits.index, dtype=object)
-    observed = visits["edss"].to_numpy(np.float64) if "edss" in visits else np.full(len(visits), np.nan)
+    observed = _observed(visits)
     out, notes = [], []
     for name, model in models:
         absent = [column for column in model.card["Inputs"] if column not in table]
@@ -179,6 +180,13 @@ def apply_models(cohort: Cohort, models: Sequence[tuple[str, Model]], seed: int 
         )
     applied = pd.concat(out, ignore_index=True)
     return Applied({"applied": applied} | _scores(applied, seed), notes)
+
+
+def _observed(visits: pd.DataFrame) -> npt.NDArray[np.float64]:
+    if "edss" not in visits:
+        return np.full(len(visits), np.nan)
+    refuse_impossible(visits)
+    return visits["edss"].to_numpy(np.float64)
 
 
 def _scores(applied: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:

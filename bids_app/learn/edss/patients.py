@@ -27,6 +27,16 @@ def standard_course(values: pd.Series) -> pd.Series:
     return text.str.lower().map(known).fillna(text).astype(object)
 
 
+def refuse_impossible(visits: pd.DataFrame) -> None:
+    """Raise InputError if an EDSS is outside 0 to 10."""
+    beyond = visits[(visits["edss"] < 0) | (visits["edss"] > HIGHEST_EDSS)]
+    if not beyond.empty:
+        row = beyond.iloc[0]
+        raise InputError(
+            f"participants.tsv: column edss holds {row['edss']:g} for {row['participant_id']}; EDSS goes from 0 to 10"
+        )
+
+
 def include(visits: pd.DataFrame, *, several: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Apply study A's criteria where the columns for them exist.
 
@@ -53,12 +63,7 @@ def include(visits: pd.DataFrame, *, several: bool = False) -> tuple[pd.DataFram
     """
     if "edss" not in visits:
         raise InputError("participants.tsv: column edss is missing; --columns edss=NAME says which one it is")
-    beyond = visits[(visits["edss"] < 0) | (visits["edss"] > HIGHEST_EDSS)]
-    if not beyond.empty:
-        row = beyond.iloc[0]
-        raise InputError(
-            f"participants.tsv: column edss holds {row['edss']:g} for {row['participant_id']}; EDSS goes from 0 to 10"
-        )
+    refuse_impossible(visits)
     left = visits.assign(session_id=visits["session_id"].astype(object))
     left = left.sort_values(["participant_id", "session_id"], kind="stable", na_position="first")
     if "disease_course" in left:
