@@ -156,8 +156,9 @@ def _read_table(path: Path, keys: Sequence[str], columns: Mapping[str, str]) -> 
         raise InputError(f"{path}: a row has more cells than the header; mend the table") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable table with tabs ({type(error).__name__})") from error
-    mapped = {own: name for name, own in columns.items() if own in table and own != name}
-    table = table.drop(columns=[name for name in mapped.values() if name in table]).rename(columns=mapped)
+    shadowed = {name for name, own in columns.items() if own != name} - set(columns.values())
+    mapped = {own: name for name, own in columns.items() if own in table}
+    table = table.drop(columns=[name for name in table if name in shadowed]).rename(columns=mapped)
     for key in keys:
         if key not in table:
             raise InputError(f"{path}: column {key} is missing")

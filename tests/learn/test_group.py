@@ -109,6 +109,10 @@ def test_own_column_names_are_mapped(tmp_path, dataset):
     assert read_cohort(dataset[1], path, columns={"age": "age_at_scan"}).visits["age"].notna().all()
     with pytest.raises(InputError, match="column years"):
         read_cohort(dataset[1], path, columns={"age": "years"})
+    with pytest.raises(
+        InputError, match="column years"
+    ):  # the column age that there is, is not what was asked for
+        read_cohort(dataset[1], edit(tmp_path, dataset, lambda t: t), columns={"age": "years"})
 
 
 def test_sites_and_labels_that_are_numbers_stay_as_written(tmp_path, dataset):
