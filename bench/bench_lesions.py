@@ -53,11 +53,12 @@ def run(method: Method, inputs: LesionInputs, truth: np.ndarray) -> tuple[dict[s
 
 
 def ladder(held_out: str | None = None) -> list[Method]:
-    """Return the methods; Demyelin's own with trees that have not seen the patient."""
+    """Return the methods; Demyelin's own with weights that have not seen the patient."""
     own = METHODS["demyelin"]
     if held_out:
-        trees = ROOT / "training/held_out" / f"{held_out}.onnx"
-        own = replace(own, probability=partial(own_probability, trees=trees))
+        own = replace(
+            own, probability=partial(own_probability, weights=ROOT / "training/held_out" / held_out)
+        )
     return [*(method for name, method in METHODS.items() if name != "demyelin"), own]
 
 

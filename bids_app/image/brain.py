@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import as_file, files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
 from bids_app.errors import VisitError
+from bids_app.image.inference import session
 from bids_app.image.volume import background
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -133,18 +129,5 @@ def _box(mask: Mask, shape: tuple[int, ...]) -> Box:
 
 def _run(network: str, data: Array) -> Array:
     """Return the probability of brain for an isotropic block."""
-    (answer,) = _session(network).run(None, {"image": data[None, None]})
+    (answer,) = session(f"deepbet/{network}").run(None, {"image": data[None, None]})
     return answer[0, 1]
-
-
-@cache
-def _session(network: str) -> InferenceSession:
-    import os
-
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-    options.inter_op_num_threads = 1
-    with as_file(files("bids_app") / "data" / "deepbet" / network) as path:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

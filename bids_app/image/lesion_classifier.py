@@ -1,28 +1,31 @@
-"""Demyelin's lesion classifier: boosted trees on what `lesion_features` says of a voxel, run by onnxruntime."""
+"""Demyelin's lesion classifiers: boosted trees and a small network, both run by onnxruntime on voxels of 1 mm."""
 
 from __future__ import annotations
 
-import os
-from functools import cache
-from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from bids_app.image.inference import session
 from bids_app.image.lesion_features import lesion_features
+from bids_app.image.lesion_network import network_channels, network_probability
 from bids_app.image.volume import resample
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 Array = npt.NDArray[np.float32]
 
 GRID_MM = 1.0
-TREES = "trees.onnx"
+TREES, NETWORK = "lesions/trees.onnx", "lesions/network.onnx"
+
+
+class Answers(NamedTuple):
+    """Lesion probability by the trees and by the network, each (x, y, z) float32."""
+
+    trees: Array
+    network: Array
 
 
 def classifier_probability(
@@ -31,30 +34,30 @@ def classifier_probability(
     brain: nib.Nifti1Image,
     wm_prior: nib.Nifti1Image,
     gm: nib.Nifti1Image,
-    trees: Path | None = None,
-) -> Array:
-    """Return the classifier's lesion probability.
+    weights: Path | None = None,
+) -> Answers:
+    """Return both classifiers' lesion probabilities.
 
-    The images come to voxels of 1 mm with axes to the right, front and top, where the classifier was trained.
+    The images come to voxels of 1 mm with axes to the right, front and top, where the classifiers were trained.
 
     Parameters
     ----------
     flair : Nifti1Image, (x, y, z)
         FLAIR image corrected for non-uniformity, any unit, any orientation.
     t1w : Nifti1Image, (x, y, z), optional
-        T1w on the same grid; the trees know what to do without one.
+        T1w on the same grid; the classifiers know what to do without one.
     brain : Nifti1Image, (x, y, z)
         Brain mask.
     wm_prior : Nifti1Image, (x, y, z)
         The template's probability of white matter, brought to this grid.
     gm : Nifti1Image, (x, y, z)
         Probability of grey matter of this brain.
-    trees : Path, optional
-        ONNX file in place of the one that comes with Demyelin.
+    weights : Path, optional
+        Folder with `trees.onnx` and `network.onnx` in place of those that come with Demyelin.
 
     Returns
     -------
-    ndarray, (x, y, z), float32
+    Answers
         On the grid of `flair`, 0 outside the brain.
 
     Raises
@@ -63,20 +66,22 @@ def classifier_probability(
         As in `lesion_features`.
     """
     grid = _grid(flair)
-    inside = _moved(brain, grid) >= 0.5
-    where, features = lesion_features(
+    images = (
         _moved(flair, grid),
         None if t1w is None else _moved(t1w, grid),
-        inside,
+        _moved(brain, grid) >= 0.5,
         _moved(wm_prior, grid),
         _moved(gm, grid),
     )
-    answer = np.zeros(inside.shape, np.float32)
+    where, features = lesion_features(*images)
+    trees = np.zeros(where.shape, np.float32)
     if where.any():
-        (probability,) = _session(str(trees) if trees else None).run(None, {"features": features})
-        answer[where] = probability[:, 0]
-    back = _averaged(nib.Nifti1Image(answer, grid.affine), flair)
-    return back * (np.asarray(brain.dataobj) > 0)
+        (probability,) = session(TREES, weights).run(None, {"features": features})
+        trees[where] = probability[:, 0]
+    network = network_probability(network_channels(*images), session(NETWORK, weights))
+    inside = np.asarray(brain.dataobj) > 0
+    back = (_averaged(nib.Nifti1Image(one, grid.affine), flair) * inside for one in (trees, network))
+    return Answers(*back)
 
 
 def _moved(image: nib.Nifti1Image, grid: nib.Nifti1Image) -> Array:
@@ -102,15 +107,3 @@ def _averaged(image: nib.Nifti1Image, like: nib.Nifti1Image) -> Array:
     if max(widths) > 1:
         data = ndimage.uniform_filter(data, [widths[axis] for axis in turn], mode="constant")
     return np.asarray(resample(nib.Nifti1Image(data, image.affine), like).dataobj, dtype=np.float32)
-
-
-@cache
-def _session(trees: str | None) -> InferenceSession:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-    options.inter_op_num_threads = 1
-    with as_file(files("bids_app") / "data" / "lesions" / TREES) as path:
-        source = trees or str(path)
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

@@ -86,24 +86,51 @@ def lesion_features(
     return where, np.stack([column[where] for column in columns], axis=1).astype(np.float32)
 
 
+def relative_to_white(image: Array, brain: Mask, prior: Array, gm: Array, name: str) -> tuple[Array, float]:
+    """Return an image relative to white matter, and how bright grey matter is on that scale.
+
+    Parameters
+    ----------
+    image : ndarray, (x, y, z)
+        Any unit.
+    brain, prior, gm
+        As in `lesion_features`.
+    name : str
+        What the image is called in an error.
+
+    Returns
+    -------
+    relative : ndarray, (x, y, z), float32
+        x / m - 1 with m the median where the template's white matter is sure (0.9); 0 outside the brain.
+    grey : float
+        Median of grey matter in it.
+
+    Raises
+    ------
+    VisitError
+        If the brain has almost no white or grey matter, or white matter is dark.
+    """
+    sure = brain & (prior > SURE_WM)
+    grey = brain & (gm >= SURE_GM)
+    if min(sure.sum(), grey.sum()) < MIN_VOXELS:
+        raise VisitError("lesions: the brain has almost no white or grey matter; look at the tissues")
+    median = float(np.median(image[sure]))
+    if median <= 0:
+        raise VisitError(f"{name}: white matter is dark; look at the brain mask and the intensities")
+    relative = np.where(brain, image / median - 1, 0).astype(np.float32)
+    return relative, float(np.median(relative[grey]))
+
+
 class _Relative:
     """An image relative to white matter: as it is, smoothed, against what is nearby, against grey matter."""
 
     def __init__(
         self, image: Array, brain: Mask, prior: Array, gm: Array, weights: dict[float, Array], name: str
     ) -> None:
-        sure = brain & (prior > SURE_WM)
-        grey = brain & (gm >= SURE_GM)
-        if min(sure.sum(), grey.sum()) < MIN_VOXELS:
-            raise VisitError("lesions: the brain has almost no white or grey matter; look at the tissues")
-        median = float(np.median(image[sure]))
-        if median <= 0:
-            raise VisitError(f"{name}: white matter is dark; look at the brain mask and the intensities")
-        self.raw = np.where(brain, image / median - 1, 0).astype(np.float32)
+        self.raw, self.grey = relative_to_white(image, brain, prior, gm, name)
         self.smooth = {sigma: _blur(self.raw, sigma) / weight for sigma, weight in weights.items()}
-        low, high = np.percentile(self.raw[sure], [25, 75])
+        low, high = np.percentile(self.raw[brain & (prior > SURE_WM)], [25, 75])
         self.noise = max(float(high - low) / 1.35, 0.01)
-        self.grey = float(np.median(self.raw[grey]))
         step = np.sign(self.grey or 1) * max(abs(self.grey), LEAST_CONTRAST)
         self.by_contrast = self.smooth[1.0] / np.float32(step)
         self.spot = self.smooth[1.0] - self.smooth[4.0]

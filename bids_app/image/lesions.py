@@ -224,36 +224,44 @@ CALIBRATION = 1.4
 USUAL_BELIEF = 0.34  # upper quartile of sure lesion voxels; .27 to .335 in the patients trained on
 SURE, ENOUGH = 0.9, 20
 TREES_PER_BRIGHTNESS = 3.0
+NETWORK_SHARE = 0.3
 OWN_THRESHOLD = 0.15
 OWN_PEAK = 0.95
 
 
-def own_probability(inputs: LesionInputs, trees: Path | None = None) -> Array:
-    """Return the probability of Demyelin's own method: trees and weighted belief.
+def own_probability(inputs: LesionInputs, weights: Path | None = None) -> Array:
+    """Return the probability of Demyelin's own method: trees, network and weighted belief.
 
-    The logits of both are averaged and scaled so that the probability is calibrated: the trees know more, the
-    belief does not depend on who they were trained on. Where a scan's lesions are brighter than those, their
-    blurred rims are as bright as other people's lesions: both logits are then lowered (`brightness`).
+    The logits of the three are averaged and scaled so that the probability is calibrated: the network sees
+    shapes, the trees scales and places, and the belief does not depend on who they were trained on. Where a
+    scan's lesions are brighter than those, their blurred rims are as bright as other people's lesions: the logits
+    of trees and belief are then lowered (`brightness`).
 
     Parameters
     ----------
     inputs : LesionInputs
         The visit's images on one grid.
-    trees : Path, optional
-        ONNX file in place of the one that comes with Demyelin.
+    weights : Path, optional
+        Folder with `trees.onnx` and `network.onnx` in place of those that come with Demyelin.
 
     Returns
     -------
     ndarray, (x, y, z)
         0 to 1; 0 outside the brain.
     """
-    known = classifier_probability(inputs.flair, inputs.t1w, inputs.brain, inputs.wm_prior, inputs.gm, trees)
+    known = classifier_probability(
+        inputs.flair, inputs.t1w, inputs.brain, inputs.wm_prior, inputs.gm, weights
+    )
     belief = weighted_belief(inputs)
-    bright = brightness(known, belief)
-    first = special.logit(np.clip(known, 1e-4, 1 - 1e-4)) - TREES_PER_BRIGHTNESS * (bright - 1)
-    second = np.clip((belief / bright - BELIEF_CENTRE) / BELIEF_SPREAD, *BELIEF_LOGITS)
-    both = (first + second) / 2
-    return special.expit(CALIBRATION * both) * (_array(inputs.brain) > 0)
+    bright = brightness(known.trees, belief)
+    trees = _logit(known.trees) - TREES_PER_BRIGHTNESS * (bright - 1)
+    rule = np.clip((belief / bright - BELIEF_CENTRE) / BELIEF_SPREAD, *BELIEF_LOGITS)
+    mean = (1 - NETWORK_SHARE) * (trees + rule) / 2 + NETWORK_SHARE * _logit(known.network)
+    return special.expit(CALIBRATION * mean) * (_array(inputs.brain) > 0)
+
+
+def _logit(probability: Array) -> Array:
+    return special.logit(np.clip(probability, 1e-4, 1 - 1e-4))
 
 
 def brightness(known: Array, belief: Array) -> float:
@@ -301,13 +309,15 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "demyelin",
-            "Demyelin: boosted trees on intensities at several scales and place, averaged with weighted belief.",
+            "Demyelin: boosted trees on intensities at several scales and place, a small 3D network, and weighted "
+            "belief, averaged.",
             own_probability,
             {
                 "belief_centre": BELIEF_CENTRE,
                 "belief_width": BELIEF_SPREAD,
                 "usual_belief": USUAL_BELIEF,
                 "trees_per_brightness": TREES_PER_BRIGHTNESS,
+                "network_share": NETWORK_SHARE,
                 "peak": OWN_PEAK,
             },
             threshold=OWN_THRESHOLD,

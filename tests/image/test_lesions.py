@@ -12,6 +12,8 @@ import pytest
 from scipy import ndimage
 
 from bids_app.errors import InputError
+from bids_app.image.inference import session
+from bids_app.image.lesion_network import network_channels, network_probability
 from bids_app.image.lesions import (
     METHODS,
     USUAL_BELIEF,
@@ -22,6 +24,7 @@ from bids_app.image.lesions import (
     peaked,
     segment_lesions,
 )
+from bids_app.image.quality import contrast, flags, slice_outlier
 from bids_app.phantom.lesion_inputs import phantom_inputs
 
 
@@ -157,10 +160,94 @@ def test_phantom_with_and_without_lesions():
         assert mask_of(images).sum() * 8 < 200
 
 
+@pytest.fixture(scope="module")
+def phantom():
+    inputs, truth = phantom_inputs(25)
+    return inputs, truth, dice(mask_of(inputs), truth)
+
+
+def noise(flair, rng):
+    return flair + rng.normal(0, 0.3 * np.median(flair[flair > 0]), flair.shape) * (flair > 0)
+
+
+def missing_slices(flair, rng):
+    flair[30::20] = 0
+    return flair
+
+
+def stripes(flair, rng):
+    """Motion while a few slices were taken: brighter and darker ones in turn."""
+    flair[40:52:2] *= 0.6
+    flair[41:52:2] *= 1.15
+    return flair
+
+
+def ghosts(flair, rng):
+    """Motion throughout: a weaker picture of the head, moved along an axis of the slices."""
+    return 0.8 * flair + 0.35 * np.roll(flair, flair.shape[1] // 4, axis=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("damage", "cost", "flag"),
+    [
+        (noise, 0.15, "snr_flair_wm"),
+        (missing_slices, 0.15, "flair_slice_outlier"),
+        (stripes, 0.25, "flair_slice_outlier"),
+        (ghosts, 0.35, "snr_flair_wm"),
+    ],
+)
+def test_damage_costs_little_and_is_flagged(phantom, damage, cost, flag):
+    inputs, truth, undamaged = phantom
+    flair = damage(np.asarray(inputs.flair.dataobj).copy(), np.random.default_rng(0))
+    scan = nib.Nifti1Image(flair.astype(np.float32), inputs.flair.affine)
+    mask = mask_of(with_images(inputs, flair=scan))
+    labels = np.argmax([np.asarray(one.dataobj) for one in (inputs.gm, inputs.wm, inputs.csf)], axis=0) + 1
+    labels = nib.Nifti1Image(labels * np.asarray(inputs.brain.dataobj), scan.affine)
+    lesions = nib.Nifti1Image(mask.astype(np.uint8), scan.affine)
+    numbers = {
+        "snr_flair_wm": contrast(scan, labels, lesions)[0],
+        "flair_slice_outlier": slice_outlier(scan),
+    }
+    print(damage.__name__, dice(mask, truth), undamaged, numbers)
+    assert flag in flags(numbers)
+    assert dice(mask, truth) > undamaged - cost
+
+
+def test_network_answers_the_same_wherever_the_brain_lies_in_the_image():
+    inputs, _ = brain_with(lesions=True)
+    images = [np.asarray(one.dataobj) for one in (inputs.flair, inputs.brain, inputs.wm_prior, inputs.gm)]
+    answers = []
+    for room in ((0, 0), (5, 11)):
+        flair, brain, prior, gm = (np.pad(one, [room] * 3) for one in images)
+        channels = network_channels(flair, None, brain > 0, prior, gm)
+        answer = network_probability(channels, session("lesions/network.onnx"))
+        answers.append(answer[tuple(slice(room[0], room[0] + 56) for _ in range(3))])
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-5)
+    assert answers[0].max() > 0.5
+
+
+def test_network_sees_no_unit_and_has_an_empty_channel_for_a_missing_t1w():
+    inputs, _ = brain_with(lesions=True)
+    flair, brain, prior, gm = (
+        np.asarray(one.dataobj) for one in (inputs.flair, inputs.brain, inputs.wm_prior, inputs.gm)
+    )
+    one = network_channels(flair, flair, brain > 0, prior, gm)
+    np.testing.assert_allclose(one, network_channels(10 * flair, 3 * flair, brain > 0, prior, gm), atol=1e-4)
+    white = (brain > 0) & (prior > 0.95)
+    assert np.median(one[0][white]) == pytest.approx(0, abs=1e-3)
+    assert np.median(one[1][(brain > 0) & (gm > 0.9)]) == pytest.approx(0, abs=1e-3)
+    assert not network_channels(flair, None, brain > 0, prior, gm)[2].any()
+    assert abs(one[2]).max() > 0.9
+    assert not one[:, brain == 0].any()
+
+
 def test_weights_are_those_of_the_notice():
     folder = files("bids_app") / "data" / "lesions"
-    digest = hashlib.sha256((folder / "trees.onnx").read_bytes()).hexdigest()
-    assert digest in (folder / "NOTICE.md").read_text()
+    for name in ("trees.onnx", "network.onnx"):
+        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        assert f"`{name}`" in (folder / "NOTICE.md").read_text()
+        assert digest in (folder / "NOTICE.md").read_text()
 
 
 def test_edge_of_the_brain_is_no_lesion():
@@ -222,8 +309,8 @@ def patients(shared, tmp_path_factory):
 @pytest.mark.parametrize(("sub", "least"), [("sub-07", 0.45), ("sub-26", 0.68)])
 def test_real_patients(patients, sub, least):
     inputs, truth = patients[sub]
-    unseen = Path(__file__).parents[2] / "training" / "held_out" / f"{sub}.onnx"
-    own = replace(METHODS["demyelin"], probability=partial(own_probability, trees=unseen))
+    unseen = Path(__file__).parents[2] / "training" / "held_out" / sub
+    own = replace(METHODS["demyelin"], probability=partial(own_probability, weights=unseen))
     scores = {method.name: dice(mask_of(inputs, method=method), truth) for method in [*METHODS.values(), own]}
     assert scores["demyelin"] >= least
     assert scores["demyelin"] > scores["belief-threshold"]
