@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bids_app.cohort.dates import add_days
 from bids_app.cohort.features import FeatureTable, read_features
 from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step
@@ -94,7 +95,7 @@ def read_cohort(
     ------
     InputError
         If there are no finished visits, the table cannot be read, lists none of their participants or lacks a
-        mapped column, a participant is in it twice, or a number is text.
+        mapped column, a participant is in it twice, a number is text or a date none.
     """
     derivatives, participants = Path(derivatives), Path(participants)
     names = columns or {}
@@ -120,7 +121,7 @@ def read_cohort(
     step = flow_step("visits with derivatives", visits, 0, "participants without finished derivatives")
     flow = [listed | {"n_visits": None}, step | {"excluded": len(missing)}]
     visits = _with_phenotype(visits, participants.parent, names, notes)
-    visits = _with_sessions(visits, participants.parent, names)
+    visits = add_days(_with_sessions(visits, participants.parent, names))
     for name, own in names.items():
         if name not in visits:
             raise InputError(

@@ -57,7 +57,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build", help="Make a connectome from a fibre field or tractograms.")
+    build = commands.add_parser(
+        "build",
+        help="Make a connectome from a fibre field or tractograms.",
+        usage="demyelin-connectome build OUT --source FILE [FILE ...] [options]",
+    )
     build.add_argument("out", type=Path, help="Folder to make.")
     build.add_argument(
         "--source",

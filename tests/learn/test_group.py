@@ -143,6 +143,12 @@ def test_sessions_tables_win_over_participants(tmp_path, dataset):
     assert visits.loc[("sub-01", "ses-2"), "age"] < 70
 
 
+def test_dates_become_days(tmp_path, dataset):
+    change = {"acq_time": "2021-03-30", "relapse_date": "2021-03-01"}
+    visits = read_cohort(dataset[1], edit(tmp_path, dataset, lambda t: t.assign(**change))).visits
+    assert (visits["days_since_relapse"] == 29).all()
+
+
 def test_edss_then_its_models_on_the_same_visits(tmp_path, capsys):
     from bids_app.phantom.cli import main as phantom
 

@@ -107,14 +107,7 @@ def run(
         If there are too few patients, EDSS does not vary, a site is unknown or a column unusable.
     """
     options = options or Options()
-    visits, flow = include(cohort.visits.assign(_row=np.arange(len(cohort.visits))), several=options.several)
-    features = cohort.features.iloc[visits.pop("_row").to_numpy()].set_axis(visits.index)
-    X, about = candidates(visits, features, cohort.columns)
-    sites = site_codes(visits) if options.combat else {}
-    if sites:
-        X[SITE] = visits[SITE].astype(str).map(sites).astype(np.float32)
-    y, groups = visits["edss"].to_numpy(np.float64), visits["participant_id"].to_numpy()
-    data = Table(X, y, groups, about, priority(about))
+    visits, data, sites, flow = _prepare(cohort, options)
     sets = split(visits, external_site, test_size, seed)
     check_sites(visits, sites)
     notes = [*cohort.table.notes, *check(data, sets, cv)]
@@ -124,17 +117,13 @@ def run(
     shown = design if protocol != "nested" else replace(design, permutations=0)  # its null would not be told
     fitted, published, null = as_published(data, rows, shown)
     nested = leak_free(data, rows, design) if protocol != "paper" else []
+    predictions = _predictions(
+        visits, data, rows, sets, fitted, published if protocol != "nested" else None, nested
+    )
+    scores = performance(predictions, seed)
     calibrated, widths = conformal(data, rows, design)
-    told = [_told(visits, data, rows, "cv", published, "paper")] if protocol != "nested" else []
-    told += [
-        _told(visits, data, rows[f.test], "cv", f.predicted, "nested", k) for k, f in enumerate(nested, 1)
-    ]
-    for where, test in sets.items():
-        told.append(_told(visits, data, test, where, fitted.predict(X.iloc[test]), "held out"))
-    predictions = pd.concat(told, ignore_index=True)
     names = visit_names(visits["participant_id"], visits["session_id"])
     covered, intervals = coverage(data, names, calibrated, widths, sets)
-    scores = performance(predictions, seed)
     anova, pairs = compare_models(predictions)
     kinds = np.full(len(visits), "training", dtype=object)
     for name, test in sets.items():
@@ -142,7 +131,7 @@ def run(
     out = {
         "cohort": visits.assign(set=kinds),
         "flow": flow,
-        "demographics": tables.demographics(visits, X),
+        "demographics": tables.demographics(visits, data.X),
         "selection": tables.selection_counts(fitted, nested),
         "columns": tables.selected_columns(data, rows, fitted, nested),
         "representatives": _representatives(fitted),
@@ -157,14 +146,9 @@ def run(
         "interval_visits": intervals,
         **_gap_and_null(scores, data, rows, null, nested, design),
     }
-    settings = {
-        "seed": seed,
-        "protocol": protocol,
-        "external_site": external_site,
-        "test_size": test_size,
-        "cv": cv,
-        **{name: value for name, value in asdict(options).items() if name != "n_jobs"},
-    }
+    chosen = {"protocol": protocol, "external_site": external_site, "test_size": test_size, "cv": cv}
+    settings = {"seed": seed, **chosen, **asdict(options)}
+    del settings["n_jobs"]  # results do not depend on it
     card = {
         "Sites": site_names(visits.iloc[rows]),
         "Metrics": scores[scores["features"] != "none"].round(4).to_dict("records"),
@@ -174,6 +158,36 @@ def run(
     saved = make_models(data, rows, fitted, widths, card | ({"SiteNumbers": sites} if sites else {}))
     kept = {name: table for name, table in out.items() if len(table)}
     return EDSSResult(tables=kept, notes=notes, settings=settings, models=saved)
+
+
+def _prepare(cohort: Cohort, options: Options) -> tuple[pd.DataFrame, Table, dict[str, int], pd.DataFrame]:
+    """Return the visits included, what is learned from, numbers of the sites (for ComBat) and the flow."""
+    visits, flow = include(cohort.visits.assign(_row=np.arange(len(cohort.visits))), several=options.several)
+    features = cohort.features.iloc[visits.pop("_row").to_numpy()].set_axis(visits.index)
+    X, about = candidates(visits, features, cohort.columns)
+    sites = site_codes(visits) if options.combat else {}
+    if sites:
+        X[SITE] = visits[SITE].astype(str).map(sites).astype(np.float32)
+    y, groups = visits["edss"].to_numpy(np.float64), visits["participant_id"].to_numpy()
+    return visits, Table(X, y, groups, about, priority(about)), sites, flow
+
+
+def _predictions(
+    visits: pd.DataFrame,
+    data: Table,
+    rows: npt.NDArray[np.intp],
+    sets: dict[str, npt.NDArray[np.intp]],
+    fitted: Fitted,
+    published: Predicted | None,
+    nested: list[Outer],
+) -> pd.DataFrame:
+    """Return all predictions as tidy rows: published and nested cross-validation, then the held-out sets."""
+    told = [] if published is None else [_told(visits, data, rows, "cv", published, "paper")]
+    for k, fold in enumerate(nested, start=1):
+        told.append(_told(visits, data, rows[fold.test], "cv", fold.predicted, "nested", k))
+    for where, test in sets.items():
+        told.append(_told(visits, data, test, where, fitted.predict(data.X.iloc[test]), "held out"))
+    return pd.concat(told, ignore_index=True)
 
 
 def _told(

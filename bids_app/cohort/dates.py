@@ -1,0 +1,52 @@
+"""Days between a scan and what study A's criteria ask for, where a table holds dates."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bids_app.errors import InputError
+
+SCAN = "acq_time"  # BIDS' name, in sessions.tsv
+DATES = {
+    "days_to_edss": "edss_date",
+    "days_since_relapse": "relapse_date",
+    "days_since_steroids": "steroids_date",
+}
+
+
+def add_days(visits: pd.DataFrame) -> pd.DataFrame:
+    """Fill the columns of days from those of dates and the scan's `acq_time`; days that are given stay.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        One row per visit; `edss_date`, `relapse_date`, `steroids_date` and `acq_time` as BIDS writes times.
+
+    Raises
+    ------
+    InputError
+        If a date cannot be read, or there are dates and no scan has one.
+    """
+    given = {name: date for name, date in DATES.items() if date in visits and visits[date].notna().any()}
+    if not given:
+        return visits
+    if SCAN not in visits or visits[SCAN].isna().all():
+        raise InputError(
+            f"column {next(iter(given.values()))} needs the date of the scan: add {SCAN} to "
+            "sub-*_sessions.tsv or participants.tsv, or name days instead of dates"
+        )
+    scan = _as_dates(visits, SCAN)
+    filled = visits.copy()
+    for name, date in given.items():
+        days = (_as_dates(visits, date) - scan).dt.days * (1 if name == "days_to_edss" else -1)
+        filled[name] = visits[name].fillna(days) if name in visits else days
+    return filled
+
+
+def _as_dates(visits: pd.DataFrame, name: str) -> pd.Series:
+    """Return whole days: a visit in the evening and a rating in the morning are of one day."""
+    dates = pd.to_datetime(visits[name].astype("string"), format="ISO8601", errors="coerce", utc=True)
+    unread = visits.loc[dates.isna() & visits[name].notna(), name]
+    if not unread.empty:
+        raise InputError(f"column {name} holds {str(unread.iloc[0])!r}, not a date such as 2021-03-30")
+    return dates.dt.normalize()
