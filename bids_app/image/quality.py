@@ -107,9 +107,9 @@ def slice_outlier(scan: nib.Nifti1Image) -> float:
     axis = int(np.argmax(nib.affines.voxel_sizes(scan.affine)))
     data = np.moveaxis(data, axis, 0).reshape(data.shape[axis], -1)
     inside = data > 0.2 * np.percentile(data, 99)
-    enough = inside.sum(axis=1) > 0.25 * inside.sum(axis=1).max()
+    enough = np.flatnonzero(inside.sum(axis=1) > 0.25 * inside.sum(axis=1).max())
     sums = np.where(inside, data, 0).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
-    profile = sums[enough]
+    profile = sums[enough[0] : enough[-1] + 1]  # an empty slice between full ones was dropped
     if profile.size < 5:
         return 0.0
     jumps = profile[1:-1] - (profile[:-2] + profile[2:]) / 2

@@ -166,52 +166,49 @@ def phantom():
     return inputs, truth, dice(mask_of(inputs), truth)
 
 
-def noise(flair, rng):
-    return flair + rng.normal(0, 0.3 * np.median(flair[flair > 0]), flair.shape) * (flair > 0)
-
-
-def missing_slices(flair, rng):
+def missing_slices(flair):
     flair[30::20] = 0
     return flair
 
 
-def stripes(flair, rng):
+def stripes(flair):
     """Motion while a few slices were taken: brighter and darker ones in turn."""
     flair[40:52:2] *= 0.6
     flair[41:52:2] *= 1.15
     return flair
 
 
-def ghosts(flair, rng):
-    """Motion throughout: a weaker picture of the head, moved along an axis of the slices."""
-    return 0.8 * flair + 0.35 * np.roll(flair, flair.shape[1] // 4, axis=1)
+def flagged(inputs, scan, lesions):
+    """Which numbers of the FLAIR's quality are out of range."""
+    labels = np.argmax([np.asarray(one.dataobj) for one in (inputs.gm, inputs.wm, inputs.csf)], axis=0) + 1
+    labels = nib.Nifti1Image(labels * np.asarray(inputs.brain.dataobj), scan.affine)
+    snr = contrast(scan, labels, nib.Nifti1Image(lesions.astype(np.uint8), scan.affine))[0]
+    return flags({"snr_flair_wm": snr, "flair_slice_outlier": slice_outlier(scan)})
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("damage", "cost", "flag"),
-    [
-        (noise, 0.15, "snr_flair_wm"),
-        (missing_slices, 0.15, "flair_slice_outlier"),
-        (stripes, 0.25, "flair_slice_outlier"),
-        (ghosts, 0.35, "snr_flair_wm"),
-    ],
-)
-def test_damage_costs_little_and_is_flagged(phantom, damage, cost, flag):
+@pytest.mark.parametrize(("damage", "cost"), [(missing_slices, 0.15), (stripes, 0.2)])
+def test_damaged_slices_cost_little_and_are_flagged(phantom, damage, cost):
     inputs, truth, undamaged = phantom
-    flair = damage(np.asarray(inputs.flair.dataobj).copy(), np.random.default_rng(0))
-    scan = nib.Nifti1Image(flair.astype(np.float32), inputs.flair.affine)
+    flair = damage(np.asarray(inputs.flair.dataobj).copy())
+    scan = nib.Nifti1Image(flair, inputs.flair.affine)
     mask = mask_of(with_images(inputs, flair=scan))
-    labels = np.argmax([np.asarray(one.dataobj) for one in (inputs.gm, inputs.wm, inputs.csf)], axis=0) + 1
-    labels = nib.Nifti1Image(labels * np.asarray(inputs.brain.dataobj), scan.affine)
-    lesions = nib.Nifti1Image(mask.astype(np.uint8), scan.affine)
-    numbers = {
-        "snr_flair_wm": contrast(scan, labels, lesions)[0],
-        "flair_slice_outlier": slice_outlier(scan),
-    }
-    print(damage.__name__, dice(mask, truth), undamaged, numbers)
-    assert flag in flags(numbers)
+    assert flagged(inputs, scan, mask) == ["flair_slice_outlier"]
     assert dice(mask, truth) > undamaged - cost
+
+
+@pytest.mark.slow
+def test_noise_costs_little_until_it_is_flagged(phantom):
+    inputs, truth, undamaged = phantom
+    flair = np.asarray(inputs.flair.dataobj)
+    white = np.median(flair[np.asarray(inputs.wm.dataobj) > 0.9])
+    noise = np.random.default_rng(0).normal(0, white, flair.shape)
+    some, much = (
+        nib.Nifti1Image((flair + share * noise).astype(np.float32), inputs.flair.affine)
+        for share in (0.15, 0.3)
+    )
+    assert dice(mask_of(with_images(inputs, flair=some)), truth) > undamaged - 0.15
+    assert flagged(inputs, much, truth) == ["snr_flair_wm"]
 
 
 def test_network_answers_the_same_wherever_the_brain_lies_in_the_image():

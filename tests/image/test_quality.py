@@ -45,8 +45,11 @@ def test_a_dropped_slice_stands_out_on_the_slice_axis(axis):
     good = slice_outlier(image(data, zooms))
     bad = data.copy()
     np.moveaxis(bad, axis, 0)[12] *= 0.7
+    empty = data.copy()
+    np.moveaxis(empty, axis, 0)[12] = 0
     assert good < 6
     assert slice_outlier(image(bad, zooms)) > 20 > good
+    assert slice_outlier(image(empty, zooms)) > 20
 
 
 def test_mutual_information_falls_as_images_part_and_ignores_contrast():
