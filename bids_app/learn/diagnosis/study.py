@@ -29,11 +29,11 @@ from bids_app.learn.diagnosis.variants import VARIANTS
 from bids_app.learn.diagnosis.views import N_SD, LesionView
 from bids_app.learn.flow import flow_step
 from bids_app.learn.lesion_maps import MapStore, build_store
+from bids_app.learn.protocol import Protocol, check_protocol
 
 if TYPE_CHECKING:
     from bids_app.cohort import Cohort
 
-Protocol = Literal["both", "paper", "nested"]
 INDEPENDENCE = (
     "q values take scans for independent; scans of one patient are not, so the chi-square map describes this "
     "cohort rather than tests it"
@@ -119,10 +119,11 @@ def run(
     Raises
     ------
     InputError
-        If labels, maps, raters or the number of patients make the analysis impossible.
+        If labels, maps, raters or the number of patients make the analysis impossible, or the protocol is unknown.
     """
     from bids_app.image.template import BUILT_IN, belief_grid
 
+    check_protocol(protocol)
     options, template = options or Options(), template or BUILT_IN
     scans = select_scans(cohort.visits, classes=options.classes, acute=options.acute)
     scans, paths = _with_maps(scans, Path(cohort.derivatives), template)

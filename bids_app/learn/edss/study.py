@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,11 +31,11 @@ from bids_app.learn.edss.scores import compare_models, pearson, performance
 from bids_app.learn.edss.selection import Rules
 from bids_app.learn.edss.sets import check, check_sites, split
 from bids_app.learn.names import visit_names
+from bids_app.learn.protocol import Protocol, check_choices, check_protocol
 
 if TYPE_CHECKING:
     from bids_app.cohort import Cohort
 
-Protocol = Literal["both", "paper", "nested"]
 Predicted = dict[tuple[str, str], npt.NDArray[np.float64]]
 
 
@@ -104,8 +104,11 @@ def run(
     Raises
     ------
     InputError
-        If there are too few patients, EDSS does not vary, a site is unknown or a column unusable.
+        If there are too few patients, EDSS does not vary, a site, model or protocol is unknown or a column
+        unusable.
     """
+    check_protocol(protocol)
+    check_choices("models", models, MODELS)
     options = options or Options()
     visits, data, sites, flow = _prepare(cohort, options)
     sets = split(visits, external_site, test_size, seed)
