@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 IMAGES = (".nii", ".nii.gz", ".mgz")
 NATIVE = ("t1w", "flair", "orig", "t1", "fl")  # of space-: the scans' own grids
@@ -96,17 +96,23 @@ def _on_a_scans_grid(masks: Sequence[GivenMask], scans: Sequence[Path]) -> Given
     """Return the first mask that has a scan's grid; the first of all where none has or there is nothing to choose."""
     if len(masks) == 1:
         return masks[0]
-    return next((mask for mask in masks if any(_same_grid(mask.path, scan) for scan in scans)), masks[0])
+    return next((mask for mask in masks if any(_fits(mask.path, scan) for scan in scans)), masks[0])
 
 
-def _same_grid(mask: Path, scan: Path) -> bool:
-    """Tell whether shape and affine (to 0.05 mm) agree; an unreadable file is reported when the visit is processed."""
-    import nibabel as nib
+def same_grid(shape: Sequence[int], affine: Any, scan: Any) -> bool:
+    """Tell whether a mask's shape and affine (to 0.05 mm) are a scan's."""
     import numpy as np
 
+    return bool(tuple(shape) == tuple(scan.shape[:3]) and np.allclose(affine, scan.affine, atol=0.05))
+
+
+def _fits(mask: Path, scan: Path) -> bool:
+    """Tell whether a mask is on a scan's grid; an unreadable file is reported when the visit is processed."""
+    import nibabel as nib
+
     try:
-        one, other = nib.load(mask), nib.load(scan)
-        return bool(one.shape[:3] == other.shape[:3] and np.allclose(one.affine, other.affine, atol=0.05))  # type: ignore[attr-defined]
+        image: Any = nib.load(mask)
+        return same_grid(image.shape[:3], image.affine, nib.load(scan))
     except Exception:
         return False
 

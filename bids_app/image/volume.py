@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_app.errors import VisitError
+from bids_app.lesion_masks import same_grid
 
 Array = npt.NDArray[np.float32]
 
@@ -173,7 +174,7 @@ def read_mask(
     if label is not None and data.max() > 1:
         data = (data == label).astype(np.float32)
     data = data.reshape(data.shape[:3]) if data.ndim > 3 and data.size == np.prod(data.shape[:3]) else data
-    names = [name for name, scan in like.items() if _same_grid(data.shape, image.affine, scan)]
+    names = [name for name, scan in like.items() if same_grid(data.shape, image.affine, scan)]
     if not names:
         grids = ", ".join(f"{name} {scan.shape}" for name, scan in like.items())
         raise VisitError(f"{path}: shape {data.shape} and affine match no scan ({grids}); resample the mask")
@@ -185,10 +186,6 @@ def read_mask(
     if not (data >= 0.5).any():
         notes.append(f"{path.name}: holds no lesion")
     return nib.Nifti1Image((data >= 0.5).astype(np.uint8), image.affine), names[0], notes
-
-
-def _same_grid(shape: tuple[int, ...], affine: npt.NDArray[np.float64], scan: nib.Nifti1Image) -> bool:
-    return shape == scan.shape and np.allclose(affine, scan.affine, atol=0.05)
 
 
 def conform(image: nib.Nifti1Image, voxel_size: float) -> nib.Nifti1Image:
