@@ -99,7 +99,7 @@ def _lesions(settings: dict[str, Any], facts: Facts) -> str:
     belief = "The grey-matter belief map is (F - m) / m, F the FLAIR intensity and m its mean in grey matter [@LST]."
     method = METHODS.get(settings["lesions"])
     learned = (
-        "; its trees learned from patients of [@Lesjak] and synthetic images"
+        "; trees and network learned from patients of [@Lesjak] and synthetic images"
         if method and method.learned
         else ""
     )
