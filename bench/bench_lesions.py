@@ -21,7 +21,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from lesion_data import load_inputs, masks_of, mni_scans, prepare, truth_on
+from lesion_data import PATIENTS, load_inputs, masks_of, mni_scans, prepare, truth_on
 from lesion_figures import draw_overlay, draw_reliability
 from lesion_scores import scores
 
@@ -30,7 +30,6 @@ from bids_app.phantom.lesion_inputs import phantom_inputs
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("DEMYELIN_SHARED", ROOT.parent / "shared"))
-PATIENTS = ("sub-07", "sub-26")
 PHANTOMS = {
     "noise 1 %": (25, {"noise": 0.01}),
     "noise 3 % (study)": (25, {}),

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as nn
+from lesion_data import PATIENTS
 from torch import Tensor
 from torch.nn import Conv3d, Module, ModuleList, ReLU, Sequential
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -28,7 +29,6 @@ NEAR_LESION = 0.7
 WIDTHS = (16, 32, 48, 64)
 PRIOR_LOGIT = -4.0
 AVERAGED = 0.99
-PATIENTS = ("sub-07", "sub-26")
 
 
 def pair(into: int, width: int) -> Sequential:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lesion_patches import AnatomyFiles, make_patch
+from lesion_patches import AnatomyFiles, make_patch, relative_images
 
 from bids_app.errors import VisitError
 from bids_app.image.lesion_network import network_channels
@@ -25,7 +25,7 @@ CUT = 8  # voxels at a block's faces, where thick slices and blur were cut
 def channels_of(block: dict[str, np.ndarray | None]) -> np.ndarray | None:
     """Return what the network gets of a block, or None where it has no white or grey matter."""
     try:
-        return network_channels(block["flair"], block["t1w"], block["brain"], block["prior"], block["gm"])
+        return network_channels(*relative_images(block), block["brain"], block["prior"])
     except VisitError:
         return None
 

@@ -20,6 +20,7 @@ from bids_app.image.register import apply
 from bids_app.image.template import BUILT_IN
 
 SEED = 0
+PATIENTS = ("sub-07", "sub-26")  # imaged and with a consensus mask
 
 
 def prepare(flair: Path, t1w: Path | None, folder: Path, size: float = 1.0) -> Path:
@@ -76,13 +77,13 @@ def shapes_on(folder: Path, mask: Path) -> np.ndarray:
 def main() -> None:
     """Prepare every visit."""
     shared, out = (Path(arg).absolute() for arg in sys.argv[1:3])
-    for patient in ("sub-07", "sub-26"):
+    for patient in PATIENTS:
         flair, t1w = mni_scans(shared, patient)
         prepare(flair, t1w, out / patient)
     for flair in sorted((shared / "data/openms-raw").glob("sub-*/ses-*/anat/*_FLAIR.nii.gz")):
         t1w = flair.with_name(flair.name.replace("FLAIR", "T1w"))
         prepare(flair, t1w, out / flair.name.removesuffix("_FLAIR.nii.gz"))
-    for patient in ("sub-07", "sub-26"):
+    for patient in PATIENTS:
         prepare(mni_scans(shared, patient)[0], None, out / f"{patient}-flair")
 
 

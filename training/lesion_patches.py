@@ -9,6 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as nn
 
+from bids_app.image.white_matter import Relative, relative_to_white
+
 SIDE = 96
 REACH = 64  # half the block that a turned and scaled patch is taken from
 FLAIR, T1W, GM, WM, CSF, PRIOR, BRAIN, DOUBT = range(8)
@@ -271,6 +273,13 @@ def make_patch(rng, anatomy: AnatomyFiles, real_share: float) -> dict[str, np.nd
         "lesion": (lesion > 0.5).numpy(),
         "known": known.numpy(),
     }
+
+
+def relative_images(block: dict[str, np.ndarray | None]) -> tuple[Relative, Relative | None]:
+    """Return a block's FLAIR and T1w relative to white matter; VisitError where it has too little of it."""
+    place = (block["brain"], block["prior"], block["gm"])
+    flair = relative_to_white(block["flair"], *place, "FLAIR")
+    return flair, None if block["t1w"] is None else relative_to_white(block["t1w"], *place, "T1w")
 
 
 def recontrast_gently(rng, maps: torch.Tensor, sample: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lesion_patches import AnatomyFiles, make_patch
+from lesion_patches import AnatomyFiles, make_patch, relative_images
 
 from bids_app.errors import VisitError
 from bids_app.image.lesion_features import lesion_features
@@ -26,9 +26,7 @@ BRIGHT = 0.15
 def draw(rng, block) -> dict[str, np.ndarray] | None:
     """Return a sample of a block's candidates: lesions, bright voxels that are none, others."""
     try:
-        where, features = lesion_features(
-            block["flair"], block["t1w"], block["brain"], block["prior"], block["gm"]
-        )
+        where, features = lesion_features(*relative_images(block), block["brain"], block["prior"])
     except VisitError:
         return None
     inner = np.zeros(where.shape, bool)

@@ -14,6 +14,7 @@ from bids_app.image.inference import session
 from bids_app.image.lesion_features import lesion_features
 from bids_app.image.lesion_network import network_channels, network_probability
 from bids_app.image.volume import resample
+from bids_app.image.white_matter import relative_to_white
 
 Array = npt.NDArray[np.float32]
 
@@ -63,22 +64,20 @@ def classifier_probability(
     Raises
     ------
     VisitError
-        As in `lesion_features`.
+        If the brain has almost no white or grey matter, or white matter is dark.
     """
     grid = _grid(flair)
-    images = (
-        _moved(flair, grid),
-        None if t1w is None else _moved(t1w, grid),
-        _moved(brain, grid) >= 0.5,
-        _moved(wm_prior, grid),
-        _moved(gm, grid),
-    )
-    where, features = lesion_features(*images)
+    inside_brain, prior = _moved(brain, grid) >= 0.5, _moved(wm_prior, grid)
+    place = (inside_brain, prior, _moved(gm, grid))
+    bright = relative_to_white(_moved(flair, grid), *place, "FLAIR")
+    dark = None if t1w is None else relative_to_white(_moved(t1w, grid), *place, "T1w")
+    where, features = lesion_features(bright, dark, inside_brain, prior)
     trees = np.zeros(where.shape, np.float32)
     if where.any():
         (probability,) = session(TREES, weights).run(None, {"features": features})
         trees[where] = probability[:, 0]
-    network = network_probability(network_channels(*images), session(NETWORK, weights))
+    channels = network_channels(bright, dark, inside_brain, prior)
+    network = network_probability(channels, session(NETWORK, weights))
     inside = np.asarray(brain.dataobj) > 0
     back = (_averaged(nib.Nifti1Image(one, grid.affine), flair) * inside for one in (trees, network))
     return Answers(*back)

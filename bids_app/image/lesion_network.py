@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, special
 
-from bids_app.image.lesion_features import relative_to_white
+from bids_app.image.white_matter import Relative
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -21,41 +21,32 @@ LARGEST = 3.0
 LEAST_CONTRAST = 0.03
 
 
-def network_channels(flair: Array, t1w: Array | None, brain: Mask, prior: Array, gm: Array) -> Array:
+def network_channels(flair: Relative, t1w: Relative | None, brain: Mask, prior: Array) -> Array:
     """Return what the network sees of a visit.
 
     Parameters
     ----------
-    flair : ndarray, (x, y, z)
-        FLAIR on voxels of 1 mm, corrected for non-uniformity, any unit.
-    t1w : ndarray, (x, y, z), or None
+    flair : Relative, (x, y, z)
+        FLAIR relative to white matter, on voxels of 1 mm.
+    t1w : Relative, (x, y, z), or None
         T1w likewise; without one its channel is 0.
     brain : ndarray of bool, (x, y, z)
         Brain mask.
     prior : ndarray, (x, y, z)
         The template's probability of white matter, 0 to 1.
-    gm : ndarray, (x, y, z)
-        Probability of grey matter of this brain, 0 to 1.
 
     Returns
     -------
     ndarray, (5, x, y, z), float32
         FLAIR relative to white matter and to grey matter, T1w in units of its contrast between the two (1 white
         matter, 0 grey matter: no T1w is like grey matter everywhere), the template's white matter, the brain.
-
-    Raises
-    ------
-    VisitError
-        If the brain has almost no white or grey matter, or white matter is dark.
     """
-    white, grey = relative_to_white(flair, brain, prior, gm, "FLAIR")
-    channels = [white, (white - grey) / (1 + grey)]
+    channels = [flair.image, flair.above_grey()]
     if t1w is None:
-        channels.append(np.zeros_like(white))
+        channels.append(np.zeros_like(flair.image))
     else:
-        white, grey = relative_to_white(t1w, brain, prior, gm, "T1w")
-        channels.append((white - grey) / max(abs(grey), LEAST_CONTRAST))
-    channels += [prior, np.ones_like(white)]
+        channels.append((t1w.image - t1w.grey) / max(abs(t1w.grey), LEAST_CONTRAST))
+    channels += [prior, np.ones_like(flair.image)]
     return np.clip(np.stack(channels), -LARGEST, LARGEST).astype(np.float32) * brain
 
 

@@ -25,6 +25,7 @@ from bids_app.image.lesions import (
     segment_lesions,
 )
 from bids_app.image.quality import contrast, flags, slice_outlier
+from bids_app.image.white_matter import relative_to_white
 from bids_app.phantom.lesion_inputs import phantom_inputs
 
 
@@ -211,13 +212,21 @@ def test_noise_costs_little_until_it_is_flagged(phantom):
     assert flagged(inputs, much, truth) == ["snr_flair_wm"]
 
 
+def channels_of(flair, t1w, brain, prior, gm):
+    """What the network gets of the images."""
+    relative = [
+        one if one is None else relative_to_white(one, brain, prior, gm, "image") for one in (flair, t1w)
+    ]
+    return network_channels(*relative, brain, prior)
+
+
 def test_network_answers_the_same_wherever_the_brain_lies_in_the_image():
     inputs, _ = brain_with(lesions=True)
     images = [np.asarray(one.dataobj) for one in (inputs.flair, inputs.brain, inputs.wm_prior, inputs.gm)]
     answers = []
     for room in ((0, 0), (5, 11)):
         flair, brain, prior, gm = (np.pad(one, [room] * 3) for one in images)
-        channels = network_channels(flair, None, brain > 0, prior, gm)
+        channels = channels_of(flair, None, brain > 0, prior, gm)
         answer = network_probability(channels, session("lesions/network.onnx"))
         answers.append(answer[tuple(slice(room[0], room[0] + 56) for _ in range(3))])
     np.testing.assert_allclose(answers[0], answers[1], atol=1e-5)
@@ -229,12 +238,12 @@ def test_network_sees_no_unit_and_has_an_empty_channel_for_a_missing_t1w():
     flair, brain, prior, gm = (
         np.asarray(one.dataobj) for one in (inputs.flair, inputs.brain, inputs.wm_prior, inputs.gm)
     )
-    one = network_channels(flair, flair, brain > 0, prior, gm)
-    np.testing.assert_allclose(one, network_channels(10 * flair, 3 * flair, brain > 0, prior, gm), atol=1e-4)
+    one = channels_of(flair, flair, brain > 0, prior, gm)
+    np.testing.assert_allclose(one, channels_of(10 * flair, 3 * flair, brain > 0, prior, gm), atol=1e-4)
     white = (brain > 0) & (prior > 0.95)
     assert np.median(one[0][white]) == pytest.approx(0, abs=1e-3)
     assert np.median(one[1][(brain > 0) & (gm > 0.9)]) == pytest.approx(0, abs=1e-3)
-    assert not network_channels(flair, None, brain > 0, prior, gm)[2].any()
+    assert not channels_of(flair, None, brain > 0, prior, gm)[2].any()
     assert abs(one[2]).max() > 0.9
     assert not one[:, brain == 0].any()
 
