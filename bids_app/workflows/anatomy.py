@@ -184,7 +184,7 @@ def _add_lesions(
     own = add_step(
         graph,
         steps.find_lesions,
-        mem_gb=MEM_GB["image"],
+        mem_gb=MEM_GB["large"],
         flair=flair,
         t1w=head.image if visit.t1w else None,
         brain=head.brain,
