@@ -53,8 +53,8 @@ bench-lesions: env
 	PYTHONPATH=training $(BIN)/python bench/bench_lesions.py
 
 lint: env
-	$(BIN)/ruff check bids_app tests
-	$(BIN)/ruff format --check bids_app tests
+	$(BIN)/ruff check bids_app tests training bench
+	$(BIN)/ruff format --check bids_app tests training bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

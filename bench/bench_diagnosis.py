@@ -17,6 +17,7 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from bids_app.learn.diagnosis.engine import MapView
+from bids_app.learn.diagnosis.grid import Grid
 from bids_app.learn.diagnosis.protocols import (
     COMPACT,
     Design,
@@ -26,7 +27,6 @@ from bids_app.learn.diagnosis.protocols import (
     published,
     split_scans,
 )
-from bids_app.learn.diagnosis.grid import Grid
 from bids_app.learn.diagnosis.sizes import cv_folds, search
 
 STUDY = {"patients": (172, 97), "scans": (746, 292), "voxels": 48193}
