@@ -241,19 +241,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     try:
         return run(parse(argv))
-    except DemyelinError as error:
-        message, code = str(error), error.exit_code
-    except KeyboardInterrupt:
-        message, code = "stopped; run the same command again to go on", 130
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        message, code = f"{where}{error.strerror or error}", 1
-    except Exception as error:
-        message, code = f"unexpected {type(error).__name__}: {error} (run with --debug for details)", 1
-    if debug:
-        traceback.print_exc()
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        message, code = _closing_line(error)
     print(f"demyelin: {' '.join(message.split())}", file=sys.stderr)
     return code
+
+
+def _closing_line(error: BaseException) -> tuple[str, int]:
+    """Return what a user is told of an error that ended the run, and the exit code."""
+    if isinstance(error, DemyelinError):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped; run the same command again to go on", 130
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}", 1
+    return f"unexpected {type(error).__name__}: {error} (run with --debug for details)", 1
 
 
 if __name__ == "__main__":

@@ -104,9 +104,9 @@ def execute(workflow: Any, settings: Settings, watch: Watch | None = None) -> No
     watch = watch or Watch({})
     watch.expect(workflow.list_node_names())
     arguments["status_callback"] = watch
-    runner = plugin if isinstance(plugin, str) else plugin(plugin_args=arguments)
+    runner = plugin(plugin_args=arguments)
     try:
-        workflow.run(plugin=runner, plugin_args=arguments)
+        workflow.run(plugin=runner)
     except KeyboardInterrupt:
         if isinstance(runner, SafeMultiProcPlugin):
             runner.stopped = True  # the steps ended below are not run again

@@ -14,6 +14,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from nipype.pipeline import plugins
+from nipype.pipeline.plugins.base import DistributedPluginBase
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
 
 from bids_app.errors import InputError
@@ -91,7 +93,20 @@ class SafeMultiProcPlugin(MultiProcPlugin):
         self._taskresult[taskid] = future.result() if future.exception() is None else dead
 
 
-def choose_plugin(settings: Settings) -> tuple[Any, dict[str, Any]]:
+class _ToldAsLines:
+    """A plugin of nipype that outlives a step which left no result, as one that the system killed.
+
+    nipype tells of it in a string and then adds lines to it as to a list, which ends the run of all visits.
+    """
+
+    def _report_crash(self, node: Any, result: dict[str, Any] | None = None) -> Any:
+        told = result["traceback"] if result else None
+        if result and isinstance(told, str):
+            result = result | {"traceback": told.splitlines(keepends=True)}
+        return super()._report_crash(node, result=result)  # type: ignore[misc]
+
+
+def choose_plugin(settings: Settings) -> tuple[type, dict[str, Any]]:
     """Return the nipype plugin to run with and its arguments.
 
     Raises
@@ -101,13 +116,27 @@ def choose_plugin(settings: Settings) -> tuple[Any, dict[str, Any]]:
     """
     if settings.use_plugin:
         content = _read_plugin_file(settings.use_plugin)
-        return content["plugin"], dict(content.get("plugin_args", {}))
+        found = _plugin_named(content["plugin"], settings.use_plugin)
+        return found, dict(content.get("plugin_args", {}))
     arguments = {
         "n_procs": settings.nprocs or processors(),
         "memory_gb": settings.mem or 0.9 * memory_gb(),
         "raise_insufficient": False,
     }
     return SafeMultiProcPlugin, arguments
+
+
+def _plugin_named(name: str, file: Path) -> type:
+    """Return a plugin of nipype by the name that nipype's documentation calls it."""
+    found = getattr(plugins, f"{name}Plugin", None)
+    if found is None:
+        known = ", ".join(
+            sorted(one.removesuffix("Plugin") for one in vars(plugins) if one.endswith("Plugin"))
+        )
+        raise InputError(f"--use-plugin {file}: nipype has no plugin {name!r}; it has {known}")
+    if issubclass(found, DistributedPluginBase):
+        return type(found.__name__, (_ToldAsLines, found), {})
+    return found
 
 
 def _read_plugin_file(path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from bids_app.layout import Visit, find_visits
 from bids_app.progress import say, showing
 from bids_app.settings import ONLY_GIVEN, Settings, digest
 from bids_app.workflows.engine import run_graph, work_folder
-from bids_app.workflows.plugin import KILLED
+from bids_app.workflows.plugin import KILLED, choose_plugin
 from bids_app.workflows.step import node_name, read_failure
 from bids_app.workflows.validate import validate
 from bids_app.workflows.watch import Watch
@@ -135,10 +135,11 @@ def _given_lesions(settings: Settings) -> Path | None:
 
 
 def _check_resources(settings: Settings) -> None:
-    """Refuse a template or atlas that cannot be had, before hours of work."""
+    """Refuse a plugin, template or atlas that cannot be had, before hours of work."""
     from bids_app.image.atlas import load_atlas
     from bids_app.image.template import BUILT_IN, load_template
 
+    choose_plugin(settings)
     if settings.radiomics_settings:
         from bids_app.features.radiomics import RadiomicsSettings
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from nipype import Node, Workflow
+from nipype import IdentityInterface, Node, Workflow
+from nipype.pipeline.plugins import SLURMPlugin
 
 from bids_app import cli
 from bids_app.errors import InputError, VisitError
@@ -133,7 +134,22 @@ def test_plugin_file(bids, tmp_path):
     path = tmp_path / "plugin.toml"
     args = [str(bids), str(tmp_path / "out"), "participant", "--use-plugin", str(path)]
     path.write_text('plugin = "SLURM"\n[plugin_args]\nsbatch_args = "--mem=4G"\n')
-    assert choose_plugin(cli.parse(args)) == ("SLURM", {"sbatch_args": "--mem=4G"})
-    path.write_text("plugin = 3")
-    with pytest.raises(InputError, match=r"plugin\.toml"):
-        choose_plugin(cli.parse(args))
+    plugin, arguments = choose_plugin(cli.parse(args))
+    assert issubclass(plugin, SLURMPlugin)
+    assert arguments == {"sbatch_args": "--mem=4G"}
+    for text, words in (("plugin = 3", r"plugin\.toml"), ('plugin = "slurm"', "no plugin 'slurm'.*SLURM")):
+        path.write_text(text)
+        with pytest.raises(InputError, match=words):
+            choose_plugin(cli.parse(args))
+
+
+def test_a_batch_plugin_outlives_a_step_that_left_no_result(bids, tmp_path):
+    path = tmp_path / "plugin.toml"
+    path.write_text('plugin = "SLURM"')
+    settings = cli.parse([str(bids), str(tmp_path / "out"), "participant", "--use-plugin", str(path)])
+    plugin, arguments = choose_plugin(settings)
+    node = Node(IdentityInterface(["field"]), "killed", base_dir=str(tmp_path))
+    node.config = {"execution": {"crashdump_dir": str(tmp_path), "crashfile_format": "txt"}}
+    told = {"result": None, "traceback": "Job id (1) finished or terminated, but no results"}
+    crash = plugin(plugin_args=arguments)._report_crash(node, result=told)
+    assert "finished or terminated" in Path(crash).read_text()
