@@ -91,6 +91,15 @@ def test_wrong_usage_is_one_line_and_exit_2(bids, tmp_path, args, words):
     assert done.stderr.count("\n") == 1
 
 
+def test_debug_shows_the_traceback_before_the_line(bids, tmp_path, capsys):
+    args = [str(bids), str(tmp_path / "out"), "participant"]
+    for more, shown in (([], False), (["--debug"], True)):
+        assert cli.main([*args, *more]) == 2
+        told = capsys.readouterr().err
+        assert ("Traceback" in told and "InputError" in told) is shown
+        assert told.splitlines()[-1].startswith("demyelin: ")
+
+
 def test_a_connectome_is_its_content_wherever_it_lies(bids, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 

@@ -40,11 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(argv)
     actions = {"build": _build, "fetch": _fetch, "info": lambda given: _info(given.folder)}
     try:
-        told = actions[options.command](options)
+        print(json.dumps(actions[options.command](options), indent=2), flush=True)
     except (InputError, OSError) as error:
         print(f"demyelin-connectome: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(told, indent=2))
     return 0
 
 

@@ -29,11 +29,13 @@ def changes_context(visit: Derived) -> list[dict[str, Any]]:
             continue
         before = path.name.split(MARK)[1].removesuffix("_dseg.tsv")
         picture = visit.output_dir / visit.participant / "figures" / f"{visit.prefix}{MARK}{before}.png"
+        page = f"{visit.participant}_ses-{before}.html"
         order = table["change"].map({name: place for place, name in enumerate(CHANGES)})
         table = table.assign(_order=order).sort_values("_order", kind="stable").drop(columns="_order")
         found.append(
             {
                 "before": f"ses-{before}",
+                "page": page if (visit.output_dir / page).exists() else None,
                 "words": _words(table),
                 "level": "look" if table["change"].isin(["new", "enlarged"]).any() else "good",
                 "src": data_uri(picture) if picture.exists() else None,

@@ -221,6 +221,10 @@ def test_bundles_and_changes_since_the_visit_before_are_shown(tmp_path):
         f"index\tname\tchange\tvolume_before_mm3\tvolume_after_mm3\n{rows}"
     )
     text = write_visit_report(tmp_path, anat, "sub-01_ses-2", settings=settings())[0].read_text()
+    assert 'href="sub-01_ses-1.html"' not in text
+    (tmp_path / "sub-01_ses-1.html").touch()
+    text = write_visit_report(tmp_path, anat, "sub-01_ses-2", settings=settings())[0].read_text()
+    assert 'href="sub-01_ses-1.html"' in text
     assert text.index(">high<") < text.index(">low<")
     assert "Lesions: 1 new, 1 unchanged; 0.02 mL then, 0.06 mL now." in text
     assert text.index(">young<") < text.index(">old<")
