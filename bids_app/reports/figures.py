@@ -209,7 +209,7 @@ def _bytes(values: Array, low: float, high: float) -> npt.NDArray[np.uint8]:
 
 
 def _foreground(grey: Array) -> float:
-    return float(0.1 * np.percentile(grey, 99))
+    return float(0.1 * np.percentile(grey[::2, ::2, ::2], 99))  # every eighth voxel tells enough
 
 
 def _head_box(grey: Array, zooms: npt.NDArray[np.float64]) -> tuple[slice, ...]:

@@ -129,7 +129,7 @@ def _close_up(scene: Scene, number: int, which: int, crop: Crop) -> Bytes:
 
     scale = TILE / (2 * REACH_MM)
     tile = np.repeat(_grey(scene, which, crop, scale)[..., None], 3, axis=2)
-    slab = scene.labels.take([crop.at], axis=crop.plane)
+    slab = np.moveaxis(np.moveaxis(scene.labels, crop.plane, 0)[crop.at : crop.at + 1], 0, crop.plane)
     for ink, mask in ((OTHER, (slab > 0) & (slab != number)), (INK["lesion"], slab == number)):
         flat = crop._replace(at=0)
         inside = cut(mask.astype(np.float32), flat, scene.zooms, scale, "bilinear") > 0.5
