@@ -7,7 +7,7 @@ comes from it, else from the FLAIR image itself. None draws random numbers: same
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +21,14 @@ from bids_app.errors import InputError
 from bids_app.image.belief import belief_map
 from bids_app.image.growth import grow_lesions
 from bids_app.image.lesion_classifier import classifier_probability
+from bids_app.image.noise import quieter
+from bids_app.image.white_matter import SURE_WM
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 MIN_VOLUME = 3.0
+SHARPENING_MM = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,8 @@ class Lesions(NamedTuple):
 class Method:
     """One rung of the ladder: what `--lesions` calls it, what it is, how it runs and where its mask begins.
 
-    A lesion of the mask holds voxels of at least `threshold`, one of them of at least `peak`.
+    A lesion of the mask holds voxels of at least `threshold`, one of them of at least `peak`, that are at least `rim`
+    as much brighter than white matter as the lesion's brightest (`sharpened`).
     """
 
     name: str
@@ -75,6 +79,7 @@ class Method:
     settings: dict[str, float]
     threshold: float = 0.5
     peak: float = 0.5
+    rim: float = 0.0
     learned: bool = False
 
 
@@ -113,10 +118,14 @@ def segment_lesions(
     if isinstance(method, str) and method not in METHODS:
         raise InputError(f"lesion method {method}: not one of {', '.join(METHODS)}")
     chosen = METHODS[method] if isinstance(method, str) else method
+    if chosen.learned:
+        inputs = replace(inputs, flair=quieter(inputs.flair, inputs.brain, inputs.wm_prior))
     probability = np.clip(chosen.probability(inputs), 0, 1).astype(np.float32)
     affine = inputs.flair.affine
     voxel = float(np.prod(nib.affines.voxel_sizes(affine)))
     mask = peaked(probability, threshold or chosen.threshold, chosen.peak)
+    if chosen.rim:
+        mask = sharpened(mask, inputs, chosen.rim)
     mask = drop_small(mask, voxel, min_volume)
     return Lesions(nib.Nifti1Image(probability, affine), nib.Nifti1Image(mask.astype(np.uint8), affine))
 
@@ -129,6 +138,35 @@ def peaked(probability: Array, threshold: float, peak: float) -> Mask:
     labels = cc3d.connected_components(mask, connectivity=26)
     highest = ndimage.maximum(probability, labels, np.arange(labels.max() + 1))
     return mask & (highest >= peak)[labels]
+
+
+def sharpened(mask: Mask, inputs: LesionInputs, rim: float) -> Mask:
+    """Return the mask without the blur around its lesions.
+
+    Thick slices and smoothing spread a lesion over its surroundings, the further the brighter it is. A lesion ends
+    where its excess over white matter falls below `rim` of its 95th percentile.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, (x, y, z)
+        Lesions, 26-connected.
+    inputs : LesionInputs
+        Of the visit: FLAIR, brain and where the template is sure of white matter.
+    rim : float
+        0 to 1; half would be the edge of a blurred box.
+    """
+    labels = cc3d.connected_components(mask, connectivity=26)
+    if not labels.max():
+        return mask
+    flair = _array(inputs.flair)
+    white = (_array(inputs.brain) > 0) & (_array(inputs.wm_prior) > SURE_WM)
+    size = nib.affines.voxel_sizes(inputs.flair.affine)
+    excess = ndimage.gaussian_filter(flair - np.median(flair[white]), SHARPENING_MM / size)
+    numbers = np.arange(1, labels.max() + 1)
+    brightest = ndimage.labeled_comprehension(
+        excess, labels, numbers, lambda values: np.percentile(values, 95), np.float32, 0
+    )
+    return mask & (excess >= rim * np.insert(brightest, 0, 0)[labels])
 
 
 def drop_small(mask: Mask, voxel_volume: float, min_volume: float) -> Mask:
@@ -221,21 +259,17 @@ BELIEF_CENTRE = 0.15
 BELIEF_SPREAD = 0.04
 BELIEF_LOGITS = (-4.0, 5.0)
 CALIBRATION = 1.4
-USUAL_BELIEF = 0.34  # upper quartile of sure lesion voxels; .27 to .335 in the patients trained on
-SURE, ENOUGH = 0.9, 20
-TREES_PER_BRIGHTNESS = 3.0
 NETWORK_SHARE = 0.3
 OWN_THRESHOLD = 0.15
 OWN_PEAK = 0.95
+OWN_RIM = 0.4
 
 
 def own_probability(inputs: LesionInputs, weights: Path | None = None) -> Array:
     """Return the probability of Demyelin's own method: trees, network and weighted belief.
 
     The logits of the three are averaged and scaled so that the probability is calibrated: the network sees
-    shapes, the trees scales and places, and the belief does not depend on who they were trained on. Where a
-    scan's lesions are brighter than those, their blurred rims are as bright as other people's lesions: the logits
-    of trees and belief are then lowered (`brightness`).
+    shapes, the trees scales and places, and the belief does not depend on who they were trained on.
 
     Parameters
     ----------
@@ -252,32 +286,14 @@ def own_probability(inputs: LesionInputs, weights: Path | None = None) -> Array:
     known = classifier_probability(
         inputs.flair, inputs.t1w, inputs.brain, inputs.wm_prior, inputs.gm, weights
     )
-    belief = weighted_belief(inputs)
-    bright = brightness(known.trees, belief)
-    trees = _logit(known.trees) - TREES_PER_BRIGHTNESS * (bright - 1)
-    rule = np.clip((belief / bright - BELIEF_CENTRE) / BELIEF_SPREAD, *BELIEF_LOGITS)
-    mean = (1 - NETWORK_SHARE) * (trees + rule) / 2 + NETWORK_SHARE * _logit(known.network)
+    belief = (weighted_belief(inputs) - BELIEF_CENTRE) / BELIEF_SPREAD
+    rule = (_logit(known.trees) + np.clip(belief, *BELIEF_LOGITS)) / 2
+    mean = (1 - NETWORK_SHARE) * rule + NETWORK_SHARE * _logit(known.network)
     return special.expit(CALIBRATION * mean) * (_array(inputs.brain) > 0)
 
 
 def _logit(probability: Array) -> Array:
     return special.logit(np.clip(probability, 1e-4, 1 - 1e-4))
-
-
-def brightness(known: Array, belief: Array) -> float:
-    """Return how much brighter sure lesion voxels are than in the patients trained on; 1 where they are not.
-
-    Parameters
-    ----------
-    known : ndarray, (x, y, z)
-        Probability by the trees.
-    belief : ndarray, (x, y, z)
-        Weighted belief.
-    """
-    sure = belief[(known >= SURE) & (belief > BELIEF_CENTRE)]
-    if sure.size < ENOUGH:
-        return 1.0
-    return max(1.0, float(np.percentile(sure, 75)) / USUAL_BELIEF)
 
 
 METHODS: dict[str, Method] = {
@@ -315,13 +331,13 @@ METHODS: dict[str, Method] = {
             {
                 "belief_centre": BELIEF_CENTRE,
                 "belief_width": BELIEF_SPREAD,
-                "usual_belief": USUAL_BELIEF,
-                "trees_per_brightness": TREES_PER_BRIGHTNESS,
                 "network_share": NETWORK_SHARE,
                 "peak": OWN_PEAK,
+                "rim": OWN_RIM,
             },
             threshold=OWN_THRESHOLD,
             peak=OWN_PEAK,
+            rim=OWN_RIM,
             learned=True,
         ),
     )

@@ -1,0 +1,69 @@
+"""How noisy an image is, and a quieter one where it is very noisy."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from bids_app.image.convert import from_ants, to_ants
+from bids_app.image.white_matter import SURE_WM
+
+Array = npt.NDArray[np.float32]
+
+MAD_OF_NORMAL = 0.6745
+# on phantoms the lesions of the quieter image were better from 15 % and no better up to 10 %
+LOUD = 0.12
+
+
+def noise_share(data: Array, white: npt.NDArray[np.bool_]) -> float:
+    """Return the standard deviation of noise as a share of white matter's median.
+
+    From the median absolute value of the differences along all three axes at once, Haar's finest diagonal
+    wavelet (Donoho and Johnstone 1994), in white matter.
+
+    Parameters
+    ----------
+    data : ndarray, (x, y, z)
+        Any unit.
+    white : ndarray of bool, (x, y, z)
+        White matter.
+    """
+    finest = data
+    for axis in range(3):
+        finest = np.diff(finest, axis=axis, append=0) / np.sqrt(2)
+    median = float(np.median(data[white])) if white.any() else 0.0
+    return float(np.median(np.abs(finest[white]))) / MAD_OF_NORMAL / median if median > 0 else 0.0
+
+
+def quieter(image: nib.Nifti1Image, brain: nib.Nifti1Image, wm_prior: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Take noise out of an image that has more than 12 % of white matter; return any other image as it is.
+
+    Non-local means adapted to the noise of each place (Manjon et al. 2010, doi:10.1002/jmri.22003), within the brain.
+
+    Parameters
+    ----------
+    image : Nifti1Image, (x, y, z)
+        Any unit.
+    brain : Nifti1Image, (x, y, z)
+        Brain mask.
+    wm_prior : Nifti1Image, (x, y, z)
+        The template's probability of white matter on this grid, 0 to 1.
+
+    Returns
+    -------
+    Nifti1Image, float32
+        Changed within the brain only.
+    """
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    inside = np.asanyarray(brain.dataobj) > 0
+    if noise_share(data, inside & (np.asarray(wm_prior.dataobj) > SURE_WM)) <= LOUD:
+        return image
+    import ants
+
+    mask = nib.Nifti1Image(inside.astype(np.float32), image.affine)
+    calm = ants.denoise_image(
+        to_ants(image), to_ants(mask), shrink_factor=1, p=1, r=2, noise_model="Gaussian"
+    )
+    calm = np.asarray(from_ants(calm, image).dataobj)
+    return nib.Nifti1Image(np.where(inside, calm, data).astype(np.float32), image.affine)
