@@ -16,24 +16,24 @@ MAD_OF_NORMAL = 0.6745
 LOUD = 0.12
 
 
-def noise_share(data: Array, white: npt.NDArray[np.bool_]) -> float:
-    """Return the standard deviation of noise as a share of white matter's median.
+def noise_share(data: Array, where: npt.NDArray[np.bool_]) -> float:
+    """Return the standard deviation of noise as a share of the median intensity.
 
     From the median absolute value of the differences along all three axes at once, Haar's finest diagonal
-    wavelet (Donoho and Johnstone 1994), in white matter.
+    wavelet (Donoho and Johnstone 1994).
 
     Parameters
     ----------
     data : ndarray, (x, y, z)
         Any unit.
-    white : ndarray of bool, (x, y, z)
-        White matter.
+    where : ndarray of bool, (x, y, z)
+        Where both are measured: white matter, or a head.
     """
     finest = data
     for axis in range(3):
         finest = np.diff(finest, axis=axis, append=0) / np.sqrt(2)
-    median = float(np.median(data[white])) if white.any() else 0.0
-    return float(np.median(np.abs(finest[white]))) / MAD_OF_NORMAL / median if median > 0 else 0.0
+    median = float(np.median(data[where])) if where.any() else 0.0
+    return float(np.median(np.abs(finest[where]))) / MAD_OF_NORMAL / median if median > 0 else 0.0
 
 
 def quieter(image: nib.Nifti1Image, brain: nib.Nifti1Image, wm_prior: nib.Nifti1Image) -> nib.Nifti1Image:

@@ -95,11 +95,12 @@ def assess(
         contrast,
         flags,
         mutual_information,
+        scan_noise,
         slice_outlier,
     )
     from bids_app.image.volume import read_scan
 
-    tissue, mask = load(labels), load(lesions)
+    tissue, mask, scan = load(labels), load(lesions), read_scan(flair_scan).image
     found = pd.read_csv(lesion_table, sep="\t")
     numbers: dict[str, Any] = {}
     for name, path in {"t1w": t1w, "flair": flair}.items():
@@ -111,7 +112,8 @@ def assess(
         "flair_t1w_nmi": mutual_information(load(flair), load(t1w), load(brain)) if t1w else np.nan,
         "given_lesions_dice": dice,
         "given_lesions_volume_difference_ml": difference,
-        "flair_slice_outlier": slice_outlier(read_scan(flair_scan).image),
+        "flair_noise": scan_noise(scan),
+        "flair_slice_outlier": slice_outlier(scan),
         "brain_volume_ml": np.count_nonzero(load(brain).dataobj) * millilitre,
         "template_correlation": correlation,
         "lesion_volume_ml": np.count_nonzero(mask.dataobj) * millilitre,

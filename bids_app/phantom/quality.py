@@ -16,6 +16,7 @@ NUMBERS = {  # mean and SD of good scans at the first site
     "cnr_t1w": (2.4, 0.25),
     "snr_flair_wm": (11.0, 1.2),
     "cnr_flair": (1.7, 0.2),
+    "flair_noise": (0.045, 0.005),
     "flair_slice_outlier": (5.0, 1.0),
     "flair_t1w_nmi": (1.16, 0.01),
     "template_correlation": (0.78, 0.03),
@@ -48,6 +49,7 @@ def draw_quality(
         row["flair_slice_outlier"] = 25.0 + 20 * rng.random()
     elif kind < BAD:
         row |= {name: 0.3 * value for name, value in row.items() if isinstance(value, float) and "nr" in name}
+        row["flair_noise"] = 0.15
     row |= dict(known) | {"skull_stripped": 0}
     numbers = {name: value for name, value in row.items() if isinstance(value, int | float)}
     row["flags"] = ",".join(flags(numbers)) or None

@@ -34,6 +34,7 @@ NAMES = {
     "snr_flair_wm": "FLAIR signal to noise, white matter",
     "snr_flair_gm": "FLAIR signal to noise, grey matter",
     "cnr_flair": "FLAIR contrast to noise",
+    "flair_noise": "FLAIR noise, share of intensity",
     "flair_slice_outlier": "FLAIR slice outlier",
     "brain_volume_ml": "Brain mask volume, mL",
     "template_correlation": "Correlation with the template",
@@ -55,6 +56,7 @@ ADVICE = {
     "snr_flair_wm": "Look at the FLAIR for noise and motion; small lesions may be missed or made up.",
     "snr_flair_gm": "Look at the FLAIR for noise and motion.",
     "cnr_flair": "Look at the FLAIR's contrast; faint lesions may be missed.",
+    "flair_noise": "The FLAIR is noisy: small lesions may be missed or made up; a rescan or exclusion may be right.",
     "flair_slice_outlier": "A slice is far brighter or darker than its neighbours: look for stripes and dropped slices "
     "in the lesion picture.",
     "brain_volume_ml": "Look at the brain mask: a part cut off, or skull and eyes inside.",
@@ -72,7 +74,9 @@ WORSE = {
         ("snr_t1w_wm", "snr_t1w_gm", "cnr_t1w", "snr_flair_wm", "snr_flair_gm", "cnr_flair"), "low"
     ),
     **dict.fromkeys(("template_correlation", "flair_t1w_nmi", "given_lesions_dice"), "low"),
-    **dict.fromkeys(("flair_slice_outlier", "lesion_volume_ml", "artefact_prone_lesions"), "high"),
+    **dict.fromkeys(
+        ("flair_noise", "flair_slice_outlier", "lesion_volume_ml", "artefact_prone_lesions"), "high"
+    ),
     "brain_volume_ml": "both",
 }
 LOOK = "Compare with the pictures above and with other visits of the study."

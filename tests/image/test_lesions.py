@@ -23,7 +23,7 @@ from bids_app.image.lesions import (
     segment_lesions,
     sharpened,
 )
-from bids_app.image.quality import contrast, flags, slice_outlier
+from bids_app.image.quality import contrast, flags, scan_noise, slice_outlier
 from bids_app.image.white_matter import relative_to_white
 from bids_app.phantom.lesion_inputs import phantom_inputs
 
@@ -183,7 +183,12 @@ def flagged(inputs, scan, lesions):
     labels = np.argmax([np.asarray(one.dataobj) for one in (inputs.gm, inputs.wm, inputs.csf)], axis=0) + 1
     labels = nib.Nifti1Image(labels * np.asarray(inputs.brain.dataobj), scan.affine)
     snr = contrast(scan, labels, nib.Nifti1Image(lesions.astype(np.uint8), scan.affine))[0]
-    return flags({"snr_flair_wm": snr, "flair_slice_outlier": slice_outlier(scan)})
+    numbers = {
+        "snr_flair_wm": snr,
+        "flair_noise": scan_noise(scan),
+        "flair_slice_outlier": slice_outlier(scan),
+    }
+    return flags(numbers)
 
 
 @pytest.mark.slow
@@ -198,7 +203,7 @@ def test_damaged_slices_cost_little_and_are_flagged(phantom, damage, cost):
 
 
 @pytest.mark.slow
-def test_noise_costs_little_and_much_of_it_is_flagged(phantom):
+def test_noise_costs_little_and_is_flagged(phantom):
     inputs, truth, undamaged = phantom
     flair = np.asarray(inputs.flair.dataobj)
     white = np.median(flair[np.asarray(inputs.wm.dataobj) > 0.9])
@@ -207,11 +212,13 @@ def test_noise_costs_little_and_much_of_it_is_flagged(phantom):
         nib.Nifti1Image((flair + share * noise).astype(np.float32), inputs.flair.affine)
         for share in (0.15, 0.3)
     )
-    assert dice(mask_of(with_images(inputs, flair=some)), truth) > undamaged - 0.15
+    less = mask_of(with_images(inputs, flair=some))
+    assert dice(less, truth) > undamaged - 0.15
+    assert flagged(inputs, some, less) == ["flair_noise"]
     found = mask_of(with_images(inputs, flair=much))
     assert dice(found, truth) > 0.4
     assert found.sum() < 2 * truth.sum()
-    assert flagged(inputs, much, found) == ["snr_flair_wm"]
+    assert flagged(inputs, much, found) == ["snr_flair_wm", "flair_noise"]
 
 
 def channels_of(flair, t1w, brain, prior, gm):

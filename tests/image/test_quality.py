@@ -14,6 +14,7 @@ from bids_app.image.quality import (
     contrast,
     flags,
     mutual_information,
+    scan_noise,
     slice_outlier,
 )
 
@@ -34,6 +35,14 @@ def test_contrast_is_that_of_the_sound_tissue():
     assert white == pytest.approx(120 / 6, rel=0.02)
     assert grey == pytest.approx(80 / 8, rel=0.02)
     assert between == pytest.approx(40 / 10, rel=0.02)
+
+
+@pytest.mark.parametrize("noise", [0.03, 0.15])
+def test_noise_of_a_scan_is_a_share_of_its_foreground(noise):
+    head = 1.0 * (sum((axis - 20) ** 2 for axis in np.indices((40, 40, 40))) < 15**2)
+    data = 400 * head + np.random.default_rng(3).normal(0, 400 * noise, head.shape)
+    assert scan_noise(image(data)) == pytest.approx(noise, rel=0.15)
+    assert (flags({"flair_noise": scan_noise(image(data))}) == ["flair_noise"]) is (noise > 0.12)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

@@ -22,6 +22,7 @@ LABELS = {
     "cnr_t1w": "T1w contrast-to-noise",
     "snr_flair_wm": "FLAIR signal-to-noise, white matter",
     "cnr_flair": "FLAIR contrast-to-noise",
+    "flair_noise": "FLAIR noise (share of intensity)",
     "flair_slice_outlier": "FLAIR slice outlier (robust SD)",
     "flair_t1w_nmi": "FLAIR-T1w similarity",
     "brain_volume_ml": "Brain volume (mL)",
