@@ -22,7 +22,7 @@ from bids_app.image.belief import belief_map
 from bids_app.image.growth import grow_lesions
 from bids_app.image.lesion_classifier import classifier_probability
 from bids_app.image.noise import quieter
-from bids_app.image.white_matter import SURE_WM
+from bids_app.image.white_matter import SURE_GM, SURE_WM
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -70,7 +70,8 @@ class Method:
     """One rung of the ladder: what `--lesions` calls it, what it is, how it runs and where its mask begins.
 
     A lesion of the mask holds voxels of at least `threshold`, one of them of at least `peak`, that are at least `rim`
-    as much brighter than white matter as the lesion's brightest (`sharpened`).
+    as much brighter than white matter as the lesion's brightest, which is at least `faintest` times as much brighter as
+    grey matter is (`sharpened`).
     """
 
     name: str
@@ -80,6 +81,7 @@ class Method:
     threshold: float = 0.5
     peak: float = 0.5
     rim: float = 0.0
+    faintest: float = 0.0
     learned: bool = False
 
 
@@ -125,7 +127,7 @@ def segment_lesions(
     voxel = float(np.prod(nib.affines.voxel_sizes(affine)))
     mask = peaked(probability, threshold or chosen.threshold, chosen.peak)
     if chosen.rim:
-        mask = sharpened(mask, inputs, chosen.rim)
+        mask = sharpened(mask, inputs, chosen.rim, chosen.faintest)
     mask = drop_small(mask, voxel, min_volume)
     return Lesions(nib.Nifti1Image(probability, affine), nib.Nifti1Image(mask.astype(np.uint8), affine))
 
@@ -140,8 +142,8 @@ def peaked(probability: Array, threshold: float, peak: float) -> Mask:
     return mask & (highest >= peak)[labels]
 
 
-def sharpened(mask: Mask, inputs: LesionInputs, rim: float) -> Mask:
-    """Return the mask without the blur around its lesions.
+def sharpened(mask: Mask, inputs: LesionInputs, rim: float, faintest: float = 0.0) -> Mask:
+    """Return the mask without the blur around its lesions, and without lesions hardly brighter than grey matter.
 
     Thick slices and smoothing spread a lesion over its surroundings, the further the brighter it is. A lesion ends
     where its excess over white matter falls below `rim` of its 95th percentile.
@@ -151,22 +153,25 @@ def sharpened(mask: Mask, inputs: LesionInputs, rim: float) -> Mask:
     mask : ndarray of bool, (x, y, z)
         Lesions, 26-connected.
     inputs : LesionInputs
-        Of the visit: FLAIR, brain and where the template is sure of white matter.
+        Of the visit: FLAIR, brain, grey matter and where the template is sure of white matter.
     rim : float
         0 to 1; half would be the edge of a blurred box.
+    faintest : float
+        Least excess of a lesion's brightest, in medians of grey matter's excess; the folds of the cortex are fainter.
     """
     labels = cc3d.connected_components(mask, connectivity=26)
     if not labels.max():
         return mask
-    flair = _array(inputs.flair)
-    white = (_array(inputs.brain) > 0) & (_array(inputs.wm_prior) > SURE_WM)
+    flair, brain = _array(inputs.flair), _array(inputs.brain) > 0
+    white, grey = brain & (_array(inputs.wm_prior) > SURE_WM), brain & (_array(inputs.gm) >= SURE_GM)
     size = nib.affines.voxel_sizes(inputs.flair.affine)
     excess = ndimage.gaussian_filter(flair - np.median(flair[white]), SHARPENING_MM / size)
     numbers = np.arange(1, labels.max() + 1)
     brightest = ndimage.labeled_comprehension(
         excess, labels, numbers, lambda values: np.percentile(values, 95), np.float32, 0
     )
-    return mask & (excess >= rim * np.insert(brightest, 0, 0)[labels])
+    distinct = brightest >= faintest * np.median(excess[grey])
+    return mask & np.insert(distinct, 0, False)[labels] & (excess >= rim * np.insert(brightest, 0, 0)[labels])
 
 
 def drop_small(mask: Mask, voxel_volume: float, min_volume: float) -> Mask:
@@ -263,6 +268,7 @@ NETWORK_SHARE = 0.3
 OWN_THRESHOLD = 0.15
 OWN_PEAK = 0.95
 OWN_RIM = 0.4
+OWN_FAINTEST = 2.5
 
 
 def own_probability(inputs: LesionInputs, weights: Path | None = None) -> Array:
@@ -334,10 +340,12 @@ METHODS: dict[str, Method] = {
                 "network_share": NETWORK_SHARE,
                 "peak": OWN_PEAK,
                 "rim": OWN_RIM,
+                "faintest": OWN_FAINTEST,
             },
             threshold=OWN_THRESHOLD,
             peak=OWN_PEAK,
             rim=OWN_RIM,
+            faintest=OWN_FAINTEST,
             learned=True,
         ),
     )

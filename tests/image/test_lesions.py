@@ -343,3 +343,12 @@ def test_a_lesion_ends_where_its_blur_begins_however_bright_it_is(excess):
     assert dice(wide, ball) < 0.85
     assert dice(found, ball) > 0.9
     assert not sharpened(np.zeros_like(ball), inputs, 0.4).any()
+
+
+def test_what_is_hardly_brighter_than_grey_matter_is_no_lesion():
+    inputs, _ = brain_with(lesions=False)  # grey matter is 20 brighter than white matter
+    balls = [sum((axis - place) ** 2 for axis in np.indices((56, 56, 56))) < 5**2 for place in (22, 34)]
+    flair = np.asarray(inputs.flair.dataobj) + 40 * balls[0] + 80 * balls[1]
+    found = sharpened(balls[0] | balls[1], with_images(inputs, flair=image(flair)), 0.4, 3.0)
+    assert not (found & balls[0]).any()
+    assert dice(found, balls[1]) > 0.9
