@@ -165,12 +165,13 @@ def sharpened(mask: Mask, inputs: LesionInputs, rim: float, faintest: float = 0.
     flair, brain = _array(inputs.flair), _array(inputs.brain) > 0
     white, grey = brain & (_array(inputs.wm_prior) > SURE_WM), brain & (_array(inputs.gm) >= SURE_GM)
     size = nib.affines.voxel_sizes(inputs.flair.affine)
-    excess = ndimage.gaussian_filter(flair - np.median(flair[white]), SHARPENING_MM / size)
+    raw = flair - np.median(flair[white])
+    excess = ndimage.gaussian_filter(raw, SHARPENING_MM / size)
     numbers = np.arange(1, labels.max() + 1)
     brightest = ndimage.labeled_comprehension(
         excess, labels, numbers, lambda values: np.percentile(values, 95), np.float32, 0
     )
-    distinct = brightest >= faintest * np.median(excess[grey])
+    distinct = brightest >= faintest * np.median(raw[grey])
     return mask & np.insert(distinct, 0, False)[labels] & (excess >= rim * np.insert(brightest, 0, 0)[labels])
 
 
