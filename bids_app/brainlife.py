@@ -20,6 +20,7 @@ from bids_app.cli import main as demyelin
 from bids_app.derivatives import write_json, write_text
 from bids_app.derivatives.names import OUTPUTS
 from bids_app.errors import InputError
+from bids_app.visit_name import VisitName
 
 IMAGES = {"t1": "T1w", "flair": "FLAIR"}
 SWITCHES = ("fast",)
@@ -41,12 +42,12 @@ class Task:
     @property
     def name(self) -> str:
         """Prefix of the visit's files."""
-        return f"sub-{self.subject}" + (f"_ses-{self.session}" if self.session else "")
+        return VisitName(self.subject, self.session).prefix
 
     @property
     def folder(self) -> Path:
         """Folder of the visit inside a dataset, with `anat`."""
-        return Path(*self.name.split("_"), "anat")
+        return VisitName(self.subject, self.session).folder / "anat"
 
 
 def read_task(path: Path) -> Task:
@@ -174,7 +175,7 @@ def write_products(task: Task, derivatives: Path, folder: Path) -> None:
     if made("parcel_table").exists():
         write_json(_parcel_labels(made("parcel_table")), folder / "parcellation" / "label.json")
     _copy(derivatives / f"{task.name}.html", folder / "html" / "index.html")
-    figures = derivatives / f"sub-{task.subject}" / "figures"
+    figures = derivatives / VisitName(task.subject).folder / "figures"
     pictures = {
         title: path
         for key, title in SHOWN.items()

@@ -12,10 +12,10 @@ from bids_app.cohort import Cohort, read_cohort
 from bids_app.cohort.workers import spread
 from bids_app.derivatives.dataset import read_description, refuse_links_out
 from bids_app.errors import InputError
-from bids_app.layout import bare
 from bids_app.learn.flow import COLUMNS, flow_step
 from bids_app.progress import phase, say, showing
 from bids_app.settings import Settings
+from bids_app.visit_name import SESSION, VisitName, bare
 
 if TYPE_CHECKING:
     from bids_app.learn.drawing import Kept
@@ -87,8 +87,8 @@ def _chosen(cohort: Cohort, settings: Settings) -> Cohort:
         If none is left.
     """
     visits = cohort.visits
-    people = {f"sub-{bare(label, 'sub-')}" for label in settings.participant_label}
-    sessions = {f"ses-{bare(label, 'ses-')}" for label in settings.session_label}
+    people = {VisitName.from_ids(label).participant_id for label in settings.participant_label}
+    sessions = {SESSION + bare(label, SESSION) for label in settings.session_label}
     if people:
         visits = visits[visits["participant_id"].isin(people)]
     if sessions:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bids_app.errors import InputError
 from bids_app.lesion_masks import GivenMask, by_visit, choose_mask, dataset_source, list_images
+from bids_app.visit_name import PARTICIPANT, SESSION, VisitName, bare
 
 if TYPE_CHECKING:
     from bids import BIDSLayout
@@ -46,15 +47,19 @@ class Visit:
     notes: tuple[str, ...] = ()
 
     @property
+    def visit_name(self) -> VisitName:
+        """What the visit is called."""
+        return VisitName(self.participant, self.session)
+
+    @property
     def name(self) -> str:
         """File name prefix: `sub-01` or `sub-01_ses-1`."""
-        return f"sub-{self.participant}" + (f"_ses-{self.session}" if self.session else "")
+        return self.visit_name.prefix
 
     @property
     def folder(self) -> Path:
         """Folder of the visit inside a dataset: `sub-01` or `sub-01/ses-1`."""
-        sub = Path(f"sub-{self.participant}")
-        return sub / f"ses-{self.session}" if self.session else sub
+        return self.visit_name.folder
 
     @property
     def lesions(self) -> Path | None:
@@ -65,11 +70,6 @@ class Visit:
     def images(self) -> tuple[Path, ...]:
         """The files that this visit is made from."""
         return tuple(path for path in (self.t1w, self.flair, self.lesions) if path is not None)
-
-
-def bare(label: str, prefix: str) -> str:
-    """Return a label without its `sub-` or `ses-` prefix."""
-    return label.strip().removeprefix(prefix)
 
 
 def find_visits(
@@ -100,13 +100,13 @@ def find_visits(
     """
     check_description(bids_dir)
     layout = _index(bids_dir)
-    people = _chosen(layout.get_subjects(), participants, "sub-", bids_dir)
+    people = _chosen(layout.get_subjects(), participants, PARTICIPANT, bids_dir)
     if not people:
         raise InputError(f"{bids_dir}: no participants (folders sub-*) with images in it")
-    _chosen(layout.get_sessions(), sessions, "ses-", bids_dir)
+    _chosen(layout.get_sessions(), sessions, SESSION, bids_dir)
     queries = _queries(filter_file)
     masks = _find_masks(bids_dir, lesions_dir, layout)
-    wanted = {bare(label, "ses-") for label in sessions}
+    wanted = {bare(label, SESSION) for label in sessions}
     visits = []
     for person in sorted(people):
         for session in sorted(layout.get_sessions(subject=person)) or [None]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bids_app.visit_name import PARTICIPANT, SESSION
+
 IMAGES = (".nii", ".nii.gz", ".mgz")
 NATIVE = ("t1w", "flair", "orig", "t1", "fl")  # of space-: the scans' own grids
 LABEL = re.compile(r"_label-(L|lesions?)_", re.IGNORECASE)
@@ -45,8 +47,8 @@ def by_visit(paths: Sequence[Path], folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in paths:
         told = set(re.split(r"[/_.]", path.relative_to(folder).as_posix()))
-        people = [one for one in told if one.startswith("sub-")]
-        sessions = [one for one in told if one.startswith("ses-")]
+        people = [one for one in told if one.startswith(PARTICIPANT)]
+        sessions = [one for one in told if one.startswith(SESSION)]
         if len(people) == 1 and len(sessions) <= 1:
             found.setdefault("_".join(people + sessions), []).append(path)
     return found

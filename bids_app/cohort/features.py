@@ -14,7 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.derivatives import atomic, write_json, write_table
+from bids_app.derivatives.names import anat_folder
 from bids_app.errors import InputError
+from bids_app.visit_name import VisitName
 
 Singles = npt.NDArray[np.float32]
 
@@ -118,7 +120,7 @@ def column_table(names: list[str], icc: dict[str, float] | None = None) -> pd.Da
 
 
 def _key(participant: str, session: Any) -> str:
-    return participant if not isinstance(session, str) else f"{participant}_{session}"
+    return VisitName.from_ids(participant, session).prefix
 
 
 def _files(
@@ -129,7 +131,7 @@ def _files(
     atlases = set()
     made_up = []
     for key in keys:
-        folder = derivatives.joinpath(*key.split("_"), "anat")
+        folder = anat_folder(derivatives, VisitName.parse(key).folder)
         found[key] = {}
         for family, (ending, _) in FAMILIES.items():
             paths = sorted(folder.glob(f"{key}_atlas-*_desc-{ending}_dseg.tsv"))

@@ -14,6 +14,7 @@ from bids_app.cohort.dates import add_days
 from bids_app.cohort.features import FeatureTable, read_features
 from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step
+from bids_app.visit_name import VisitName
 
 NUMBERS = (
     "age",
@@ -134,9 +135,8 @@ def _find_visits(derivatives: Path) -> pd.DataFrame:
     """List the visits that have a lesion table."""
     rows = []
     for path in sorted(derivatives.glob("sub-*/**/anat/*_seg-lesions_dseg.tsv")):
-        entities = dict(part.split("-", 1) for part in path.name.split("_") if "-" in part)
-        session = f"ses-{entities['ses']}" if "ses" in entities else None
-        rows.append({"participant_id": f"sub-{entities['sub']}", "session_id": session})
+        name = VisitName.parse(path.name)
+        rows.append({"participant_id": name.participant_id, "session_id": name.session_id})
     if not rows:
         raise InputError(f"{derivatives}: no finished visits; run the participant level first")
     return pd.DataFrame(rows).astype({"session_id": object})
@@ -206,7 +206,7 @@ def _with_sessions(visits: pd.DataFrame, root: Path, columns: Mapping[str, str])
     """Put the values of sessions tables, which belong to the visit itself, over those of participants.tsv."""
     tables = []
     for participant in visits.loc[visits["session_id"].notna(), "participant_id"].unique():
-        path = root / participant / f"{participant}_sessions.tsv"
+        path = root / VisitName.parse(participant).sessions_table
         if path.exists():
             own = {name: column for name, column in columns.items() if name != "participant_id"}
             tables.append(_read_table(path, KEYS[1:], own).assign(participant_id=participant))

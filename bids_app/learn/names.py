@@ -5,15 +5,16 @@ from __future__ import annotations
 import pandas as pd
 
 from bids_app.errors import InputError
+from bids_app.visit_name import VisitName
 
 SEXES = {"m": 1.0, "male": 1.0, "1": 1.0, "1.0": 1.0, "f": 0.0, "female": 0.0, "0": 0.0, "0.0": 0.0}
 
 
 def visit_names(participant: pd.Series, session: pd.Series) -> pd.Series:
     """Return `sub-01_ses-2` from identifiers with or without prefix; `sub-01` where there is no session."""
-    sub = "sub-" + participant.astype(str).str.removeprefix("sub-")
-    has = session.notna() & (session.astype(str) != "")
-    return sub.where(~has, sub + "_ses-" + session.astype(str).str.removeprefix("ses-"))
+    sessions = session.astype(object).where(session.notna(), "").astype(str)
+    names = map(VisitName.from_ids, participant.astype(str), sessions)
+    return pd.Series([name.prefix for name in names], participant.index, dtype=object)
 
 
 def is_male(sex: pd.Series) -> pd.Series:

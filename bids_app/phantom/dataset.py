@@ -17,6 +17,7 @@ from bids_app.phantom.anatomy import TISSUES, Anatomy, make_anatomy
 from bids_app.phantom.images import FLAIR, T1W, scan, thick_slices
 from bids_app.phantom.lesions import draw_lesions
 from bids_app.phantom.people import EDSS_MODEL, Person, draw_person
+from bids_app.visit_name import VisitName
 
 YEARS_BETWEEN = 1.0
 COLUMNS: dict[str, dict[str, object]] = {
@@ -81,7 +82,7 @@ def write_phantom(out: Path, plan: Plan) -> Iterator[str]:
         scores = []
         for session in range(plan.sessions):
             scores.append(_write_session(out, truth, person, session, plan))
-            yield f"sub-{person.label}" + (f" ses-{session + 1}" if plan.sessions > 1 else "")
+            yield _name(person, session, plan).prefix.replace("_", " ")
         rows.append(_row(person, scores[0]))
         if plan.sessions > 1:
             _write_sessions_table(out, person, scores)
@@ -89,9 +90,14 @@ def write_phantom(out: Path, plan: Plan) -> Iterator[str]:
     write_json({"participant_id": {"Description": "Participant."}} | COLUMNS, out / "participants.json")
 
 
+def _name(person: Person, session: int, plan: Plan) -> VisitName:
+    """Return what a visit is called: without a session where the plan has one each."""
+    return VisitName(person.label, str(session + 1) if plan.sessions > 1 else None)
+
+
 def _row(person: Person, edss: float) -> dict[str, object]:
     return {
-        "participant_id": f"sub-{person.label}",
+        "participant_id": VisitName(person.label).participant_id,
         "age": person.age,
         "sex": person.sex,
         "disease_duration": person.disease_duration,
@@ -106,20 +112,17 @@ def _row(person: Person, edss: float) -> dict[str, object]:
 def _write_sessions_table(out: Path, person: Person, scores: list[float]) -> None:
     table = pd.DataFrame(
         {
-            "session_id": [f"ses-{n + 1}" for n in range(len(scores))],
+            "session_id": [VisitName(person.label, str(n + 1)).session_id for n in range(len(scores))],
             "age": [round(person.age + n * YEARS_BETWEEN, 1) for n in range(len(scores))],
             "edss": scores,
         }
     )
-    name = f"sub-{person.label}"
-    write_table(table, out / name / f"{name}_sessions.tsv")
+    path = write_table(table, out / VisitName(person.label).sessions_table)
     columns = {
         "session_id": {"Description": "Session."},
         "age": {"Description": "Age at the session.", "Units": "year"},
     }
-    write_json(
-        columns | {"edss": {"Description": "EDSS at the session."}}, out / name / f"{name}_sessions.json"
-    )
+    write_json(columns | {"edss": {"Description": "EDSS at the session."}}, path.with_suffix(".json"))
 
 
 def _write_session(out: Path, truth: Path, person: Person, session: int, plan: Plan) -> float:
@@ -135,9 +138,8 @@ def _write_session(out: Path, truth: Path, person: Person, session: int, plan: P
     rng = np.random.default_rng([person.seed, 3, session])
     t1w = scan(anatomy, lesions, T1W, site=person.site, noise=plan.noise, rng=rng)
     flair = scan(anatomy, lesions, FLAIR, site=person.site, noise=plan.noise, rng=rng)
-    name, folder = f"sub-{person.label}", Path(f"sub-{person.label}")
-    if plan.sessions > 1:
-        name, folder = f"{name}_ses-{session + 1}", folder / f"ses-{session + 1}"
+    who = _name(person, session, plan)
+    name, folder = who.prefix, who.folder
     raw = out / folder / "anat"
     save_image(t1w, raw / f"{name}_T1w.nii.gz")
     save_image(thick_slices(flair, plan.slice_thickness), raw / f"{name}_FLAIR.nii.gz")

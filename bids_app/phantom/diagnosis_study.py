@@ -26,6 +26,7 @@ from bids_app.phantom.lesions import RADIUS_MM
 from bids_app.phantom.quality import draw_quality
 from bids_app.phantom.raters import draw_ratings
 from bids_app.phantom.sites import ARTEFACT_CENTRES, Sites, lay_out, lesion_rows
+from bids_app.visit_name import VisitName
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -109,7 +110,11 @@ class Patient:
     @property
     def name(self) -> str:
         """BIDS name."""
-        return f"sub-{self.label}"
+        return VisitName(self.label).participant_id
+
+    def visit(self, session: int) -> VisitName:
+        """Return the name of a scan, counted from 1."""
+        return VisitName(self.label, f"{session:02d}")
 
 
 def draw_patients(plan: DiagnosisPlan) -> list[Patient]:
@@ -203,7 +208,7 @@ def _write_patient(patient: Patient, plan: DiagnosisPlan, at: Sites, out: Path) 
     """Write a patient's scans; return a row of truth for each."""
     owned = patient_lesions(patient, at, plan.seed)
     steady = texture(at, np.random.default_rng([plan.seed, 54, patient.number]))
-    rows = []
+    rows: list[dict[str, object]] = []
     for session, year in enumerate(patient.years, start=1):
         rng = np.random.default_rng([plan.seed, 55, patient.number, session])
         shown = [mask for start, mask in owned if rng.random() < SEEN and start <= year]
@@ -214,7 +219,7 @@ def _write_patient(patient: Patient, plan: DiagnosisPlan, at: Sites, out: Path) 
         rows.append(
             {
                 "participant_id": patient.name,
-                "session_id": f"ses-{session:02d}",
+                "session_id": patient.visit(session).session_id,
                 "diagnosis": patient.diagnosis,
                 "drawn_as": patient.drawn_as,
                 "lesions": len(shown),
@@ -236,8 +241,9 @@ def _write_scan(
     rng: np.random.Generator,
 ) -> None:
     """Write a scan's belief map, lesion mask, lesion table and quality numbers."""
-    prefix = f"{patient.name}_ses-{session:02d}"
-    folder = anat_folder(out / study.DERIVATIVES, Path(patient.name, f"ses-{session:02d}"))
+    name = patient.visit(session)
+    prefix = name.prefix
+    folder = anat_folder(out / study.DERIVATIVES, name.folder)
     images = {
         "belief": at.image(belief.astype(np.float32)),
         "lesions_template_3mm": at.image(bright.astype(np.uint8)),
@@ -267,13 +273,13 @@ def _write_sessions(patient: Patient, out: Path) -> None:
     years = np.array(patient.years)
     table = pd.DataFrame(
         {
-            "session_id": [f"ses-{n + 1:02d}" for n in range(len(years))],
+            "session_id": [patient.visit(n + 1).session_id for n in range(len(years))],
             "age": (patient.onset_age + years).round(1),
             "disease_duration": years.round(1),
             "months_since_episode": patient.months,
         }
     )
-    path = out / patient.name / f"{patient.name}_sessions.tsv"
+    path = out / VisitName(patient.label).sessions_table
     write_table(table, path)
     columns = {
         "session_id": {"Description": "Session."},

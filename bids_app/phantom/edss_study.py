@@ -35,6 +35,7 @@ from bids_app.phantom.edss_people import (
 )
 from bids_app.phantom.quality import draw_quality
 from bids_app.phantom.sites import Sites, lay_out, lesion_rows
+from bids_app.visit_name import VisitName
 
 Array = npt.NDArray[np.float64]
 NAWM = "NAWM"
@@ -215,7 +216,7 @@ def lesions(patient: Patient, at: Sites, rng: np.random.Generator) -> pd.DataFra
 
 def _write_visit(patient: Patient, plan: EDSSPlan, at: Sites, out: Path) -> str:
     """Write a patient's tables; return the participant's name."""
-    name = f"sub-{patient.label}"
+    name = VisitName(patient.label).prefix
     folder = anat_folder(out / study.DERIVATIVES, Path(name))
 
     def path(key: str) -> Path:
@@ -262,7 +263,7 @@ def write_edss_study(out: Path, plan: EDSSPlan) -> Iterator[str]:
     study.write_participants(_people(patients), out, model)
     columns = ["score", *(f"{region}.{name}" for region, name in PLANTED)]
     truth = pd.DataFrame([(p.score, *p.latent) for p in patients], columns=columns).round(6)
-    truth.insert(0, "participant_id", [f"sub-{p.label}" for p in patients])
+    truth.insert(0, "participant_id", [VisitName(p.label).participant_id for p in patients])
     write_table(truth, out / study.TRUTH / "scores.tsv")
     write_json(_truth(plan, model), out / study.TRUTH / "edss_model.json")
     write = partial(_write_visit, plan=plan, at=lay_out(["MS"]), out=out)
@@ -273,7 +274,7 @@ def write_edss_study(out: Path, plan: EDSSPlan) -> Iterator[str]:
 def _people(patients: list[Patient]) -> pd.DataFrame:
     rows = [
         {
-            "participant_id": f"sub-{p.label}",
+            "participant_id": VisitName(p.label).participant_id,
             "age": p.age,
             "sex": p.sex,
             "disease_duration": p.duration,

@@ -13,6 +13,7 @@ from bids_app.derivatives import load_image
 from bids_app.derivatives.dataset import sidecar
 from bids_app.derivatives.names import OUTPUTS
 from bids_app.errors import InputError
+from bids_app.visit_name import VisitName
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -47,7 +48,7 @@ class Derived:
     @property
     def participant(self) -> str:
         """Participant with `sub-`."""
-        return self.prefix.split("_", maxsplit=1)[0]
+        return VisitName.parse(self.prefix).participant_id
 
     def path(self, key: str) -> Path:
         """Return the place of an output by its key in `names.OUTPUTS`."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bids_app.derivatives.names import OUTPUTS
 from bids_app.reports.derived import Derived, read_table
+from bids_app.visit_name import PARTICIPANT, SESSION, VisitName
 
 MIN_OTHERS = 8
 MAX_OTHERS = 150  # more change the norms little and cost time
@@ -43,9 +44,9 @@ def others(visit: Derived, key: str) -> list[Path]:
     """Return the table `key` of one visit of each other participant, at most `MAX_OTHERS`, evenly chosen."""
     ending = OUTPUTS[key].ending.format(template=visit.template, atlas=visit.atlas)
     found: dict[str, Path] = {}
-    for pattern in ("sub-*/anat", "sub-*/ses-*/anat"):
+    for pattern in (f"{PARTICIPANT}*/anat", f"{PARTICIPANT}*/{SESSION}*/anat"):
         for path in sorted(visit.output_dir.glob(f"{pattern}/*_{ending}")):
-            found.setdefault(path.name.split("_", maxsplit=1)[0], path)
+            found.setdefault(VisitName.parse(path.name).participant_id, path)
     found.pop(visit.participant, None)
     paths = [found[name] for name in sorted(found)]
     if len(paths) <= MAX_OTHERS:

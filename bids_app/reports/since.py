@@ -9,6 +9,7 @@ import pandas as pd
 from bids_app.reports.derived import Derived, read_table
 from bids_app.reports.extras import shown_table
 from bids_app.reports.page import data_uri
+from bids_app.visit_name import VisitName
 
 CHANGES = ("new", "enlarged", "unchanged", "shrunken", "resolved")
 MARK = "_desc-since"
@@ -29,17 +30,18 @@ def changes_context(visit: Derived) -> list[dict[str, Any]]:
             continue
         before = path.name.split(MARK)[1].removesuffix("_dseg.tsv")
         picture = visit.output_dir / visit.participant / "figures" / f"{visit.prefix}{MARK}{before}.png"
-        page = f"{visit.participant}_ses-{before}.html"
+        earlier = VisitName(VisitName.parse(visit.prefix).participant, before)
+        page = f"{earlier}.html"
         order = table["change"].map({name: place for place, name in enumerate(CHANGES)})
         table = table.assign(_order=order).sort_values("_order", kind="stable").drop(columns="_order")
         found.append(
             {
-                "before": f"ses-{before}",
+                "before": earlier.session_id,
                 "page": page if (visit.output_dir / page).exists() else None,
                 "words": _words(table),
                 "level": "look" if table["change"].isin(["new", "enlarged"]).any() else "good",
                 "src": data_uri(picture) if picture.exists() else None,
-                "table": shown_table(visit, f"Since ses-{before}", path, table),
+                "table": shown_table(visit, f"Since {earlier.session_id}", path, table),
             }
         )
     return found

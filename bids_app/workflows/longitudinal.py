@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
@@ -22,6 +21,7 @@ from bids_app.derivatives.records import VisitLocks, fingerprint, forget, is_don
 from bids_app.errors import VisitError
 from bids_app.progress import say
 from bids_app.settings import Settings
+from bids_app.visit_name import SESSION, VisitName, bare
 from bids_app.workflows.plugin import KILLED
 from bids_app.workflows.step import add_step, node_name, read_failure
 
@@ -64,7 +64,7 @@ class Pair(NamedTuple):
 
 
 def _session(prefix: str) -> str:
-    return prefix.partition("_ses-")[2]
+    return VisitName.parse(prefix).session or ""
 
 
 def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list[Pair], list[str]]:
@@ -79,7 +79,7 @@ def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list
     notes : list of str
         Pairs that cannot be compared, and why.
     """
-    found = (output_dir / "logs" / "done").glob(f"sub-{participant}_ses-*.json")
+    found = (output_dir / "logs" / "done").glob(f"{VisitName(participant, '*')}.json")
     names = [path.stem for path in found if f"_{SINCE}-" not in path.stem]
     ordered = sorted(names, key=_order(bids_dir, participant, names))
     files = {name: _files(output_dir, name) for name in ordered}
@@ -97,18 +97,18 @@ def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list
 
 def _order(bids_dir: Path, participant: str, names: Sequence[str]) -> Callable[[str], Any]:
     """Return the key that orders visits in time."""
-    table = bids_dir / f"sub-{participant}" / f"sub-{participant}_sessions.tsv"
+    table = bids_dir / VisitName(participant).sessions_table
     times: dict[str, str] = {}
     try:
         with table.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream, delimiter="\t"):
                 if (time := row.get("acq_time") or "n/a") != "n/a":
-                    times[(row.get("session_id") or "").removeprefix("ses-")] = time
+                    times[bare(row.get("session_id") or "", SESSION)] = time
     except (OSError, ValueError, csv.Error):
         times = {}
     if all(_session(name) in times for name in names):
         return lambda name: times[_session(name)]
-    return lambda name: [(int(part) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", name)]
+    return VisitName.parse
 
 
 def _files(output_dir: Path, name: str) -> dict[str, Path] | None:
@@ -116,8 +116,7 @@ def _files(output_dir: Path, name: str) -> dict[str, Path] | None:
     record = read_record(output_dir, name)
     if record is None:
         return None
-    person, _, session = name.partition("_")
-    folder = anat_folder(output_dir, Path(person, session))
+    folder = anat_folder(output_dir, VisitName.parse(name).folder)
     settings = record["settings"]
 
     def path(key: str) -> Path:
@@ -152,11 +151,11 @@ def _results(settings: Settings) -> dict[str, Any]:
 
 def _remove_former(output_dir: Path, participant: str, current: set[str]) -> None:
     """Remove the files and records of pairs that are no longer consecutive visits."""
-    for path in (output_dir / "logs" / "done").glob(f"sub-{participant}_*_{SINCE}-*.json"):
+    for path in (output_dir / "logs" / "done").glob(f"{VisitName(participant)}_*_{SINCE}-*.json"):
         record = None if path.stem in current else read_record(output_dir, path.stem)
         if record is not None:
             for file in record["outputs"]:
-                if Path(file).name.startswith(f"sub-{participant}_"):
+                if Path(file).name.startswith(f"{VisitName(participant)}_"):
                     (output_dir / file).resolve().relative_to(output_dir.resolve())
                     (output_dir / file).unlink(missing_ok=True)
             path.unlink()
@@ -217,8 +216,8 @@ def finish_pair(files: dict[str, Path], plan: dict[str, Any]) -> Finished:
     from bids_app.workflows.finish import rewrite_report
 
     output_dir, after = Path(plan["output_dir"]), str(plan["after"])
-    person, _, session = after.partition("_")
-    folder = anat_folder(output_dir, Path(person, session))
+    name = VisitName.parse(after)
+    folder = anat_folder(output_dir, name.folder)
     table, image = folder / f"{plan['stem']}.tsv", folder / f"{plan['stem']}.nii.gz"
     forget(output_dir, plan["record"])
     save_image(load_image(files["labels"]), image)
@@ -228,7 +227,9 @@ def finish_pair(files: dict[str, Path], plan: dict[str, Any]) -> Finished:
     what = "one row per lesion or group of merged ones; the image has their index on this visit's grid"
     about = ABOUT.format(before=plan["before"], what=what)
     sidecar = write_sidecar(table, {"Description": about, "Sources": plan["sources"]} | meta)
-    figure = output_dir / person / "figures" / f"{after}_desc-{SINCE}{_session(plan['before'])}.png"
+    figure = (
+        output_dir / name.participant_id / "figures" / f"{after}_desc-{SINCE}{_session(plan['before'])}.png"
+    )
     draw_changes(
         load_image(files["half_before"]),
         load_image(files["half_after"]),
@@ -240,7 +241,7 @@ def finish_pair(files: dict[str, Path], plan: dict[str, Any]) -> Finished:
     if (
         record := read_record(output_dir, after)
     ) is not None:  # its page was written before the two were compared
-        rewrite_report(output_dir, Path(person, session), after, record)
+        rewrite_report(output_dir, name.folder, after, record)
     written = [table, image, sidecar, figure]
     about_run = {"inputs": plan["inputs"], "settings": plan["settings"]}
     return Finished(mark_done(output_dir, plan["record"], outputs=written, **about_run))

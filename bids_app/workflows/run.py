@@ -183,7 +183,7 @@ def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome
             if settings.lesions == ONLY_GIVEN and visit.given is None:
                 raise VisitError(f"no lesion mask came with it, and --lesions {ONLY_GIVEN} takes no other")
             _check_readable(visit)
-            figures = Path(f"sub-{visit.participant}", "figures")
+            figures = Path(visit.visit_name.participant_id, "figures")
             refuse_links_out(settings.output_dir, visit.folder / "anat", figures)
             if not settings.force and _is_done(visit, settings):
                 outcome.kept.append(visit.name)

@@ -14,6 +14,7 @@ import pandas as pd
 from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step
 from bids_app.learn.names import is_male, visit_names
+from bids_app.visit_name import VisitName
 
 CLINICAL = ("age", "onset_age", "sex", "disease_duration", "months_since_episode")
 FIRST_CLASSES = ("RRMS", "MS")  # whose share called right is the sensitivity, as in study B
@@ -200,7 +201,7 @@ def map_paths(visits: pd.DataFrame, output_dir: Path, template: str) -> dict[str
     }
     found: dict[str, dict[str, Path]] = {name: {} for name in endings}
     for visit in visits["visit"]:
-        folder = output_dir.joinpath(*visit.split("_")) / "anat"
+        folder = output_dir / VisitName.parse(visit).folder / "anat"
         for name, ending in endings.items():
             found[name][visit] = folder / f"{visit}_{ending}"
     return found

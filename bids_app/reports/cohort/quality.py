@@ -11,6 +11,7 @@ import pandas as pd
 
 from bids_app.derivatives.names import OUTPUTS, anat_folder
 from bids_app.image.quality import COLUMNS, USUAL
+from bids_app.visit_name import VisitName
 
 FAR = 3.5  # modified z score, as Iglewicz and Hoaglin (1993) propose
 FEWEST = 8  # visits of a site to compare with one another
@@ -55,7 +56,7 @@ def read_quality(output_dir: Path, visits: pd.DataFrame, names: pd.Series) -> pd
     """
     rows = []
     for place, name in enumerate(names):
-        path = anat_folder(output_dir, Path(*name.split("_"))) / OUTPUTS["qc"].path(
+        path = anat_folder(output_dir, VisitName.parse(name).folder) / OUTPUTS["qc"].path(
             name, template="", atlas=""
         )
         if path.exists():
