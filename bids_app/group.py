@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -14,23 +14,21 @@ from bids_app.derivatives.dataset import read_description, refuse_links_out
 from bids_app.errors import InputError
 from bids_app.learn.flow import COLUMNS, flow_step
 from bids_app.progress import phase, say, showing
-from bids_app.settings import Settings
+from bids_app.settings import EVERY_STUDY, STUDIES, Settings
 from bids_app.visit_name import SESSION, VisitName, bare
 
 if TYPE_CHECKING:
     from bids_app.learn.drawing import Kept
-
-FOLDS = {"edss": 10, "diagnosis": 5}  # outer ones, where not asked for
+    from bids_app.learn.results import StudyResult
+    from bids_app.learn.study import Study
 
 
 class Analysed(NamedTuple):
-    """What an analysis gives the report."""
+    """A study that was run, what it found and its figures."""
 
-    tables: dict[str, pd.DataFrame]
-    about: dict[str, str]
+    study: Study
+    result: StudyResult
     figures: list[Kept]
-    notes: list[str]
-    settings: dict[str, Any]
 
 
 def run_group(settings: Settings) -> int:
@@ -117,21 +115,22 @@ def _measure_stability(cohort: Cohort, settings: Settings) -> None:
     say(f"stability of features: {path}")
 
 
-def _analyse(cohort: Cohort, settings: Settings, folder: Path) -> dict[str, Analysed]:
-    """Run the analyses asked for; with `auto`, those that the cohort allows.
+def _analyse(cohort: Cohort, settings: Settings, folder: Path) -> list[Analysed]:
+    """Run the study asked for; with `auto`, those that the cohort allows.
 
     Raises
     ------
     InputError
-        If an analysis asked for, or every one, is impossible.
+        If a study asked for, or every one, is impossible.
     """
-    analyses = {"edss": _edss, "diagnosis": _diagnosis}
-    if settings.analysis != "auto":
-        return {settings.analysis: analyses[settings.analysis](cohort, settings, folder)}
-    found, refused = {}, []
-    for name, analyse in analyses.items():
+    from bids_app.learn.study import load_study
+
+    if settings.analysis != EVERY_STUDY:
+        return [_run_study(load_study(settings.analysis), cohort, settings, folder)]
+    found, refused = [], []
+    for name in STUDIES:
         try:
-            found[name] = analyse(cohort, settings, folder)
+            found.append(_run_study(load_study(name), cohort, settings, folder))
         except InputError as error:
             refused.append(f"{name}: {error}")
             say(f"note: no analysis of {name}: {error}")
@@ -140,39 +139,16 @@ def _analyse(cohort: Cohort, settings: Settings, folder: Path) -> dict[str, Anal
     return found
 
 
+def _run_study(study: Study, cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
+    """Run a study and write its tables, models and figures."""
+    result = study.run(cohort, settings, _jobs(settings))
+    result.write(folder)
+    say(f"{study.title}: written to {folder}")
+    return Analysed(study, result, study.draw(result, folder / "figures", settings))
+
+
 def _jobs(settings: Settings) -> int:
     return -1 if settings.dask else max(settings.nprocs, 1)
-
-
-def _edss(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
-    """Run study A and write its tables, figures and models."""
-    from bids_app.image.atlas import load_atlas
-    from bids_app.image.template import load_template
-    from bids_app.learn.edss import Options, run
-    from bids_app.learn.edss.figures import draw
-    from bids_app.learn.edss.result import ABOUT
-
-    result = run(
-        cohort,
-        protocol=settings.protocol,
-        external_site=settings.external_site,
-        test_size=settings.test_size,
-        cv=settings.folds,
-        seed=settings.random_seed,
-        options=Options(
-            outer=settings.outer_folds or FOLDS["edss"],
-            permutations=settings.permutations,
-            several=settings.all_visits,
-            combat=settings.combat,
-            n_jobs=_jobs(settings),
-        ),
-    )
-    result.write(folder)
-    say(f"study A: tables and models in {folder}")
-    figures = draw(
-        result, folder / "figures", load_atlas(settings.atlas), load_template(settings.template).t1w
-    )
-    return Analysed(result.tables, ABOUT, figures, result.notes, result.settings)
 
 
 def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> None:
@@ -184,14 +160,13 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> No
         If a model cannot be trusted, there is none of the analysis asked for, or none can be applied.
     """
     from bids_app.learn.artifact import Model, load_models
-    from bids_app.learn.diagnosis.apply import apply_models as diagnose
-    from bids_app.learn.edss.apply import apply_models as predict_edss
     from bids_app.learn.results import APPLIED, write_tables
+    from bids_app.learn.study import load_study
 
     found: dict[str, list[tuple[str, Model]]] = {}
     for name, model in load_models(models):
         found.setdefault(model.card["Kind"], []).append((name, model))
-    if settings.analysis != "auto":
+    if settings.analysis != EVERY_STUDY:
         if settings.analysis not in found:
             raise InputError(
                 f"--apply-model {models}: no model of --analysis {settings.analysis}; it has {', '.join(found)}"
@@ -200,7 +175,7 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> No
     refused = []
     for kind, some in found.items():
         try:
-            applied = (predict_edss if kind == "edss" else diagnose)(cohort, some, settings.random_seed)
+            applied = load_study(kind).apply(cohort, some, settings.random_seed)
         except InputError as error:
             if len(found) == 1:
                 raise
@@ -221,36 +196,7 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> No
         raise InputError("no model could be applied; " + "; ".join(refused))
 
 
-def _diagnosis(cohort: Cohort, settings: Settings, folder: Path) -> Analysed:
-    """Run study B and write its tables, maps and figures."""
-    from bids_app.image.template import load_template
-    from bids_app.learn.diagnosis import Grid, Options, run
-    from bids_app.learn.diagnosis.figures import draw
-    from bids_app.learn.diagnosis.result import ABOUT
-
-    result = run(
-        cohort,
-        protocol=settings.protocol,
-        raters=settings.raters,
-        seed=settings.random_seed,
-        options=Options(
-            classes=settings.classes or None,
-            acute=settings.acute,
-            grid=Grid(gamma_scale=settings.gamma_scale),
-            cv=settings.folds,
-            outer=settings.outer_folds or FOLDS["diagnosis"],
-            permutations=settings.permutations,
-            n_jobs=_jobs(settings),
-        ),
-        template=settings.template,
-    )
-    result.write(folder)
-    say(f"study B: tables and maps in {folder}")
-    figures = draw(result, folder / "figures", load_template(settings.template).t1w)
-    return Analysed(result.tables, ABOUT, figures, result.notes, result.settings)
-
-
-def _report(cohort: Cohort, found: dict[str, Analysed], settings: Settings) -> None:
+def _report(cohort: Cohort, found: list[Analysed], settings: Settings) -> None:
     from bids_app.learn import charts
     from bids_app.learn.drawing import keep_all
     from bids_app.reports.cohort import write_cohort_report
@@ -263,7 +209,7 @@ def _report(cohort: Cohort, found: dict[str, Analysed], settings: Settings) -> N
     page = write_cohort_report(
         settings.output_dir,
         cohort.visits,
-        {name: analysed._asdict() for name, analysed in found.items()},
+        found,
         cohort.notes,
         figures,
     )

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import tomllib
+from collections import ChainMap
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -16,8 +17,13 @@ from bids_app.errors import InputError
 OWN_METHOD, ONLY_GIVEN = "demyelin", "derivatives"  # of --lesions
 NO_CONNECTOME, SYNTHETIC = "none", "synthetic"  # what --connectome takes beside a folder
 Level = Literal["participant", "group"]
-Protocol = Literal["both", "paper", "nested"]
-Analysis = Literal["auto", "edss", "diagnosis"]
+# the group level's studies: where the object of each is (STUDY in that module), imported when it is needed
+STUDIES = {
+    "edss": "bids_app.learn.edss.study",
+    "diagnosis": "bids_app.learn.diagnosis.study",
+}
+EVERY_STUDY = "auto"  # of --analysis: whatever the cohort allows
+PROTOCOLS, BOTH = ("paper", "nested"), "both"  # of --protocol
 GammaScale = Literal["paper", "median"]
 OutputLevel = Literal["minimal", "standard", "full"]
 
@@ -156,11 +162,11 @@ class Settings:
         within=(0, 2**31 - 1),
     )
 
-    analysis: Analysis = option(
-        "auto",
+    analysis: str = option(
+        EVERY_STUDY,
         "Study A (edss), study B (diagnosis), or both where the columns and derivatives allow (auto).",
         room="Group level",
-        choices=("auto", "edss", "diagnosis"),
+        choices=ChainMap(STUDIES, {EVERY_STUDY: ""}),  # a study that is added is a choice
     )
     columns: tuple[str, ...] = option(
         (),
@@ -233,11 +239,11 @@ class Settings:
     allow_synthetic_connectome: bool = option(
         False, "Let disconnection from a synthetic connectome into models.", room="Group level"
     )
-    protocol: Protocol = option(
-        "both",
+    protocol: str = option(
+        BOTH,
         "As published (paper), without leakage (nested), or both with the gap between them.",
         room="Group level",
-        choices=("both", "paper", "nested"),
+        choices=(BOTH, *PROTOCOLS),
     )
     raters: Path | None = option(
         None,
@@ -261,7 +267,7 @@ class Settings:
     )
     permutations: int = option(
         20,
-        "How often outcomes are dealt anew for the null distribution; 0 for none.",
+        "How often outcomes are permuted between patients for the null distribution; 0 for none.",
         room="Group level",
         metavar="N",
         within=(0, 100_000),

@@ -25,7 +25,7 @@ import sklearn
 from bids_app import __version__
 from bids_app.derivatives import atomic, write_json
 from bids_app.errors import InputError
-from bids_app.settings import digest
+from bids_app.settings import STUDIES, digest
 
 ALLOWED = {
     "bids_app.learn.ordinal.ProportionalOdds",
@@ -40,7 +40,6 @@ ALLOWED = {
 }
 FORMAT = 3
 FREE = ("Description", "Licence")  # what the owner of a model may write anew
-KINDS = ("edss", "diagnosis")
 LOW_APPLICABILITY = 0.8
 LICENCE = "The trained model belongs to whoever trained it; state the data it came from."
 
@@ -54,7 +53,7 @@ class Model:
     parts : dict
         Fitted estimators and arrays.
     card : dict
-        What a user must know: Kind (`edss`, `diagnosis`), Inputs (columns needed, in order), Ranges of the inputs in
+        What a user must know: Kind (name of the study), Inputs (columns needed, in order), Ranges of the inputs in
         training, Sites, versions, metrics.
     """
 
@@ -202,7 +201,7 @@ def load_model(stem: Path) -> Model:
 
 def _is_card(card: Any) -> bool:
     """Whether this is a card of this format, with what every model's card holds."""
-    if not isinstance(card, dict) or card.get("Format") != FORMAT or card.get("Kind") not in KINDS:
+    if not isinstance(card, dict) or card.get("Format") != FORMAT or card.get("Kind") not in STUDIES:
         return False
     inputs, ranges, sites = (card.get(name) for name in ("Inputs", "Ranges", "Sites"))
     return (

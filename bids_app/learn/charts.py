@@ -15,10 +15,10 @@ from bids_app.learn.drawing import (
     MUTED,
     PROTOCOL_COLOURS,
     PROTOCOL_MARKERS,
-    PROTOCOLS,
     Drawing,
     new_figure,
 )
+from bids_app.learn.protocol import CROSS_VALIDATED, LABELS, Protocol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,9 +112,14 @@ def gap(name: str, table: pd.DataFrame, label: str, *, chance: float | None, bet
     figure, (ax,) = new_figure(height=0.5 * len(table) + 1.0)
     for place, row in enumerate(table.to_dict("records")):
         ax.plot(
-            [row["paper"], row["nested"]], [place] * 2, color=MUTED, lw=5, alpha=0.35, solid_capstyle="butt"
+            [row[protocol] for protocol in CROSS_VALIDATED],
+            [place] * 2,
+            color=MUTED,
+            lw=5,
+            alpha=0.35,
+            solid_capstyle="butt",
         )
-        for protocol, shift in (("paper", -0.12), ("nested", 0.12)):
+        for protocol, shift in zip(CROSS_VALIDATED, (-0.12, 0.12), strict=True):
             low, high = row.get(f"{protocol}_low", np.nan), row.get(f"{protocol}_high", np.nan)
             ax.plot([low, high], [place + shift] * 2, color=PROTOCOL_COLOURS[protocol], lw=1.2)
             ax.plot(
@@ -122,10 +127,10 @@ def gap(name: str, table: pd.DataFrame, label: str, *, chance: float | None, bet
                 place + shift,
                 PROTOCOL_MARKERS[protocol],
                 color=PROTOCOL_COLOURS[protocol],
-                label=PROTOCOLS[protocol] if place == 0 else None,
+                label=LABELS[protocol] if place == 0 else None,
             )
         ax.annotate(
-            f"gap {row['paper'] - row['nested']:+.2f}",
+            f"gap {row[Protocol.PAPER] - row[Protocol.NESTED]:+.2f}",
             (1.01, place),
             xycoords=("axes fraction", "data"),
             va="center",
@@ -137,7 +142,7 @@ def gap(name: str, table: pd.DataFrame, label: str, *, chance: float | None, bet
     ax.set(yticks=range(len(table)), yticklabels=table["row"], xlabel=label, ylim=(len(table) - 0.4, -0.75))
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     told = "; ".join(
-        f"{row['row']}: as published {row['paper']:.2f}, leak-free {row['nested']:.2f}"
+        f"{row['row']}: as published {row[Protocol.PAPER]:.2f}, leak-free {row[Protocol.NESTED]:.2f}"
         for row in table.to_dict("records")
     )
     return Drawing(
@@ -147,7 +152,7 @@ def gap(name: str, table: pd.DataFrame, label: str, *, chance: float | None, bet
         f"Squares: as published; circles: leak-free; lines: 95 % intervals. {better} The grey bar between "
         "them is what the "
         "published way of validating overstates (or, by chance, understates) on these data.",
-        table.assign(gap=table["paper"] - table["nested"]),
+        table.assign(gap=table[Protocol.PAPER] - table[Protocol.NESTED]),
         figure,
     )
 
@@ -169,7 +174,7 @@ def null(name: str, table: pd.DataFrame, measure: str, label: str, notes: Sequen
     """
     from matplotlib.ticker import MaxNLocator
 
-    present = [protocol for protocol in PROTOCOLS if (table["protocol"] == protocol).any()]
+    present = [protocol for protocol in LABELS if (table["protocol"] == protocol).any()]
     figure, axes = new_figure(len(present), height=2.7, sharex=True, sharey=True)
     known = table[measure].dropna()
     bins = np.linspace(known.min() - 0.02, known.max() + 0.02, 26)
@@ -179,7 +184,7 @@ def null(name: str, table: pd.DataFrame, measure: str, label: str, notes: Sequen
         ax.hist(dealt, bins=bins, color=PROTOCOL_COLOURS[protocol], alpha=0.55, label="outcomes dealt anew")
         for k, observed in enumerate(part.loc[part["permutation"] == 0, measure]):
             ax.axvline(observed, color=INK, lw=1.6, ls="--", label="observed" if k == 0 else None)
-        ax.set(title=PROTOCOLS[protocol], xlabel=label)
+        ax.set(title=LABELS[protocol], xlabel=label)
         ax.legend(loc="upper left", fontsize=8)
     axes[0].set_ylabel("permutations")
     axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.derivatives import write_table, write_text
+from bids_app.learn.protocol import Protocol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,9 +26,12 @@ INK, MUTED = "#222222", "#767676"
 # Okabe and Ito's palette (2008), which people with any colour vision can tell apart
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = "os^Dvp"  # colour is never alone
-PROTOCOLS = {"paper": "as published", "nested": "leak-free", "held out": "held out"}
-PROTOCOL_COLOURS = {"paper": PALETTE[1], "nested": PALETTE[0], "held out": PALETTE[2]}
-PROTOCOL_MARKERS = {"paper": "s", "nested": "o", "held out": "^"}
+PROTOCOL_COLOURS: dict[str, str] = {
+    Protocol.PAPER: PALETTE[1],
+    Protocol.NESTED: PALETTE[0],
+    Protocol.HELD_OUT: PALETTE[2],
+}
+PROTOCOL_MARKERS: dict[str, str] = {Protocol.PAPER: "s", Protocol.NESTED: "o", Protocol.HELD_OUT: "^"}
 FULL, HALF = 9.0, 5.4  # widths of figures in inches
 STYLE: dict[Any, Any] = {
     "font.size": 9,

@@ -1,17 +1,38 @@
-"""The two ways to evaluate: as published, and with everything that learns inside the folds."""
+"""How an estimate was made: as published, with everything that learns inside the folds, or on held-out patients."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from enum import StrEnum
 
 from bids_app.errors import InputError
+from bids_app.settings import BOTH, PROTOCOLS
 
-Protocol = Literal["both", "paper", "nested"]
+
+class Protocol(StrEnum):
+    """How an estimate was made; the values of column `protocol` in every table of results."""
+
+    PAPER = PROTOCOLS[0]
+    NESTED = PROTOCOLS[1]
+    HELD_OUT = "held out"
+
+
+LABELS: dict[str, str] = {  # what readers are shown
+    Protocol.PAPER: "as published",
+    Protocol.NESTED: "leak-free",
+    Protocol.HELD_OUT: "held out",
+}
+CROSS_VALIDATED = (Protocol.PAPER, Protocol.NESTED)  # the two that are compared
 
 
 def check_choices(what: str, chosen: Sequence[str], known: Sequence[str]) -> None:
     """Refuse names that mean nothing.
+
+    Parameters
+    ----------
+    what : str
+        What is chosen, for the message.
+    chosen, known : sequence of str
 
     Raises
     ------
@@ -23,6 +44,13 @@ def check_choices(what: str, chosen: Sequence[str], known: Sequence[str]) -> Non
         raise InputError(f"{what} {', '.join(map(repr, wrong)) or 'is empty'}: choose of {', '.join(known)}")
 
 
-def check_protocol(protocol: str) -> None:
-    """Refuse a protocol that there is not."""
-    check_choices("protocol", [protocol], get_args(Protocol))
+def requested(protocol: str) -> tuple[Protocol, ...]:
+    """Return the protocols that `both`, `paper` or `nested` asks for.
+
+    Raises
+    ------
+    InputError
+        If it is none of the three.
+    """
+    check_choices("protocol", [protocol], (BOTH, *PROTOCOLS))
+    return CROSS_VALIDATED if protocol == BOTH else (Protocol(protocol),)

@@ -64,6 +64,27 @@ def write_tables(
     return [*written, write_json(dict(card), folder / f"{card_name or name}.json")]
 
 
+METRICS = {"auc": "AUC"}  # headings of metrics that are no words
+
+
+def by_metric(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return a table with a column per metric, its bounds beside it, from one with a row per metric.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        metric, estimate, low, high and `keys`.
+    keys : list of str
+        What names a row.
+    """
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for one in frame.to_dict("records"):
+        row = rows.setdefault(tuple(map(str, (one[key] for key in keys))), {key: one[key] for key in keys})
+        name = METRICS.get(one["metric"], one["metric"])
+        row |= {name: one["estimate"], f"{name}_low": one["low"], f"{name}_high": one["high"]}
+    return pd.DataFrame(list(rows.values()))
+
+
 @dataclass(frozen=True)
 class Applied:
     """What saved models say of new visits.

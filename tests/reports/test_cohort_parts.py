@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from bids_app.learn.drawing import INK, Drawing, keep_all, new_figure
-from bids_app.reports.cohort.headlines import limits
+from bids_app.learn.study import load_study
+from bids_app.reports.cohort.limits import limits
 from bids_app.reports.cohort.people import who
 from bids_app.reports.cohort.pictures import inline_svg
 from bids_app.reports.cohort.quality import modified_z, quality_rows
@@ -133,6 +134,6 @@ def test_limits_name_a_shift_at_another_site(offset, told):
     tables = {
         "calibration": pd.DataFrame({"protocol": ["held out"], "set": ["external"], "offset": [offset]})
     }
-    words = " ".join(limits("edss", tables, {"external_site": "b"}))
+    words = " ".join(limits(load_study("edss"), tables, {"external_site": "b"}))
     assert ("0.9 EDSS points too high" in words) == told
     assert "--permutations 0" in words

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,7 @@ from bids_app.learn.diagnosis.scans import map_paths, refuse_typos
 from bids_app.learn.lesion_maps import build_store
 from bids_app.learn.names import visit_names
 from bids_app.learn.results import Applied
-
-if TYPE_CHECKING:
-    from bids_app.cohort import Cohort
+from bids_app.learn.study import StudyCohort
 
 UNITS = {"belief_mean": "1", "belief_sd": "1", "lesion_voxels": "voxels", "nearest": "voxels"}
 PRIVACY = (
@@ -100,12 +98,12 @@ def open_model(name: str, saved: Model) -> DiagnosisModel:
         raise InputError(f"{name}: not readable as a diagnosis model ({error}); train it again") from error
 
 
-def apply_models(cohort: Cohort, models: Sequence[tuple[str, Model]], seed: int = 1) -> Applied:
+def apply_models(cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed: int = 1) -> Applied:
     """Call the diagnosis of a cohort's visits with saved models.
 
     Parameters
     ----------
-    cohort : Cohort
+    cohort : StudyCohort
         Visits and the derivatives folder; a column diagnosis is compared with where there is one.
     models : sequence of (name, Model)
         Of `load_models`, kind `diagnosis`.
@@ -136,7 +134,7 @@ def apply_models(cohort: Cohort, models: Sequence[tuple[str, Model]], seed: int 
     return Applied(found, list(dict.fromkeys(notes)))
 
 
-def _apply_one(cohort: Cohort, name: str, saved: Model) -> tuple[pd.DataFrame, list[str]]:
+def _apply_one(cohort: StudyCohort, name: str, saved: Model) -> tuple[pd.DataFrame, list[str]]:
     from bids_app.image.template import belief_grid
 
     model, template = open_model(name, saved), str(saved.card["Template"])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from bids_app.learn.diagnosis.grid import VanishingKernelWarning, warn_vanished
+from bids_app.learn.diagnosis.options import Options
 from bids_app.learn.diagnosis.protocols import (
     Design,
     LeakFree,
@@ -24,10 +25,8 @@ from bids_app.learn.diagnosis.protocols import (
 )
 from bids_app.learn.diagnosis.variants import compare_variants
 from bids_app.learn.diagnosis.views import LesionView
+from bids_app.learn.protocol import CROSS_VALIDATED, Protocol
 from bids_app.progress import phase
-
-if TYPE_CHECKING:
-    from bids_app.learn.diagnosis.study import Options
 
 OPTIMISTIC = (
     "the published protocol puts scans of one patient in training and test and picks the number of voxels on the "
@@ -51,22 +50,21 @@ def analyse(
     view: LesionView,
     design: Design,
     positive: str,
-    protocol: str,
+    protocols: Sequence[Protocol],
     options: Options,
     clinical: npt.NDArray[np.float64],
     rule: npt.NDArray[np.bool_] | None,
 ) -> Binary:
     """Run the protocols asked for and tabulate them; `design.y` is true for `positive`."""
-    protocols = ["paper", "nested"] if protocol == "both" else [protocol]
     part = Binary(positive, {"scans": pd.DataFrame(index=range(len(design.y)))})
-    if "paper" in protocols:
+    if Protocol.PAPER in protocols:
         with phase("study B: as published"):
             part = _published(part, published(view, design, options.grid), view, design)
-    if "nested" in protocols:
+    if Protocol.NESTED in protocols:
         _leak_free(part, leak_free(view, design, options.grid), view, design)
         with phase("study B: other features and models"):
             part.tables["variants"] = compare_variants(view, clinical, design, options.variants, rule)
-    if protocol == "both":
+    if set(CROSS_VALIDATED) <= set(protocols):
         part.tables["gap"] = _gap(part.tables["performance"])
     if options.permutations:
         nulls = null_aucs(
@@ -95,7 +93,7 @@ def _published(part: Binary, run: Published, view: LesionView, design: Design) -
         ]
         by_size.append(pd.concat(rows, ignore_index=True).assign(n_voxels=sweep.sizes[s]))
     table = pd.concat(by_size, ignore_index=True).merge(sweep.table(), on="n_voxels")
-    table.insert(0, "protocol", "paper")
+    table.insert(0, "protocol", Protocol.PAPER)
     best = int(sweep.sizes[run.chosen])
     _add(part, "by_size", table)
     metrics = ["protocol", "n_voxels", "metric", "estimate", "low", "high", "right", "n", "interval"]
@@ -136,11 +134,11 @@ def _leak_free(part: Binary, run: LeakFree, view: LesionView, design: Design) ->
     y, patient = design.y, design.patient
     table = patient_table(y, run.decision, run.fold, patient, design.seed)
     sizes = [fold["n_voxels"] for fold in run.chosen]
-    _add(part, "performance", table.assign(protocol="nested", n_voxels=int(np.median(sizes))))
+    _add(part, "performance", table.assign(protocol=Protocol.NESTED, n_voxels=int(np.median(sizes))))
     by_size = []
     for size, decision in zip(run.sizes, run.by_size, strict=True):
         found = patient_table(y, decision, run.fold, patient, design.seed)
-        by_size.append(found.assign(n_voxels=size, protocol="nested"))
+        by_size.append(found.assign(n_voxels=size, protocol=Protocol.NESTED))
     _add(part, "by_size", pd.concat(by_size, ignore_index=True))
     learned = [view.threshold_of(np.flatnonzero(run.fold != k)) for k in range(len(run.chosen))]
     part.tables["chosen"] = pd.DataFrame(run.chosen).assign(threshold=learned)
@@ -148,8 +146,8 @@ def _leak_free(part: Binary, run: LeakFree, view: LesionView, design: Design) ->
 
 
 def _gap(performance: pd.DataFrame) -> pd.DataFrame:
-    wide = performance.pivot(index="metric", columns="protocol", values="estimate")[["paper", "nested"]]
-    wide["gap"] = wide["paper"] - wide["nested"]
+    wide = performance.pivot(index="metric", columns="protocol", values="estimate")[list(CROSS_VALIDATED)]
+    wide["gap"] = wide[Protocol.PAPER] - wide[Protocol.NESTED]
     return wide.rename_axis(columns=None).reset_index()
 
 

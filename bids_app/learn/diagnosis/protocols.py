@@ -13,6 +13,7 @@ import pandas as pd
 from bids_app.learn.diagnosis.engine import Rows, View
 from bids_app.learn.diagnosis.grid import Grid, Sweep
 from bids_app.learn.diagnosis.sizes import auc, cv_folds, search
+from bids_app.learn.protocol import Protocol
 from bids_app.learn.statistics import cluster_bootstrap, wilson_interval
 from bids_app.progress import track
 
@@ -192,7 +193,7 @@ def permuted(design: Design, seed: int) -> npt.NDArray[np.bool_]:
 
 
 def null_aucs(
-    make_view: MakeView, design: Design, grid: Grid, n: int, protocols: Sequence[str]
+    make_view: MakeView, design: Design, grid: Grid, n: int, protocols: Sequence[Protocol]
 ) -> pd.DataFrame:
     """Run the protocols on the observed labels (permutation 0) and on labels dealt anew to patients.
 
@@ -212,15 +213,15 @@ def null_aucs(
 
 
 def _null_run(
-    make_view: MakeView, design: Design, grid: Grid, k: int, protocols: Sequence[str]
-) -> list[tuple[int, str, float]]:
+    make_view: MakeView, design: Design, grid: Grid, k: int, protocols: Sequence[Protocol]
+) -> list[tuple[int, Protocol, float]]:
     y = permuted(design, design.seed + k) if k else design.y
     again, view = replace(design, y=y), make_view(y)
     rows = []
-    if "paper" in protocols:
+    if Protocol.PAPER in protocols:
         run = published(view, again, grid)
-        rows.append((k, "paper", float(run.test_auc[run.chosen])))
-    if "nested" in protocols:
+        rows.append((k, Protocol.PAPER, float(run.test_auc[run.chosen])))
+    if Protocol.NESTED in protocols:
         nested = leak_free(view, again, grid)
-        rows.append((k, "nested", fold_auc(y, nested.decision, nested.fold)))
+        rows.append((k, Protocol.NESTED, fold_auc(y, nested.decision, nested.fold)))
     return rows

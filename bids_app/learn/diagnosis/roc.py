@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bids_app.learn.protocol import CROSS_VALIDATED, Protocol
+
 GRID = np.linspace(0, 1, 101)
 
 
@@ -28,11 +30,11 @@ def roc_points(scans: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for positive, rows in scans.groupby("positive", sort=False):
         truth = (rows["diagnosis"] == positive).to_numpy()
-        for protocol in ("paper", "nested"):
+        for protocol in CROSS_VALIDATED:
             if f"{protocol}_decision" not in rows:
                 continue
             decision = rows[f"{protocol}_decision"].to_numpy(np.float64)
-            fold = rows["nested_fold"].to_numpy() if protocol == "nested" else np.zeros(len(rows))
+            fold = rows["nested_fold"].to_numpy() if protocol == Protocol.NESTED else np.zeros(len(rows))
             curve = _mean_curve(truth, decision, fold)
             parts.append(curve.assign(positive=positive, protocol=protocol))
     columns = ["positive", "protocol", "false_positive_rate", "true_positive_rate"]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bids_app.derivatives.names import OUTPUTS, anat_folder
 from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step
 from bids_app.learn.names import is_male, visit_names
@@ -18,6 +19,7 @@ from bids_app.visit_name import VisitName
 
 CLINICAL = ("age", "onset_age", "sex", "disease_duration", "months_since_episode")
 FIRST_CLASSES = ("RRMS", "MS")  # whose share called right is the sensitivity, as in study B
+MAPS = {"belief": "belief", "lesions": "lesions_template_3mm", "table": "lesion_table"}  # entries of OUTPUTS
 ACUTE_DAYS = 92  # within 3 months of a relapse
 
 
@@ -194,14 +196,9 @@ def map_paths(visits: pd.DataFrame, output_dir: Path, template: str) -> dict[str
     dict
         Keys `belief`, `lesions`, `table`; each a mapping of visit to path, in the order of `visits`.
     """
-    endings = {
-        "belief": f"space-{template}_res-3_desc-belief_FLAIR.nii.gz",
-        "lesions": f"space-{template}_res-3_label-L_mask.nii.gz",
-        "table": "seg-lesions_dseg.tsv",
-    }
-    found: dict[str, dict[str, Path]] = {name: {} for name in endings}
+    found: dict[str, dict[str, Path]] = {name: {} for name in MAPS}
     for visit in visits["visit"]:
-        folder = output_dir / VisitName.parse(visit).folder / "anat"
-        for name, ending in endings.items():
-            found[name][visit] = folder / f"{visit}_{ending}"
+        folder = anat_folder(output_dir, VisitName.parse(visit).folder)
+        for name, output in MAPS.items():
+            found[name][visit] = folder / OUTPUTS[output].path(visit, template=template, atlas="")
     return found

@@ -1,264 +1,92 @@
-"""Differential diagnosis from lesion maps (study B): as published, leak-free, and what its authors propose next."""
+"""Study B as the group level and the report know it."""
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from bids_app.errors import InputError
-from bids_app.learn.artifact import site_names
-from bids_app.learn.diagnosis import raters as judges
-from bids_app.learn.diagnosis.apply import make_model
-from bids_app.learn.diagnosis.binary import Binary, analyse
-from bids_app.learn.diagnosis.cohort_maps import cohort_maps
-from bids_app.learn.diagnosis.grid import PAPER, Grid
-from bids_app.learn.diagnosis.model import fit_model
-from bids_app.learn.diagnosis.protocols import COMPACT, Design
+from bids_app.learn.artifact import Model
+from bids_app.learn.diagnosis import report
+from bids_app.learn.diagnosis.analysis import run
+from bids_app.learn.diagnosis.apply import apply_models
+from bids_app.learn.diagnosis.grid import Grid
+from bids_app.learn.diagnosis.options import Options
 from bids_app.learn.diagnosis.result import DiagnosisResult
-from bids_app.learn.diagnosis.roc import roc_points
-from bids_app.learn.diagnosis.rule import rule_calls
-from bids_app.learn.diagnosis.scans import Scans, check_folds, map_paths, select_scans
-from bids_app.learn.diagnosis.tables import by_class, by_split
-from bids_app.learn.diagnosis.variants import VARIANTS
-from bids_app.learn.diagnosis.views import N_SD, LesionView
-from bids_app.learn.flow import flow_step
-from bids_app.learn.lesion_maps import MapStore, build_store
-from bids_app.learn.protocol import Protocol, check_protocol
+from bids_app.learn.drawing import Kept
+from bids_app.learn.results import METRICS, Applied, by_metric
+from bids_app.learn.study import Fact, Study, StudyCohort, Tables
+from bids_app.settings import Settings
 
-if TYPE_CHECKING:
-    from bids_app.cohort import Cohort
-
-INDEPENDENCE = (
-    "q values take scans for independent; scans of one patient are not, so the chi-square map describes this "
-    "cohort rather than tests it"
-)
+BY_METRIC = {  # tables with a row per metric, and what names a row of the report's, which has a column per metric
+    "performance": ["positive", "protocol", "n_voxels"],
+    "raters": ["rater", "protocol"],
+    "variants": ["positive", "model"],
+}
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a diagnosis is learned; the defaults are study B's.
+class DiagnosisStudy(Study):
+    """Differential diagnosis from lesion maps."""
 
-    Attributes
-    ----------
-    classes : tuple of str, optional
-        Labels to tell apart, the first one's share called right being the sensitivity. Default: all; more than
-        two are learned one against the rest.
-    acute : str, optional
-        Column that marks (or counts days since) a relapse: only scans within three months of one are used.
-    threshold : "train" or float
-        Belief above which a voxel is a lesion; `train` learns it.
-    n_sd : float
-        Standard deviations above the mean for `train`.
-    grid : Grid
-        Numbers of voxels, C, gamma and its scale.
-    null_grid : Grid
-        The smaller grid of the permutations.
-    cv, outer : int
-        Inner folds; outer folds of the leak-free protocol.
-    permutations : int
-        How often diagnoses are dealt anew for the null; 0 for none.
-    variants : tuple of str
-        Further features and models to compare, among `VARIANTS`.
-    n_jobs : int
-        Processes; results do not depend on it.
-    """
+    result = DiagnosisResult
+    title, about, parts, labels = report.TITLE, report.ABOUT, report.PARTS, report.LABELS
 
-    classes: tuple[str, ...] | None = None
-    acute: str | None = None
-    threshold: Literal["train"] | float = "train"
-    n_sd: float = N_SD
-    grid: Grid = PAPER
-    null_grid: Grid = COMPACT
-    cv: int = 10
-    outer: int = 5
-    permutations: int = 20
-    variants: tuple[str, ...] = VARIANTS
-    n_jobs: int = 1
-
-
-def run(
-    cohort: Cohort,
-    *,
-    protocol: Protocol = "both",
-    raters: Path | None = None,
-    seed: int,
-    options: Options | None = None,
-    template: str | None = None,
-    cache: Path | None = None,
-) -> DiagnosisResult:
-    """Learn diagnoses from lesion maps and say honestly how well.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        Visits with participant_id, session_id, diagnosis and clinical columns, and the derivatives folder.
-    protocol : {"both", "paper", "nested"}
-        `paper`: study B as published; `nested`: leak-free.
-    raters : Path, optional
-        Human raters' decisions (see `bids_app.learn.diagnosis.raters.read_raters`).
-    seed : int
-        Seed of every split and permutation.
-    options : Options, optional
-        How to learn.
-    template : str, optional
-        Space of the maps; the built-in template by default.
-    cache : Path, optional
-        Folder to keep the maps in as arrays; a temporary one by default.
-
-    Returns
-    -------
-    DiagnosisResult
-        Tables, maps, notes and the machine for new scans.
-
-    Raises
-    ------
-    InputError
-        If labels, maps, raters or the number of patients make the analysis impossible, or the protocol is unknown.
-    """
-    from bids_app.image.template import BUILT_IN, belief_grid
-
-    check_protocol(protocol)
-    options, template = options or Options(), template or BUILT_IN
-    scans = select_scans(cohort.visits, classes=options.classes, acute=options.acute)
-    scans, paths = _with_maps(scans, Path(cohort.derivatives), template)
-    check_folds(scans, options.cv, options.outer)
-    ratings = judges.read_raters(raters, scans.table["visit"].tolist(), scans.classes) if raters else None
-    with tempfile.TemporaryDirectory(prefix="demyelin-maps-") as temporary:
-        store = build_store(
-            paths["belief"], paths["lesions"], belief_grid(template), cache or Path(temporary)
+    def run(self, cohort: StudyCohort, settings: Settings, n_jobs: int) -> DiagnosisResult:
+        """Learn diagnoses; see `bids_app.learn.diagnosis.run`."""
+        return run(
+            cohort,
+            protocol=settings.protocol,
+            raters=settings.raters,
+            seed=settings.random_seed,
+            options=Options(
+                classes=settings.classes or None,
+                acute=settings.acute,
+                grid=Grid(gamma_scale=settings.gamma_scale),
+                cv=settings.folds,
+                outer=settings.outer_folds or Options.outer,
+                permutations=settings.permutations,
+                n_jobs=n_jobs,
+            ),
+            template=settings.template,
         )
-        parts = _analyse_classes(scans, store, paths, protocol, seed, options)
-        tables = {"flow": pd.DataFrame(scans.flow)} | _joined(parts) | {"by_class": by_class(scans.table)}
-        tables["roc"] = roc_points(tables["scans"])
-        if len(scans.classes) > 2 and protocol != "paper":
-            tables["confusion"] = _confusion(scans, parts)
-        if "paper_test" in tables["scans"]:
-            tables["by_split"] = by_split(scans.table, _first_part(tables["scans"])["paper_test"].to_numpy())
-        if ratings is not None:
-            tables |= _rater_tables(ratings, scans, tables["scans"])
-        view = LesionView(store, scans.label, "belief", options.threshold, options.n_sd)
-        images, tables["clusters"] = cohort_maps(scans, store, parts, view)
-        learned, measures = fit_model(
-            scans, store, options.grid, options.cv, seed, options.threshold, options.n_sd
-        )
-    notes = [*scans.notes, *(note for part in parts for note in part.notes), INDEPENDENCE]
-    settings: dict[str, Any] = {"protocol": protocol, "seed": seed, "template": template}
-    settings |= {name: value for name, value in asdict(options).items() if name != "n_jobs"}
-    settings |= {"n_voxels": store.n_voxels, "thresholds": {p.positive: p.threshold for p in parts}}
-    card = _card(scans, tables["performance"], settings)
-    return DiagnosisResult(
-        tables=tables,
-        images=images,
-        notes=list(dict.fromkeys(notes)),
-        settings=settings,
-        models={"lesion-maps": make_model(learned, measures, card)},
-    )
+
+    def draw(self, result: DiagnosisResult, folder: Path, settings: Settings) -> list[Kept]:
+        """Draw the figures."""
+        from bids_app.image.template import load_template
+        from bids_app.learn.diagnosis.figures import draw
+
+        return draw(result, folder, load_template(settings.template).t1w)
+
+    def apply(self, cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed: int) -> Applied:
+        """Call diagnoses with saved models."""
+        return apply_models(cohort, models, seed)
+
+    def headline(self, tables: Tables) -> list[Fact]:
+        """Return the AUC of each class by both protocols."""
+        return report.headline(tables)
+
+    def limits(self, tables: Tables, settings: Mapping[str, Any]) -> list[str]:
+        """Return what these results do not show."""
+        return report.limits(tables)
+
+    def shown(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
+        """Return a row per protocol, rater or model, a column per metric."""
+        if name not in BY_METRIC:
+            return table
+        if name == "raters" and "protocol" in table:  # raters decide once, whatever the protocol
+            table = table.assign(protocol=table["protocol"].where(table["rater"] == "model"))
+        return by_metric(table, [key for key in BY_METRIC[name] if key in table])
+
+    def word(self, column: str, value: str) -> str:
+        """Return metrics as they are written."""
+        return METRICS.get(value, value) if column == "metric" else value
+
+    def visits(self, tables: Tables) -> tuple[str, pd.DataFrame]:
+        """Return every scan with the decisions of both protocols."""
+        scans = tables["scans"].drop(columns=["participant_id", "session_id"], errors="ignore")
+        return "scans", scans.sort_values("visit", kind="stable")
 
 
-def _card(scans: Scans, performance: pd.DataFrame, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return what a saved model's card says of its training."""
-    return {
-        "Template": settings["template"],
-        "Sites": site_names(scans.table),
-        "Metrics": performance.round(4).astype(object).where(performance.notna(), None).to_dict("records"),
-        "Settings": settings,
-        "TrainingVisits": len(scans.table),
-        "TrainingPatients": int(scans.table["participant_id"].nunique()),
-    }
-
-
-def _with_maps(scans: Scans, derivatives: Path, template: str) -> tuple[Scans, dict[str, dict[str, Path]]]:
-    """Leave out visits that have no maps, and say so."""
-    paths = map_paths(scans.table, derivatives, template)
-    has = [paths["belief"][v].exists() and paths["lesions"][v].exists() for v in scans.table["visit"]]
-    if not any(has):
-        first = next(iter(paths["belief"].values()))
-        raise InputError(f"{first}: no visit has belief and lesion maps; run the participant level first")
-    if all(has):
-        return scans, paths
-    gone = scans.table["visit"][~np.array(has)]
-    which = ", ".join(gone[:5]) + (" ..." if len(gone) > 5 else "")
-    note = f"{len(gone)} visits without belief or lesion map were left out ({which})"
-    kept = select_scans(scans.table[has], classes=scans.classes)
-    step = flow_step("belief and lesion maps", kept.table, len(scans.table), "without maps")
-    kept = replace(kept, notes=[*scans.notes, note], flow=[*scans.flow, step])
-    return kept, map_paths(kept.table, derivatives, template)
-
-
-def _analyse_classes(
-    scans: Scans,
-    store: MapStore,
-    paths: dict[str, dict[str, Path]],
-    protocol: Protocol,
-    seed: int,
-    options: Options,
-) -> list[Binary]:
-    """Analyse two classes once, more of them one against the rest."""
-    clinical, _ = scans.clinical()
-    rule, rule_note = _rule(list(paths["table"].values()))
-    positives = scans.classes[:1] if len(scans.classes) == 2 else scans.classes
-    parts = []
-    for positive in positives:
-        y = scans.label == positive
-        design = Design(y, scans.patient, seed, options.cv, options.outer, options.n_jobs)
-        view = LesionView(store, y, "belief", options.threshold, options.n_sd)
-        is_ms = positive == scans.classes[0]
-        part = analyse(view, design, positive, protocol, options, clinical, rule if is_ms else None)
-        table = scans.table[["visit", "participant_id", "session_id", "diagnosis"]]
-        part.tables["scans"] = pd.concat([table, part.tables["scans"]], axis=1)
-        parts.append(replace(part, notes=[*part.notes, *rule_note]))
-    return parts
-
-
-def _rule(tables: list[Path]) -> tuple[npt.NDArray[np.bool_] | None, list[str]]:
-    try:
-        return rule_calls(tables), []
-    except InputError as error:
-        return None, [f"the published rule was not applied: {error}"]
-
-
-def _joined(parts: list[Binary]) -> dict[str, pd.DataFrame]:
-    """Stack the tables of all parts, each row with its positive class."""
-    names = dict.fromkeys(name for part in parts for name in part.tables)
-    return {
-        name: pd.concat(
-            [p.tables[name].assign(positive=p.positive) for p in parts if name in p.tables], ignore_index=True
-        )
-        for name in names
-    }
-
-
-def _first_part(scans: pd.DataFrame) -> pd.DataFrame:
-    return scans[scans["positive"] == scans["positive"].iloc[0]]
-
-
-def _confusion(scans: Scans, parts: list[Binary]) -> pd.DataFrame:
-    """Return how often each class was called each class: the highest leak-free decision wins."""
-    decisions = np.column_stack([part.tables["scans"]["nested_decision"] for part in parts])
-    called = np.array(scans.classes, dtype=object)[decisions.argmax(axis=1)]
-    counts = pd.crosstab(pd.Series(scans.label, name="diagnosis"), pd.Series(called, name="called"))
-    return counts.reindex(scans.classes, fill_value=0).rename_axis(columns=None).reset_index()
-
-
-def _rater_tables(ratings: pd.DataFrame, scans: Scans, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Compare raters with each protocol's out-of-sample calls (two classes)."""
-    truth = scans.table.set_index("visit")["diagnosis"]
-    found: dict[str, list[pd.DataFrame]] = {"raters": [], "agreement": []}
-    for protocol in ("paper", "nested"):
-        if f"{protocol}_decision" not in table or len(scans.classes) > 2:
-            continue
-        decided = table.set_index("visit")[f"{protocol}_decision"].dropna()
-        calls = pd.Series(np.where(decided >= 0, *scans.classes), decided.index)
-        performance = judges.performance(ratings, truth, scans.classes[0], calls)
-        found["raters"].append(performance.assign(protocol=protocol))
-        found["agreement"].append(judges.agreement(ratings, truth, calls).assign(protocol=protocol))
-    if not found["raters"]:
-        found["raters"] = [judges.performance(ratings, truth, scans.classes[0])]
-        found["agreement"] = [judges.agreement(ratings, truth)]
-    return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}
+STUDY = DiagnosisStudy()

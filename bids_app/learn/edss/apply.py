@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,7 @@ from bids_app.learn.edss.patients import refuse_impossible, standard_course
 from bids_app.learn.edss.scores import score
 from bids_app.learn.results import Applied
 from bids_app.learn.selection import CovariateZScore, MedianImpute
-
-if TYPE_CHECKING:
-    from bids_app.cohort import Cohort
+from bids_app.learn.study import StudyCohort
 
 SHIFTED = "measures may be shifted there"
 FEWEST_SCORED = 3  # patients
@@ -122,12 +120,12 @@ def predict(model: Model, table: pd.DataFrame, sites: pd.Series) -> npt.NDArray[
     return model.parts["model"].predict(X[model.card["Columns"]].to_numpy(np.float64))
 
 
-def apply_models(cohort: Cohort, models: Sequence[tuple[str, Model]], seed: int = 1) -> Applied:
+def apply_models(cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed: int = 1) -> Applied:
     """Predict EDSS of a cohort's visits with saved models.
 
     Parameters
     ----------
-    cohort : Cohort
+    cohort : StudyCohort
     models : sequence of (name, Model)
         Of `load_models`, kind `edss`.
     seed : int
@@ -198,7 +196,7 @@ def _scores(applied: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
     return {"applied_performance": pd.DataFrame(scores)}
 
 
-def _inputs(cohort: Cohort) -> pd.DataFrame:
+def _inputs(cohort: StudyCohort) -> pd.DataFrame:
     visits = cohort.visits
     if "disease_course" in visits:
         course = standard_course(visits["disease_course"])

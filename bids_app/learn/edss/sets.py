@@ -13,6 +13,7 @@ from bids_app.learn.selection.combat import FEWEST as FEWEST_OF_A_SITE
 
 FEWEST = 10  # training patients
 SMALL = 100
+SETS = {"cv": "cross-validation", "internal": "internal test", "external": "external test"}
 
 
 def split(

@@ -1,265 +1,90 @@
-"""Prediction of EDSS (study A): as published, leak-free, and the gap between them."""
+"""Study A as the group level and the report know it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.artifact import site_names
-from bids_app.learn.edss import tables
-from bids_app.learn.edss.apply import make_models
-from bids_app.learn.edss.calibration import calibration, coverage
-from bids_app.learn.edss.columns import SITE, candidates, priority, site_codes
-from bids_app.learn.edss.fitting import Design, Fitted, Table
-from bids_app.learn.edss.models import MODELS
-from bids_app.learn.edss.patients import include
-from bids_app.learn.edss.protocols import (
-    Outer,
-    as_published,
-    conformal,
-    deal_all,
-    leak_free,
-    learning_curve,
-)
+from bids_app.learn.artifact import Model
+from bids_app.learn.drawing import Kept
+from bids_app.learn.edss import report
+from bids_app.learn.edss.analysis import run
+from bids_app.learn.edss.apply import apply_models
+from bids_app.learn.edss.options import Options
 from bids_app.learn.edss.result import EDSSResult
-from bids_app.learn.edss.scores import compare_models, pearson, performance
-from bids_app.learn.edss.selection import Rules
-from bids_app.learn.edss.sets import check, check_sites, split
-from bids_app.learn.names import visit_names
-from bids_app.learn.protocol import Protocol, check_choices, check_protocol
-
-if TYPE_CHECKING:
-    from bids_app.cohort import Cohort
-
-Predicted = dict[tuple[str, str], npt.NDArray[np.float64]]
+from bids_app.learn.protocol import Protocol
+from bids_app.learn.results import Applied
+from bids_app.learn.study import Fact, Study, StudyCohort, Tables
+from bids_app.settings import Settings
 
 
-@dataclass(frozen=True)
-class Options:
-    """How EDSS is learned beyond the study's own choices.
+class EDSSStudy(Study):
+    """Prediction of EDSS."""
 
-    Attributes
-    ----------
-    outer : int
-        Outer folds of the leak-free protocol.
-    permutations : int
-        How often outcomes are dealt anew for the null; 0 for none.
-    several : bool
-        Use all visits of a patient, kept together, instead of one.
-    combat : bool
-        Take differences between sites out of radiomics and brain volume, inside the folds (see `Combat`).
-    rules : Rules
-        Thresholds of the selection.
-    n_jobs : int
-        Processes; results do not depend on it.
-    """
+    result = EDSSResult
+    title, about, parts, labels = report.TITLE, report.ABOUT, report.PARTS, report.LABELS
 
-    outer: int = 10
-    permutations: int = 20
-    several: bool = False
-    combat: bool = False
-    rules: Rules = field(default_factory=Rules)
-    n_jobs: int = 1
-
-
-def run(
-    cohort: Cohort,
-    *,
-    protocol: Protocol = "both",
-    external_site: str | None = None,
-    test_size: float = 0.2,
-    models: Sequence[str] = MODELS,
-    cv: int = 10,
-    seed: int,
-    options: Options | None = None,
-) -> EDSSResult:
-    """Learn EDSS from clinical columns, volumes, disconnection and radiomics, and say honestly how well.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        Visits with edss, clinical columns and measures.
-    protocol : {"both", "paper", "nested"}
-        `paper` selects columns once before cross-validation, as study A; `nested` inside every fold. Tests on
-        the held-out patients are leak-free either way.
-    external_site : str, optional
-        Site that is kept for an external test.
-    test_size : float
-        Share of the other patients kept for the internal test.
-    models : sequence of {"ridge", "gp", "svr", "rf"}
-    cv : int
-        Folds of tuning, and of the published cross-validation.
-    seed : int
-    options : Options, optional
-
-    Returns
-    -------
-    EDSSResult
-
-    Raises
-    ------
-    InputError
-        If there are too few patients, EDSS does not vary, a site, model or protocol is unknown or a column
-        unusable.
-    """
-    check_protocol(protocol)
-    check_choices("models", models, MODELS)
-    options = options or Options()
-    visits, data, sites, flow = _prepare(cohort, options)
-    sets = split(visits, external_site, test_size, seed)
-    check_sites(visits, sites)
-    notes = [*cohort.table.notes, *check(data, sets, cv)]
-    rows = sets.pop("training")
-    design = Design(models, cv, options.outer, options.permutations, seed, options.rules, options.n_jobs)
-
-    shown = design if protocol != "nested" else replace(design, permutations=0)  # its null would not be told
-    fitted, published, null = as_published(data, rows, shown)
-    nested = leak_free(data, rows, design) if protocol != "paper" else []
-    predictions = _predictions(
-        visits, data, rows, sets, fitted, published if protocol != "nested" else None, nested
-    )
-    scores = performance(predictions, seed)
-    calibrated, widths = conformal(data, rows, design)
-    names = visit_names(visits["participant_id"], visits["session_id"])
-    covered, intervals = coverage(data, names, calibrated, widths, sets)
-    anova, pairs = compare_models(predictions)
-    kinds = np.full(len(visits), "training", dtype=object)
-    for name, test in sets.items():
-        kinds[test] = name
-    out = {
-        "cohort": visits.assign(set=kinds),
-        "flow": flow,
-        "demographics": tables.demographics(visits, data.X),
-        "selection": tables.selection_counts(fitted, nested),
-        "columns": tables.selected_columns(data, rows, fitted, nested),
-        "representatives": _representatives(fitted),
-        "performance": scores,
-        "predictions": predictions,
-        "anova": anova,
-        "pairs": pairs,
-        "hyperparameters": tables.hyperparameters(fitted, nested),
-        "learning_curve": learning_curve(data, rows, sets, design),
-        "calibration": calibration(predictions, models[0], seed),
-        "intervals": covered,
-        "interval_visits": intervals,
-        **_gap_and_null(scores, data, rows, null, nested, design),
-    }
-    chosen = {"protocol": protocol, "external_site": external_site, "test_size": test_size, "cv": cv}
-    settings = {"seed": seed, **chosen, **asdict(options)}
-    del settings["n_jobs"]  # results do not depend on it
-    card = {
-        "Sites": site_names(visits.iloc[rows]),
-        "Metrics": scores[scores["features"] != "none"].round(4).to_dict("records"),
-        "Settings": settings,
-        "TrainingVisits": len(rows),
-    }
-    saved = make_models(data, rows, fitted, widths, card | ({"SiteNumbers": sites} if sites else {}))
-    kept = {name: table for name, table in out.items() if len(table)}
-    return EDSSResult(tables=kept, notes=notes, settings=settings, models=saved)
-
-
-def _prepare(cohort: Cohort, options: Options) -> tuple[pd.DataFrame, Table, dict[str, int], pd.DataFrame]:
-    """Return the visits included, what is learned from, numbers of the sites (for ComBat) and the flow."""
-    visits, flow = include(cohort.visits.assign(_row=np.arange(len(cohort.visits))), several=options.several)
-    features = cohort.features.iloc[visits.pop("_row").to_numpy()].set_axis(visits.index)
-    X, about = candidates(visits, features, cohort.columns)
-    sites = site_codes(visits) if options.combat else {}
-    if sites:
-        X[SITE] = visits[SITE].astype(str).map(sites).astype(np.float32)
-    y, groups = visits["edss"].to_numpy(np.float64), visits["participant_id"].to_numpy()
-    return visits, Table(X, y, groups, about, priority(about)), sites, flow
-
-
-def _predictions(
-    visits: pd.DataFrame,
-    data: Table,
-    rows: npt.NDArray[np.intp],
-    sets: dict[str, npt.NDArray[np.intp]],
-    fitted: Fitted,
-    published: Predicted | None,
-    nested: list[Outer],
-) -> pd.DataFrame:
-    """Return all predictions as tidy rows: published and nested cross-validation, then the held-out sets."""
-    told = [] if published is None else [_told(visits, data, rows, "cv", published, "paper")]
-    for k, fold in enumerate(nested, start=1):
-        told.append(_told(visits, data, rows[fold.test], "cv", fold.predicted, "nested", k))
-    for where, test in sets.items():
-        told.append(_told(visits, data, test, where, fitted.predict(data.X.iloc[test]), "held out"))
-    return pd.concat(told, ignore_index=True)
-
-
-def _told(
-    visits: pd.DataFrame,
-    data: Table,
-    rows: Any,
-    where: str,
-    predicted: Predicted,
-    protocol: str,
-    fold: int = 0,
-) -> pd.DataFrame:
-    """Return predictions as tidy rows."""
-    who = visits.iloc[rows]
-    base = pd.DataFrame(
-        {
-            "visit": visit_names(who["participant_id"], who["session_id"]),
-            "participant_id": who["participant_id"],
-            "site": who.get("site"),
-            "set": where,
-            "protocol": protocol,
-            "fold": fold,
-            "observed": data.y[rows],
-        }
-    )
-    parts = [base.assign(features=f, model=m, predicted=values) for (f, m), values in predicted.items()]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _representatives(fitted: Fitted) -> pd.DataFrame:
-    pairs = fitted.blind.steps[-1].representatives_
-    wanted = set(fitted.selected.lasso_columns)
-    rows = [(dropped, kept) for dropped, kept in pairs.items() if kept in wanted]
-    return pd.DataFrame(rows, columns=["dropped", "stands_for_it"])
-
-
-def _gap_and_null(
-    scores: pd.DataFrame, data: Table, rows: Any, null: list[float], nested: list[Outer], design: Design
-) -> dict[str, pd.DataFrame]:
-    """Return published minus leak-free estimates, and what both protocols give with outcomes dealt anew."""
-    own = scores[(scores["set"] == "cv") & (scores["features"] == "all")].set_index(["protocol", "model"])
-    out: dict[str, pd.DataFrame] = {}
-    if {"paper", "nested"} <= set(own.index.get_level_values("protocol")):
-        gap = own.loc["paper", ["r", "R2", "mae"]] - own.loc["nested", ["r", "R2", "mae"]]
-        out["gap"] = gap.reset_index()
-    drawn = {"paper": null, "nested": _nested_null(data, rows, nested, design)}
-    table = [(p, k, r) for p, values in drawn.items() for k, r in enumerate(values, start=1)]
-    summary = []
-    for name, values in drawn.items():
-        if values and (name, "ridge") in own.index:
-            observed = float(own["r"][name, "ridge"])
-            table.insert(0, (name, 0, observed))
-            known = np.nan_to_num(np.array(values), nan=0.0)
-            p = (1 + int(np.sum(known >= observed))) / (1 + len(known))
-            summary.append((name, observed, known.mean(), p, len(known)))
-    if summary:
-        out["null"] = pd.DataFrame(table, columns=["protocol", "permutation", "r"])
-        out["null_summary"] = pd.DataFrame(
-            summary, columns=["protocol", "r", "null_mean_r", "p", "permutations"]
+    def run(self, cohort: StudyCohort, settings: Settings, n_jobs: int) -> EDSSResult:
+        """Learn EDSS; see `bids_app.learn.edss.run`."""
+        return run(
+            cohort,
+            protocol=settings.protocol,
+            external_site=settings.external_site,
+            test_size=settings.test_size,
+            cv=settings.folds,
+            seed=settings.random_seed,
+            options=Options(
+                outer=settings.outer_folds or Options.outer,
+                permutations=settings.permutations,
+                several=settings.all_visits,
+                combat=settings.combat,
+                n_jobs=n_jobs,
+            ),
         )
-    return out
+
+    def draw(self, result: EDSSResult, folder: Path, settings: Settings) -> list[Kept]:
+        """Draw the figures."""
+        from bids_app.image.atlas import load_atlas
+        from bids_app.image.template import load_template
+        from bids_app.learn.edss.figures import draw
+
+        return draw(result, folder, load_atlas(settings.atlas), load_template(settings.template).t1w)
+
+    def apply(self, cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed: int) -> Applied:
+        """Predict EDSS with saved models."""
+        return apply_models(cohort, models, seed)
+
+    def headline(self, tables: Tables) -> list[Fact]:
+        """Return r and mean error of the first model by each way of estimating them."""
+        return report.headline(tables)
+
+    def limits(self, tables: Tables, settings: Mapping[str, Any]) -> list[str]:
+        """Return what these results do not show."""
+        return report.limits(tables, settings)
+
+    def shown(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
+        """Leave out what the meaning of a column says in words."""
+        if name == "columns":
+            return table.drop(columns=["family", "image_type", "feature"], errors="ignore")
+        return table
+
+    def word(self, column: str, value: str) -> str:
+        """Return sets, models, features and regions by their names."""
+        return report.word(column, value)
+
+    def visits(self, tables: Tables) -> tuple[str, pd.DataFrame]:
+        """Return each visit's leak-free or held-out prediction by the first model, largest error first."""
+        table = tables["predictions"]
+        model = table["model"].iloc[0]
+        table = table[
+            (table["features"] == "all") & (table["model"] == model) & (table["protocol"] != Protocol.PAPER)
+        ]
+        table = table.assign(error=table["predicted"] - table["observed"])
+        order = table["error"].abs().sort_values(ascending=False, kind="stable").index
+        return "predictions", table.loc[order, ["visit", "site", "set", "observed", "predicted", "error"]]
 
 
-def _nested_null(data: Table, rows: Any, nested: list[Outer], design: Design) -> list[float]:
-    if not nested:
-        return []
-    out = []
-    for k, dealt in enumerate(deal_all(data, rows, design.permutations, design.seed)):
-        predicted = np.empty(len(rows))
-        for fold in nested:
-            predicted[fold.test] = fold.null[k]
-        out.append(pearson(dealt, predicted))
-    return out
+STUDY = EDSSStudy()

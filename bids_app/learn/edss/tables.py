@@ -15,6 +15,7 @@ from bids_app.learn.edss.models import weights
 from bids_app.learn.edss.protocols import Outer
 from bids_app.learn.edss.scores import pearson
 from bids_app.learn.edss.selection import STEPS
+from bids_app.learn.protocol import Protocol
 from bids_app.learn.statistics import ancova_adjusted_p, median_test
 
 
@@ -110,8 +111,8 @@ def _adjusted(values: pd.Series, site: pd.Series, covariates: pd.DataFrame) -> f
 def selection_counts(published: Fitted, nested: list[Outer]) -> pd.DataFrame:
     """Return how many columns each step left and lost, in both protocols."""
     rows = []
-    runs = [("paper", 0, published.selected.counts)]
-    runs += [("nested", number, fold.counts) for number, fold in enumerate(nested, start=1)]
+    runs = [(Protocol.PAPER, 0, published.selected.counts)]
+    runs += [(Protocol.NESTED, number, fold.counts) for number, fold in enumerate(nested, start=1)]
     for protocol, fold, counts in runs:
         before = counts[STEPS[0]]
         for step in STEPS:
@@ -157,8 +158,8 @@ def selected_columns(data: Table, rows: Any, fitted: Fitted, nested: list[Outer]
 
 def hyperparameters(published: Fitted, nested: list[Outer]) -> pd.DataFrame:
     """Return the tuned values of every model, once for `paper` and per outer fold for `nested`."""
-    runs = [("paper", 0, parameters(published))]
-    runs += [("nested", number, fold.parameters) for number, fold in enumerate(nested, start=1)]
+    runs = [(Protocol.PAPER, 0, parameters(published))]
+    runs += [(Protocol.NESTED, number, fold.parameters) for number, fold in enumerate(nested, start=1)]
     return pd.DataFrame(
         [
             {"protocol": protocol, "fold": fold, "model": model, "values": values}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,12 +15,13 @@ import pandas as pd
 from bids_app.derivatives import write_table, write_text
 from bids_app.learn.drawing import Kept
 from bids_app.learn.names import visit_names
-from bids_app.reports.cohort.headlines import facts, limits
+from bids_app.learn.results import StudyResult
+from bids_app.learn.study import Part, Study
+from bids_app.reports.cohort.limits import limits
 from bids_app.reports.cohort.people import who
 from bids_app.reports.cohort.pictures import inline_svg
 from bids_app.reports.cohort.quality import quality_rows, read_quality, strips
-from bids_app.reports.cohort.sections import STUDIES, Part
-from bids_app.reports.cohort.tables import by_metric, page_table
+from bids_app.reports.cohort.tables import page_table
 from bids_app.reports.page import render
 
 FIGURES = "group/figures"
@@ -27,7 +30,7 @@ FIGURES = "group/figures"
 def write_cohort_report(
     output_dir: Path,
     visits: pd.DataFrame,
-    analyses: Mapping[str, Mapping[str, Any]],
+    studies: Sequence[tuple[Study, StudyResult, Sequence[Kept]]],
     notes: Sequence[str],
     figures: Sequence[Kept] = (),
 ) -> Path:
@@ -39,9 +42,8 @@ def write_cohort_report(
         Root of the derivatives.
     visits : DataFrame
         One row per visit, as read.
-    analyses : mapping
-        By `edss` or `diagnosis`: tables (DataFrames; those named in `sections.STUDIES` are shown), about (a sentence
-        for each table), figures (`Kept`), notes and settings.
+    studies : sequence of (Study, StudyResult, sequence of Kept)
+        Each study that was run, its result and its figures.
     notes : sequence of str
         Exclusions when the cohort was read.
     figures : sequence of Kept
@@ -67,7 +69,7 @@ def write_cohort_report(
         ),
         flow=[_picture(kept) for kept in figures],
         quality=_quality(quality, output_dir, links) if len(quality) else None,
-        studies=[_study(name, found, links) for name, found in analyses.items()],
+        studies=[_section(*study, links) for study in studies],
         notes=list(notes),
     )
     return write_text(text, output_dir / "group.html")
@@ -112,95 +114,60 @@ def _picture(kept: Kept) -> dict[str, Any]:
     }
 
 
-def _study(name: str, found: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, Any]:
-    """Return one analysis for the page: its parts that have something to show."""
-    study = STUDIES[name]
-    tables = dict(found["tables"])
-    tables["visits"] = _visits(name, tables)
-    parts = [_part(name, part, found, tables, links) for part in study.parts]
+def _section(
+    study: Study, result: StudyResult, drawn: Sequence[Kept], links: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return one study for the page: its parts that have something to show."""
+    tables = dict(result.tables)
+    files = {name: f"group/{study.name}_{name}.tsv" for name in tables}
+    if (visits := study.visits(tables)) is not None:
+        files["visits"] = files[visits[0]]
+        tables["visits"] = visits[1]
+    shown = {
+        name: partial(
+            page_table,
+            study.shown(name, table),
+            source=None if name == "visits" else table,
+            about=study.result.about.get(name, ""),
+            file=files[name],
+            links=links,
+            study=study,
+        )
+        for name, table in tables.items()
+        if len(table)
+    }
+    parts = [_part(study, part, drawn, shown) for part in study.parts]
     return {
-        "name": name,
+        "name": study.name,
         "title": study.title,
         "about": study.about,
-        "facts": facts(name, tables),
-        "limits": limits(name, tables, found["settings"]),
-        "notes": list(found["notes"]),
+        "facts": [asdict(fact) for fact in study.headline(result.tables)],
+        "limits": limits(study, result.tables, result.settings),
+        "notes": list(result.notes),
         "parts": [part for part in parts if part["figures"] or part["tables"] or part["folded"]],
         "settings": [
             [key, value if isinstance(value, str) else json.dumps(value, default=str)]
-            for key, value in found["settings"].items()
+            for key, value in result.settings.items()
         ],
     }
 
 
 def _part(
-    study: str,
-    part: Part,
-    found: Mapping[str, Any],
-    tables: Mapping[str, pd.DataFrame],
-    links: Mapping[str, str],
+    study: Study, part: Part, drawn: Sequence[Kept], shown: Mapping[str, Callable[..., dict[str, Any]]]
 ) -> dict[str, Any]:
-    def shown(chosen: Mapping[str, str]) -> list[dict[str, Any]]:
-        about = found["about"]
-        return [
-            page_table(
-                _shape(study, name, tables[name]),
-                source=None if name == "visits" else tables[name],
-                title=title,
-                about=about.get(name, ""),
-                file=f"group/{study}_{SOURCES[study] if name == 'visits' else name}.tsv",
-                links=links,
-            )
-            for name, title in chosen.items()
-            if name in tables and len(tables[name])
-        ]
-
     pictures = [
         _picture(kept)
         for name in part.figures
-        for kept in found["figures"]
-        if kept.name == f"{study}_{name}" or kept.name.startswith(f"{study}_{name}-")
+        for kept in drawn
+        if kept.name == f"{study.name}_{name}" or kept.name.startswith(f"{study.name}_{name}-")
     ]
     opened = 1 if part.first else len(pictures)
     return {
-        "key": f"{study}-{part.key}",
+        "key": f"{study.name}-{part.key}",
         "title": part.title,
         "words": part.words,
         "figures": pictures[:opened],
         "more": pictures[opened:],
-        "tables": shown(part.tables),
-        "folded": shown(part.folded),
+        "tables": [shown[name](title=title) for name, title in part.tables.items() if name in shown],
+        "folded": [shown[name](title=title) for name, title in part.folded.items() if name in shown],
     }
-
-
-def _shape(study: str, name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table as people read it; of study B a row per protocol, rater or model, a column per metric."""
-    if name == "columns":
-        return table.drop(columns=["family", "image_type", "feature"], errors="ignore")
-    keys = BY_METRIC.get(name) if study == "diagnosis" else None
-    if keys is None:
-        return table
-    if name == "raters" and "protocol" in table:  # people decide once, whatever the protocol
-        table = table.assign(protocol=table["protocol"].where(table["rater"] == "model"))
-    return by_metric(table, [key for key in keys if key in table])
-
-
-BY_METRIC = {
-    "performance": ["positive", "protocol", "n_voxels"],
-    "raters": ["rater", "protocol"],
-    "variants": ["positive", "model"],
-}
-SOURCES = {"edss": "predictions", "diagnosis": "scans"}
-
-
-def _visits(study: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return one row per visit with what was predicted and what is true."""
-    if study == "diagnosis":
-        scans = tables["scans"].drop(columns=["participant_id", "session_id"], errors="ignore")
-        return scans.sort_values("visit", kind="stable")
-    table = tables["predictions"]
-    model = table["model"].iloc[0]
-    table = table[(table["features"] == "all") & (table["model"] == model) & (table["protocol"] != "paper")]
-    table = table.assign(error=table["predicted"] - table["observed"])
-    order = table["error"].abs().sort_values(ascending=False, kind="stable").index
-    return table.loc[order, ["visit", "site", "set", "observed", "predicted", "error"]]

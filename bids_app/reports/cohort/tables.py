@@ -10,48 +10,17 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from bids_app.learn.edss.meanings import region_words
-from bids_app.learn.edss.models import NAMES
+from bids_app.learn import protocol
+from bids_app.learn.study import Study
 
 MOST_ROWS = 2000
-LABELS = {
+HEADS = {  # of columns that every study may have; a study adds its own
     "n": "n",
     "n_visits": "visits",
     "n_patients": "patients",
-    "r2": "r\N{SUPERSCRIPT TWO}",
-    "R2": "R\N{SUPERSCRIPT TWO}",
-    "mae": "MAE",
     "auc": "AUC",
-    "exact": "exact step",
-    "within_half": "within 0.5",
-    "within_one": "within 1",
     "p": "P",
-    "p_bonferroni": "P (Bonferroni)",
-    "f": "F",
-    "partial_eta2": "partial η\N{SUPERSCRIPT TWO}",
-    "null_mean_r": "mean r of the null",
-    "null_mean_auc": "mean AUC of the null",
-    "null_sd": "SD of the null",
-    "observed_auc": "observed AUC",
-    "r_edss": "r with EDSS",
-    "mcnemar_p": "McNemar P",
-    "mcnemar_exact_p": "McNemar exact P",
-    "n_voxels": "voxels",
-    "volume_mm3": "volume (mm³)",
-    "peak_chi2": "peak χ²",
-    "distance_mm": "distance (mm)",
-    "cv_auc": "inner AUC",
-    "cv_accuracy": "inner accuracy",
-    "positive": "class",
-    "paper": "as published",
-    "nested": "leak-free",
-}
-WORDS = {
-    "protocol": {"paper": "as published", "nested": "leak-free"},
-    "set": {"cv": "cross-validation", "internal": "internal test", "external": "external test"},
-    "model": NAMES,
-    "metric": {"auc": "AUC"},
-    "features": {"all": "all columns", "clinical": "clinical alone", "none": "no column"},
+    **protocol.LABELS,
 }
 WIDE = {"why", "meaning", "values", "regions"}  # columns of sentences
 SIGNED = {"gap", "difference", "offset", "ridge_weight", "r_edss", "error"}
@@ -65,6 +34,7 @@ def page_table(
     file: str,
     links: Mapping[str, str] | None = None,
     source: pd.DataFrame | None = None,
+    study: Study | None = None,
 ) -> dict[str, Any]:
     """Return what a page needs of a table.
 
@@ -80,6 +50,8 @@ def page_table(
         Address of a visit's page by the values of column `visit`.
     source : DataFrame, optional
         What is downloaded, where `frame` is another form of it.
+    study : Study, optional
+        Whose table it is: names its columns and values.
 
     Returns
     -------
@@ -87,13 +59,14 @@ def page_table(
         title, about, file, name, data (the rows as a download), columns, sortable, rows, left_out.
     """
     shown = frame.head(MOST_ROWS).dropna(axis=1, how="all")
+    heads = HEADS | dict(study.labels if study else {})
     columns, cells = [], []
     for name in shown.columns:
         if _is_bound(str(name), shown):
             continue
         low, high = _bounds(str(name), shown)
         numeric = pd.api.types.is_numeric_dtype(shown[name]) and not pd.api.types.is_bool_dtype(shown[name])
-        label = LABELS.get(str(name), str(name).replace("_", " "))
+        label = heads.get(str(name), str(name).replace("_", " "))
         columns.append(
             {
                 "label": label + (" (95 % CI)" if low is not None else ""),
@@ -101,7 +74,7 @@ def page_table(
                 "wide": name in WIDE,
             }
         )
-        cells.append(_column(str(name), shown[name], low, high, links or {}))
+        cells.append(_column(str(name), shown[name], low, high, links or {}, study))
     text = StringIO()
     (frame if source is None else source).to_csv(
         text, sep="\t", na_rep="n/a", index=False, lineterminator="\n"
@@ -117,24 +90,6 @@ def page_table(
         "rows": [list(row) for row in zip(*cells, strict=True)],
         "left_out": len(frame) - len(shown),
     }
-
-
-def by_metric(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return a table with a column per metric, its bounds beside it, from one with a row per metric.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        metric, estimate, low, high and `keys`.
-    keys : list of str
-        What names a row.
-    """
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for one in frame.to_dict("records"):
-        row = rows.setdefault(tuple(map(str, (one[key] for key in keys))), {key: one[key] for key in keys})
-        name = WORDS["metric"].get(one["metric"], one["metric"])
-        row |= {name: one["estimate"], f"{name}_low": one["low"], f"{name}_high": one["high"]}
-    return pd.DataFrame(list(rows.values()))
 
 
 def _is_bound(name: str, frame: pd.DataFrame) -> bool:
@@ -158,7 +113,12 @@ def _bounds(name: str, frame: pd.DataFrame) -> tuple[pd.Series | None, pd.Series
 
 
 def _column(
-    name: str, values: pd.Series, low: pd.Series | None, high: pd.Series | None, links: Mapping[str, str]
+    name: str,
+    values: pd.Series,
+    low: pd.Series | None,
+    high: pd.Series | None,
+    links: Mapping[str, str],
+    study: Study | None,
 ) -> list[Any]:
     if low is not None and high is not None:
         return [_estimate(*three) for three in zip(values, low, high, strict=True)]
@@ -168,16 +128,18 @@ def _column(
         return [_probability(value) for value in values]
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         return _numbers(name, values)
-    return [_word(name, value) for value in values]
+    return [_word(name, value, study) for value in values]
 
 
-def _word(name: str, value: object) -> str:
-    """Return a text in a reader's words."""
+def _word(name: str, value: object, study: Study | None) -> str:
+    """Return a text as a reader knows it."""
     if name == "characteristic":
         return text(value).replace("_", " ")
-    if name == "region" and isinstance(value, str):
-        return region_words(value)
-    return WORDS.get(name, {}).get(str(value), text(value))
+    if name == "protocol":
+        return protocol.LABELS.get(str(value), text(value))
+    if study is not None and isinstance(value, str):
+        return study.word(name, value)
+    return text(value)
 
 
 def _numbers(name: str, values: pd.Series) -> list[Any]:

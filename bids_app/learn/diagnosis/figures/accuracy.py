@@ -12,13 +12,13 @@ from bids_app.learn.drawing import (
     MUTED,
     PROTOCOL_COLOURS,
     PROTOCOL_MARKERS,
-    PROTOCOLS,
     Drawing,
     new_figure,
     plain_log,
     slug,
     with_interval,
 )
+from bids_app.learn.protocol import CROSS_VALIDATED, LABELS, Protocol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,12 +30,12 @@ def metrics_by_size(table: pd.DataFrame, positive: str, chosen: pd.DataFrame | N
     """Draw the four metrics against the number of voxels for both protocols (study B, Fig. 4)."""
     figure, axes = new_figure(2, rows=2, height=5.0, sharex=True, sharey=True)
     for ax, metric in zip(axes, METRICS, strict=True):
-        for protocol in ("paper", "nested"):
+        for protocol in CROSS_VALIDATED:
             rows = table[(table["metric"] == metric) & (table["protocol"] == protocol)]
             if len(rows):
                 style: dict[str, Any] = {"color": PROTOCOL_COLOURS[protocol]}
                 line = f"{PROTOCOL_MARKERS[protocol]}-"
-                ax.plot(rows["n_voxels"], rows["estimate"], line, ms=4, label=PROTOCOLS[protocol], **style)
+                ax.plot(rows["n_voxels"], rows["estimate"], line, ms=4, label=LABELS[protocol], **style)
                 ax.fill_between(rows["n_voxels"], rows["low"], rows["high"], alpha=0.18, lw=0, **style)
         plain_log(ax, "x", [1, 10, 100, 1000, 10000, 100000])
         ax.set(title=METRICS[metric], ylim=(0, 1.02))
@@ -49,7 +49,7 @@ def metrics_by_size(table: pd.DataFrame, positive: str, chosen: pd.DataFrame | N
     for name, rows in aucs.groupby("protocol", sort=False):
         best = rows.sort_values("estimate", ascending=False, kind="stable").to_dict("records")[0]
         told.append(
-            f"{PROTOCOLS[str(name)]}: highest AUC {best['estimate']:.2f} at {best['n_voxels']:,.0f} voxels"
+            f"{LABELS[str(name)]}: highest AUC {best['estimate']:.2f} at {best['n_voxels']:,.0f} voxels"
         )
     return Drawing(
         f"diagnosis_by-size-{slug(positive)}",
@@ -67,7 +67,9 @@ def metrics_by_size(table: pd.DataFrame, positive: str, chosen: pd.DataFrame | N
 
 def _mark_chosen(ax: Axes, chosen: pd.DataFrame | None, positive: str) -> None:
     if chosen is not None and len(own := chosen[chosen["positive"] == positive]):
-        ax.plot(own["n_voxels"], [0.03] * len(own), "|", ms=12, mew=2, color=PROTOCOL_COLOURS["nested"])
+        ax.plot(
+            own["n_voxels"], [0.03] * len(own), "|", ms=12, mew=2, color=PROTOCOL_COLOURS[Protocol.NESTED]
+        )
 
 
 def roc(
@@ -82,7 +84,7 @@ def roc(
         name = str(protocol)
         style: dict[str, Any] = {"color": PROTOCOL_COLOURS[name]}
         row = known[name, "auc"]
-        label = f"{PROTOCOLS[name]}: AUC {with_interval(row['estimate'], row['low'], row['high'])}"
+        label = f"{LABELS[name]}: AUC {with_interval(row['estimate'], row['low'], row['high'])}"
         ax.plot(curve["false_positive_rate"], curve["true_positive_rate"], label=label, **style)
         x, y = (known[name, metric]["estimate"] for metric in ("specificity", "sensitivity"))
         ax.plot(1 - x, y, PROTOCOL_MARKERS[name], ms=8, mec=INK, **style)

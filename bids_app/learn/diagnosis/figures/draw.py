@@ -15,6 +15,7 @@ from bids_app.learn.diagnosis.figures.accuracy import METRICS, metrics_by_size, 
 from bids_app.learn.diagnosis.figures.maps import brain_map
 from bids_app.learn.diagnosis.result import DiagnosisResult
 from bids_app.learn.drawing import Drawing, Kept, keep_all, slug
+from bids_app.learn.protocol import CROSS_VALIDATED
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -71,11 +72,11 @@ def gap(result: DiagnosisResult, positive: str) -> Drawing | None:
     """Draw the metrics of both protocols, a line for the gap."""
     table = result.tables["performance"]
     table = table[(table["positive"] == positive) & table["metric"].isin(METRICS)]
-    if not {"paper", "nested"} <= set(table["protocol"]):
+    if not set(CROSS_VALIDATED) <= set(table["protocol"]):
         return None
     metrics = [name for name in METRICS if (table["metric"] == name).any()]
     rows: dict[str, list[object]] = {"row": [METRICS[name] for name in metrics]}
-    for protocol in ("paper", "nested"):
+    for protocol in CROSS_VALIDATED:
         own = table[table["protocol"] == protocol].set_index("metric").reindex(metrics)
         rows[protocol] = own["estimate"].to_list()
         rows |= {f"{protocol}_{end}": own[end].to_list() for end in ("low", "high")}

@@ -13,25 +13,25 @@ from bids_app.learn.drawing import (
     MUTED,
     PALETTE,
     PROTOCOL_COLOURS,
-    PROTOCOLS,
     Drawing,
     new_figure,
     with_interval,
 )
 from bids_app.learn.edss.models import NAMES
 from bids_app.learn.edss.result import EDSSResult
+from bids_app.learn.edss.sets import SETS
+from bids_app.learn.protocol import LABELS, Protocol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SETS = {"cv": "cross-validation", "internal": "internal test", "external": "external test"}
 FEATURES = {"all": "all columns", "clinical": "clinical columns alone"}
 
 
 def titled(where: str, protocol: str) -> str:
     """Return the name of a set as seen by a protocol."""
     words = SETS.get(where, where)
-    return words if protocol == "held out" else f"{words}, {PROTOCOLS[protocol]}"
+    return words if protocol == Protocol.HELD_OUT else f"{words}, {LABELS[protocol]}"
 
 
 def by_set(table: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:

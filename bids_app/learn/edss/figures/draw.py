@@ -16,6 +16,7 @@ from bids_app.learn.edss.figures.intervals import intervals
 from bids_app.learn.edss.figures.selection import funnel, learning, regions
 from bids_app.learn.edss.models import NAMES
 from bids_app.learn.edss.result import EDSSResult
+from bids_app.learn.protocol import CROSS_VALIDATED
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -72,11 +73,11 @@ def gap(result: EDSSResult) -> Drawing | None:
     """Draw cross-validated r of every model in both protocols."""
     table = result.tables["performance"]
     table = table[(table["set"] == "cv") & (table["features"] == "all")]
-    if not {"paper", "nested"} <= set(table["protocol"]):
+    if not set(CROSS_VALIDATED) <= set(table["protocol"]):
         return None
     models = [name for name in NAMES if (table["model"] == name).any()]
     rows: dict[str, list[object]] = {"row": [NAMES[name] for name in models]}
-    for protocol in ("paper", "nested"):
+    for protocol in CROSS_VALIDATED:
         own = table[table["protocol"] == protocol].set_index("model").reindex(models)
         for ending in ("", "_low", "_high"):
             rows[f"{protocol}{ending}"] = own[f"r{ending}"].to_list()

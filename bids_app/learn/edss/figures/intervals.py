@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bids_app.learn.drawing import INK, MUTED, PALETTE, Drawing, new_figure
-from bids_app.learn.edss.figures.accuracy import SETS
 from bids_app.learn.edss.models import NAMES
 from bids_app.learn.edss.result import EDSSResult
+from bids_app.learn.edss.sets import SETS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -22,6 +22,7 @@ from bids_app.learn.drawing import (
 from bids_app.learn.edss.figures.accuracy import SETS
 from bids_app.learn.edss.meanings import region_words
 from bids_app.learn.edss.result import EDSSResult
+from bids_app.learn.protocol import Protocol
 
 if TYPE_CHECKING:
     from bids_app.image.atlas import Atlas
@@ -42,24 +43,29 @@ UP, DOWN = PALETTE[1], PALETTE[0]  # more means higher, lower EDSS
 def funnel(result: EDSSResult) -> Drawing:
     """Draw how many columns each step of the selection leaves, in both protocols."""
     table = result.tables["selection"]
-    once = table[table["protocol"] == "paper"]
+    once = table[table["protocol"] == Protocol.PAPER]
     steps = [step for step in STEPS if (once["step"] == step).any()]
     left, lost = once.set_index("step")["left"].reindex(steps), once.set_index("step")["lost"].reindex(steps)
     figure, (ax,) = new_figure(height=0.42 * len(steps) + 0.9)
     places = np.arange(len(steps))
     ax.barh(
-        places, left, height=0.6, color=PROTOCOL_COLOURS["paper"], alpha=0.45, label="all training patients"
+        places,
+        left,
+        height=0.6,
+        color=PROTOCOL_COLOURS[Protocol.PAPER],
+        alpha=0.45,
+        label="all training patients",
     )
-    folds = table[table["protocol"] == "nested"].groupby("step")["left"].agg(["min", "median", "max"])
+    folds = table[table["protocol"] == Protocol.NESTED].groupby("step")["left"].agg(["min", "median", "max"])
     if len(folds):
         folds = folds.reindex(steps)
-        ax.hlines(places, folds["min"], folds["max"], color=PROTOCOL_COLOURS["nested"], lw=2)
+        ax.hlines(places, folds["min"], folds["max"], color=PROTOCOL_COLOURS[Protocol.NESTED], lw=2)
         ax.plot(
             folds["median"],
             places,
             "o",
             ms=5,
-            color=PROTOCOL_COLOURS["nested"],
+            color=PROTOCOL_COLOURS[Protocol.NESTED],
             label="inside outer folds: median, range",
         )
     for place, step in zip(places, steps, strict=True):

@@ -1,0 +1,221 @@
+"""Differential diagnosis from lesion maps (study B): as published, leak-free, and what its authors propose next."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bids_app.errors import InputError
+from bids_app.learn.artifact import site_names
+from bids_app.learn.diagnosis import raters as judges
+from bids_app.learn.diagnosis.apply import make_model
+from bids_app.learn.diagnosis.binary import Binary, analyse
+from bids_app.learn.diagnosis.cohort_maps import cohort_maps
+from bids_app.learn.diagnosis.model import fit_model
+from bids_app.learn.diagnosis.options import Options
+from bids_app.learn.diagnosis.protocols import Design
+from bids_app.learn.diagnosis.result import DiagnosisResult
+from bids_app.learn.diagnosis.roc import roc_points
+from bids_app.learn.diagnosis.rule import rule_calls
+from bids_app.learn.diagnosis.scans import Scans, check_folds, map_paths, select_scans
+from bids_app.learn.diagnosis.tables import by_class, by_split
+from bids_app.learn.diagnosis.views import LesionView
+from bids_app.learn.flow import flow_step
+from bids_app.learn.lesion_maps import MapStore, build_store
+from bids_app.learn.protocol import CROSS_VALIDATED, Protocol, requested
+from bids_app.learn.study import StudyCohort
+from bids_app.settings import BOTH
+
+INDEPENDENCE = (
+    "q values take scans for independent; scans of one patient are not, so the chi-square map describes this "
+    "cohort rather than tests it"
+)
+
+
+def run(
+    cohort: StudyCohort,
+    *,
+    protocol: str = BOTH,
+    raters: Path | None = None,
+    seed: int,
+    options: Options | None = None,
+    template: str | None = None,
+    cache: Path | None = None,
+) -> DiagnosisResult:
+    """Learn diagnoses from lesion maps and say honestly how well.
+
+    Parameters
+    ----------
+    cohort : StudyCohort
+        Visits with participant_id, session_id, diagnosis and clinical columns, and the derivatives folder.
+    protocol : {"both", "paper", "nested"}
+        `paper`: study B as published; `nested`: leak-free.
+    raters : Path, optional
+        Human raters' decisions (see `bids_app.learn.diagnosis.raters.read_raters`).
+    seed : int
+        Seed of every split and permutation.
+    options : Options, optional
+        How to learn.
+    template : str, optional
+        Space of the maps; the built-in template by default.
+    cache : Path, optional
+        Folder to keep the maps in as arrays; a temporary one by default.
+
+    Returns
+    -------
+    DiagnosisResult
+        Tables, maps, notes and the machine for new scans.
+
+    Raises
+    ------
+    InputError
+        If labels, maps, raters or the number of patients make the analysis impossible, or the protocol is unknown.
+    """
+    from bids_app.image.template import BUILT_IN, belief_grid
+
+    protocols = requested(protocol)
+    options, template = options or Options(), template or BUILT_IN
+    scans = select_scans(cohort.visits, classes=options.classes, acute=options.acute)
+    scans, paths = _with_maps(scans, Path(cohort.derivatives), template)
+    check_folds(scans, options.cv, options.outer)
+    ratings = judges.read_raters(raters, scans.table["visit"].tolist(), scans.classes) if raters else None
+    with tempfile.TemporaryDirectory(prefix="demyelin-maps-") as temporary:
+        store = build_store(
+            paths["belief"], paths["lesions"], belief_grid(template), cache or Path(temporary)
+        )
+        parts = _analyse_classes(scans, store, paths, protocols, seed, options)
+        tables = {"flow": pd.DataFrame(scans.flow)} | _joined(parts) | {"by_class": by_class(scans.table)}
+        tables["roc"] = roc_points(tables["scans"])
+        if len(scans.classes) > 2 and Protocol.NESTED in protocols:
+            tables["confusion"] = _confusion(scans, parts)
+        if "paper_test" in tables["scans"]:
+            tables["by_split"] = by_split(scans.table, _first_part(tables["scans"])["paper_test"].to_numpy())
+        if ratings is not None:
+            tables |= _rater_tables(ratings, scans, tables["scans"])
+        view = LesionView(store, scans.label, "belief", options.threshold, options.n_sd)
+        images, tables["clusters"] = cohort_maps(scans, store, parts, view)
+        learned, measures = fit_model(
+            scans, store, options.grid, options.cv, seed, options.threshold, options.n_sd
+        )
+    notes = [*scans.notes, *(note for part in parts for note in part.notes), INDEPENDENCE]
+    settings: dict[str, Any] = {"protocol": protocol, "seed": seed, "template": template}
+    settings |= options.recorded()
+    settings |= {"n_voxels": store.n_voxels, "thresholds": {p.positive: p.threshold for p in parts}}
+    card = _card(scans, tables["performance"], settings)
+    return DiagnosisResult(
+        tables=tables,
+        images=images,
+        notes=list(dict.fromkeys(notes)),
+        settings=settings,
+        models={"lesion-maps": make_model(learned, measures, card)},
+    )
+
+
+def _card(scans: Scans, performance: pd.DataFrame, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what a saved model's card says of its training."""
+    return {
+        "Template": settings["template"],
+        "Sites": site_names(scans.table),
+        "Metrics": performance.round(4).astype(object).where(performance.notna(), None).to_dict("records"),
+        "Settings": settings,
+        "TrainingVisits": len(scans.table),
+        "TrainingPatients": int(scans.table["participant_id"].nunique()),
+    }
+
+
+def _with_maps(scans: Scans, derivatives: Path, template: str) -> tuple[Scans, dict[str, dict[str, Path]]]:
+    """Leave out visits that have no maps, and say so."""
+    paths = map_paths(scans.table, derivatives, template)
+    has = [paths["belief"][v].exists() and paths["lesions"][v].exists() for v in scans.table["visit"]]
+    if not any(has):
+        first = next(iter(paths["belief"].values()))
+        raise InputError(f"{first}: no visit has belief and lesion maps; run the participant level first")
+    if all(has):
+        return scans, paths
+    gone = scans.table["visit"][~np.array(has)]
+    which = ", ".join(gone[:5]) + (" ..." if len(gone) > 5 else "")
+    note = f"{len(gone)} visits without belief or lesion map were left out ({which})"
+    kept = select_scans(scans.table[has], classes=scans.classes)
+    step = flow_step("belief and lesion maps", kept.table, len(scans.table), "without maps")
+    kept = replace(kept, notes=[*scans.notes, note], flow=[*scans.flow, step])
+    return kept, map_paths(kept.table, derivatives, template)
+
+
+def _analyse_classes(
+    scans: Scans,
+    store: MapStore,
+    paths: dict[str, dict[str, Path]],
+    protocols: Sequence[Protocol],
+    seed: int,
+    options: Options,
+) -> list[Binary]:
+    """Analyse two classes once, more of them one against the rest."""
+    clinical, _ = scans.clinical()
+    rule, rule_note = _rule(list(paths["table"].values()))
+    positives = scans.classes[:1] if len(scans.classes) == 2 else scans.classes
+    parts = []
+    for positive in positives:
+        y = scans.label == positive
+        design = Design(y, scans.patient, seed, options.cv, options.outer, options.n_jobs)
+        view = LesionView(store, y, "belief", options.threshold, options.n_sd)
+        is_ms = positive == scans.classes[0]
+        part = analyse(view, design, positive, protocols, options, clinical, rule if is_ms else None)
+        table = scans.table[["visit", "participant_id", "session_id", "diagnosis"]]
+        part.tables["scans"] = pd.concat([table, part.tables["scans"]], axis=1)
+        parts.append(replace(part, notes=[*part.notes, *rule_note]))
+    return parts
+
+
+def _rule(tables: list[Path]) -> tuple[npt.NDArray[np.bool_] | None, list[str]]:
+    try:
+        return rule_calls(tables), []
+    except InputError as error:
+        return None, [f"the published rule was not applied: {error}"]
+
+
+def _joined(parts: list[Binary]) -> dict[str, pd.DataFrame]:
+    """Stack the tables of all parts, each row with its positive class."""
+    names = dict.fromkeys(name for part in parts for name in part.tables)
+    return {
+        name: pd.concat(
+            [p.tables[name].assign(positive=p.positive) for p in parts if name in p.tables], ignore_index=True
+        )
+        for name in names
+    }
+
+
+def _first_part(scans: pd.DataFrame) -> pd.DataFrame:
+    return scans[scans["positive"] == scans["positive"].iloc[0]]
+
+
+def _confusion(scans: Scans, parts: list[Binary]) -> pd.DataFrame:
+    """Return how often each class was called each class: the highest leak-free decision wins."""
+    decisions = np.column_stack([part.tables["scans"]["nested_decision"] for part in parts])
+    called = np.array(scans.classes, dtype=object)[decisions.argmax(axis=1)]
+    counts = pd.crosstab(pd.Series(scans.label, name="diagnosis"), pd.Series(called, name="called"))
+    return counts.reindex(scans.classes, fill_value=0).rename_axis(columns=None).reset_index()
+
+
+def _rater_tables(ratings: pd.DataFrame, scans: Scans, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Compare raters with each protocol's out-of-sample calls (two classes)."""
+    truth = scans.table.set_index("visit")["diagnosis"]
+    found: dict[str, list[pd.DataFrame]] = {"raters": [], "agreement": []}
+    for protocol in CROSS_VALIDATED:
+        if f"{protocol}_decision" not in table or len(scans.classes) > 2:
+            continue
+        decided = table.set_index("visit")[f"{protocol}_decision"].dropna()
+        calls = pd.Series(np.where(decided >= 0, *scans.classes), decided.index)
+        performance = judges.performance(ratings, truth, scans.classes[0], calls)
+        found["raters"].append(performance.assign(protocol=protocol))
+        found["agreement"].append(judges.agreement(ratings, truth, calls).assign(protocol=protocol))
+    if not found["raters"]:
+        found["raters"] = [judges.performance(ratings, truth, scans.classes[0])]
+        found["agreement"] = [judges.agreement(ratings, truth)]
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}

@@ -1,0 +1,143 @@
+"""What the report shows of study B: its introduction, parts, headline and limits."""
+
+from __future__ import annotations
+
+from bids_app.learn.drawing import with_interval
+from bids_app.learn.protocol import Protocol
+from bids_app.learn.study import NOISE, Fact, Part, Tables
+
+TITLE = "Study B: diagnosis from lesion maps"
+ABOUT = (
+    "Voxels whose grey-matter belief on FLAIR exceeds a threshold learned from the training scans make a "
+    "lesion map; a chi-square test ranks voxels "
+    "by how differently the classes are hit, and a support vector machine decides from the first n. Two "
+    "protocols stand side by side: as published, scans are "
+    "split at random, so that one patient may be on both sides, and n is chosen on the test scans; "
+    "leak-free, patients are kept whole and "
+    "everything is chosen inside the training folds."
+)
+PARTS = (
+    Part(
+        "who",
+        "Who was studied",
+        "",
+        ("flow",),
+        {"by_class": "Patients by class"},
+        {"by_split": "Training against test scans of the published split"},
+    ),
+    Part(
+        "where",
+        "Where lesions are, and where classes differ",
+        "",
+        ("frequency", "chi2"),
+        {"clusters": "Clusters where lesion frequency differs (false discovery rate 5 %)"},
+    ),
+    Part(
+        "accuracy",
+        "How well scans are told apart",
+        "",
+        ("roc", "by-size"),
+        {
+            "performance": "Each protocol with 95 % intervals",
+            "lesion_free": "Test scans without lesions, as published",
+            "confusion": "Several classes: leak-free calls",
+        },
+        {
+            "variants": "Other features and models on the same patient-whole folds",
+            "chosen": "Chosen inside each outer fold",
+            "by_size": "Metrics by number of voxels",
+            "visits": "Every scan: decisions of both protocols",
+        },
+    ),
+    Part("selected", "Voxels selected", "", ("selected",)),
+    Part(
+        "raters",
+        "Human raters",
+        "Decisions of people on the same scans. Kappa: below .2 slight, .2 to .4 fair, .4 to .6 "
+        "moderate, .6 to .8 substantial, above .8 almost "
+        "perfect agreement.",
+        (),
+        {
+            "raters": "Raters, model and majority against the diagnosis",
+            "agreement": "Agreement within and between raters and model",
+        },
+    ),
+    Part(
+        "honesty",
+        "What honesty changes",
+        "Scans of one patient in training and test, and a number of voxels picked on the test, make a "
+        "test too kind. The gap shows by how much here; the "
+        "null shows what each protocol finds where there is nothing to find.",
+        ("gap", "null"),
+        {
+            "gap": "As published minus leak-free",
+            "null_summary": "With diagnoses dealt anew to patients",
+        },
+    ),
+)
+
+
+LABELS = {
+    "null_mean_auc": "mean AUC of the null",
+    "null_sd": "SD of the null",
+    "observed_auc": "observed AUC",
+    "mcnemar_p": "McNemar P",
+    "mcnemar_exact_p": "McNemar exact P",
+    "n_voxels": "voxels",
+    "volume_mm3": "volume (mm³)",
+    "peak_chi2": "peak χ²",
+    "distance_mm": "distance (mm)",
+    "cv_auc": "inner AUC",
+    "cv_accuracy": "inner accuracy",
+    "positive": "class",
+}
+
+
+def headline(tables: Tables) -> list[Fact]:
+    """Return the main numbers."""
+    table = tables["performance"]
+    classes = [str(name) for name in table["positive"].unique()]
+    found = []
+    for positive in classes:
+        of = f" ({positive} against the rest)" if len(classes) > 1 else ""
+        for protocol, label in ((Protocol.NESTED, "Leak-free"), (Protocol.PAPER, "As published")):
+            own = table[(table["positive"] == positive) & (table["protocol"] == protocol)]
+            known = {row["metric"]: row for row in own.to_dict("records")}
+            if "auc" not in known:
+                continue
+            row = known.pop("auc")
+            bounds = with_interval(row["estimate"], row["low"], row["high"]).partition(" ")[2]
+            others = ", ".join(f"{name} {one['estimate']:.2f}" for name, one in known.items())
+            found.append(Fact(label + of, f"AUC {row['estimate']:.2f}", f"95 % interval {bounds}; {others}"))
+        if "null_summary" in tables:
+            null = tables["null_summary"]
+            for row in null[(null["positive"] == positive) & (null["protocol"] == Protocol.PAPER)].to_dict(
+                "records"
+            ):
+                note = f"mean of {row['permutations']} runs with diagnoses dealt anew{of}"
+                found.append(Fact(NOISE, f"AUC {row['null_mean_auc']:.2f}", note))
+    return found
+
+
+def limits(tables: Tables) -> list[str]:
+    """Return what a reader must not conclude from these results."""
+    told = [
+        "The machine knows only the classes it was shown: another disease is called one of them.",
+        "Scans of one patient are not independent; intervals named Wilson take them as if they were, "
+        "those from a bootstrap over patients do not.",
+    ]
+    if "by_class" in tables and "test" in tables["by_class"]:
+        table = tables["by_class"]
+        site = table[table["characteristic"].astype(str).str.startswith("site ") & (table["p"] < 0.05)]
+        if len(site):
+            told.append(
+                f"Classes are spread unevenly over sites (P = {site['p'].iloc[0]:.2g}): the machine may "
+                "tell scanners apart instead of diseases."
+            )
+        age = table[
+            table["characteristic"].astype(str).str.startswith(("age", "disease_duration"))
+            & (table["p"] < 0.05)
+        ]
+        if len(age):
+            told.append("Classes differ in age or disease duration; part of what separates them may be that.")
+    return told

@@ -1,0 +1,179 @@
+"""What the report shows of study A: its introduction, parts, headline and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bids_app.learn.drawing import with_interval
+from bids_app.learn.edss.meanings import region_words
+from bids_app.learn.edss.models import NAMES
+from bids_app.learn.edss.sets import SETS
+from bids_app.learn.protocol import Protocol
+from bids_app.learn.study import NOISE, Fact, Part, Tables
+
+TITLE = "Study A: predicting disability (EDSS)"
+ABOUT = (
+    "Age, sex, disease duration and course, lesion and brain volume, disconnection and radiomics are "
+    "reduced by variance, collinearity, "
+    "LASSO and correlation-based feature selection; four models then predict the EDSS of the visit. Two "
+    "protocols stand side by side: as "
+    "published, columns are selected once on all training patients and cross-validated after that; "
+    "leak-free, the selection is repeated inside "
+    "every fold. Tests on held-out patients are free of the leak in both."
+)
+PARTS = (
+    Part(
+        "who",
+        "Who was studied",
+        "",
+        ("flow",),
+        {"demographics": "Characteristics by site, with study A's tests"},
+    ),
+    Part(
+        "predictions",
+        "Predicted against observed",
+        "A model is useful as far as its points follow the diagonal in patients it never saw.",
+        ("predictions",),
+        {"performance": "How well each model predicts"},
+        {"visits": "Every visit: leak-free and held-out predictions, largest error first"},
+        first=True,
+    ),
+    Part(
+        "models",
+        "Models compared",
+        "Absolute errors of the models on the same patients, as study A compares them: "
+        "repeated-measures ANOVA with Greenhouse and "
+        "Geisser's correction, then pairs with Bonferroni's.",
+        ("performance",),
+        {"anova": "Absolute errors compared between models"},
+        {"pairs": "Pairs of models", "hyperparameters": "What tuning chose"},
+    ),
+    Part(
+        "selected",
+        "What was selected",
+        "From all candidates to the few columns that the models see.",
+        ("selection", "regions"),
+        {"columns": "The selected columns, in plain words"},
+        {
+            "selection": "Columns left and lost at each step, per fold",
+            "representatives": "Columns dropped as collinear, and the one that stands for them",
+        },
+    ),
+    Part(
+        "honesty",
+        "What honesty changes",
+        "If columns are chosen with the outcomes of patients who are then used to test, the test is "
+        "too kind. The gap shows by how much here; the "
+        "null shows what each protocol finds where there is nothing to find.",
+        ("gap", "null"),
+        {
+            "gap": "As published minus leak-free",
+            "null_summary": "With outcomes dealt anew to patients",
+        },
+    ),
+    Part(
+        "learning",
+        "Learning curve",
+        "Would more patients help?",
+        ("learning",),
+        {},
+        {"learning_curve": "The points of the curve"},
+    ),
+    Part(
+        "trust",
+        "Calibration and prediction intervals",
+        "Whether a predicted EDSS, and the interval around it, mean what they say.",
+        ("calibration", "intervals"),
+        {"intervals": "Prediction intervals: split conformal, half width and measured coverage"},
+        {"calibration": "Mean observed against mean predicted EDSS"},
+    ),
+)
+
+
+LABELS = {
+    "r2": "r\N{SUPERSCRIPT TWO}",
+    "R2": "R\N{SUPERSCRIPT TWO}",
+    "mae": "MAE",
+    "exact": "exact step",
+    "within_half": "within 0.5",
+    "within_one": "within 1",
+    "p_bonferroni": "P (Bonferroni)",
+    "f": "F",
+    "partial_eta2": "partial η\N{SUPERSCRIPT TWO}",
+    "null_mean_r": "mean r of the null",
+    "r_edss": "r with EDSS",
+}
+WORDS: dict[str, dict[str, str]] = {
+    "set": SETS,
+    "model": NAMES,
+    "features": {"all": "all columns", "clinical": "clinical alone", "none": "no column"},
+}
+
+
+def headline(tables: Tables) -> list[Fact]:
+    """Return the main numbers."""
+    table = tables["performance"]
+    model = table.loc[table["features"] == "all", "model"].iloc[0]
+    own = table[(table["features"] == "all") & (table["model"] == model)].set_index(["protocol", "set"])
+    found = []
+    for key, label in (
+        ((Protocol.NESTED, "cv"), "Leak-free cross-validation"),
+        ((Protocol.PAPER, "cv"), "As published"),
+        ((Protocol.HELD_OUT, "internal"), "Internal test"),
+        ((Protocol.HELD_OUT, "external"), "External test"),
+    ):
+        if key in own.index:
+            row = own.loc[key]
+            error = with_interval(row["mae"], row["mae_low"], row["mae_high"])
+            words = with_interval(row["r"], row["r_low"], row["r_high"])
+            found.append(
+                Fact(
+                    label,
+                    f"r {row['r']:.2f}",
+                    f"95 % interval {words.partition(' ')[2]}; mean error {error} EDSS points",
+                )
+            )
+    if "null_summary" in tables:
+        for row in tables["null_summary"].to_dict("records"):
+            if row["protocol"] == Protocol.PAPER:
+                note = f"mean of {row['permutations']} runs with outcomes dealt anew"
+                found.append(Fact(NOISE, f"r {row['null_mean_r']:.2f}", note))
+    return found
+
+
+def limits(tables: Tables, settings: Mapping[str, Any]) -> list[str]:
+    """Return what a reader must not conclude from these results."""
+    told = [
+        "The models predict the EDSS of the same visit, not what will become of a patient.",
+        "A column that was selected goes along with EDSS in these patients; that does not make it a "
+        "cause, and a collinear column could stand in its place.",
+    ]
+    if not settings.get("external_site"):
+        told.append(
+            "No site was kept for an external test: nothing here says how the models do on another "
+            "scanner (--external-site)."
+        )
+    if "intervals" in tables:
+        low = tables["intervals"]
+        low = low[low["coverage_high"] < low["nominal"]]
+        told += [
+            f"Prediction intervals of {row['model']} hold only {row['coverage']:.0%} of the {row['set']} "
+            f"test, not the {row['nominal']:.0%} they promise."
+            for row in low.to_dict("records")
+        ]
+    if "calibration" in tables:
+        apart = tables["calibration"].drop_duplicates(["protocol", "set"])
+        told += [
+            f"On the {row['set']} test predictions are {abs(row['offset']):.1f} EDSS points too "
+            f"{'high' if row['offset'] > 0 else 'low'} on average: recalibrate "
+            "before use there."
+            for row in apart.to_dict("records")
+            if row["set"] != "cv" and abs(row["offset"]) >= 0.5
+        ]
+    return told
+
+
+def word(column: str, value: str) -> str:
+    """Return a value of a column as a reader knows it."""
+    return region_words(value) if column == "region" else WORDS.get(column, {}).get(value, value)
