@@ -22,7 +22,7 @@ Singles = npt.NDArray[np.float32]
 
 CACHE = Path("group/cache")
 STABILITY = Path("group/radiomics_stability.tsv")
-VERSION = 1  # of the cache's layout
+VERSION = 2  # of the cache's layout: columns in the order of their names
 FAMILIES = {  # family of columns -> ending of its file, measures (all where None)
     "volume": ("volumes", ("volume_mm3",)),
     "chaco": ("chaco", ("chaco",)),
@@ -196,11 +196,19 @@ def _read_visits(files: dict[str, dict[str, Path]], notes: list[str]) -> _Store:
                 seen[head] = np.array([columns.setdefault(n, len(columns)) for n in names], dtype=np.intp)
             row.append((seen[head], values))
         rows.append(row)
+    names = sorted(columns, key=_rank)
+    place = np.empty(len(names), dtype=np.intp)
+    place[[columns[name] for name in names]] = np.arange(len(names))
     matrix = np.full((len(files), len(columns)), np.nan, np.float32)
     for visit, row in enumerate(rows):
         for places, values in row:
-            matrix[visit, places] = values
-    return _Store(matrix, list(files), list(columns), {})
+            matrix[visit, place[places]] = values
+    return _Store(matrix, list(files), names, {})
+
+
+def _rank(name: str) -> tuple[int, str]:
+    """Return what orders columns, whatever the order of tables and of runs before: the family, then the name."""
+    return list(FAMILIES).index(name.split(".", 1)[0]), name
 
 
 def _names(family: str, head: tuple[str, ...]) -> list[str]:
@@ -273,10 +281,10 @@ def _merged(cached: _Store | None, read: _Store, prints: dict[str, list[list[Any
     if cached is None:
         return _Store(read.values, read.keys, read.names, prints)
     kept = [row for row, key in enumerate(cached.keys) if key not in prints]
-    names = list(dict.fromkeys([*cached.names, *read.names]))
+    names = sorted({*cached.names, *read.names}, key=_rank)
     place = {name: number for number, name in enumerate(names)}
     values = np.full((len(kept) + len(read.keys), len(names)), np.nan, np.float32)
-    values[: len(kept), : len(cached.names)] = cached.values[kept]
+    values[: len(kept), [place[name] for name in cached.names]] = cached.values[kept]
     values[len(kept) :, [place[name] for name in read.names]] = read.values
     keys = [cached.keys[row] for row in kept] + read.keys
     return _Store(values, keys, names, {**{k: cached.prints[k] for k in keys[: len(kept)]}, **prints})
@@ -306,7 +314,9 @@ def _open_cache(folder: Path, notes: list[str]) -> _Store | None:
         return None
     try:
         index = json.loads(index_file.read_text(encoding="utf-8"))
-        if index["Version"] != VERSION or index["Sha256"] != _digest(folder):
+        if index["Version"] != VERSION:  # of an earlier Demyelin: nothing is wrong with it
+            return None
+        if index["Sha256"] != _digest(folder):
             raise ValueError("contents and index disagree")
         values = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
         names = (folder / "features.tsv").read_text(encoding="utf-8").splitlines()[1:]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,3 +104,19 @@ def test_the_cache_gives_the_same_and_a_changed_or_damaged_one_is_read_anew(deri
 def test_the_order_of_visits_is_the_callers(derivatives):
     turned = VISITS.iloc[::-1].reset_index(drop=True)
     assert read_features(derivatives, turned).values["volume.Left"].tolist() == [12, 11, 10]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_columns_have_one_order_whatever_was_read_before_and_however_tables_are_written(derivatives, seed):
+    fresh = read_features(derivatives, VISITS)
+    rng = np.random.default_rng(seed)
+    shutil.rmtree(derivatives / "group")
+    read_features(derivatives, VISITS.iloc[rng.permutation(3)[: 1 + seed % 3]].reset_index(drop=True))
+    for path in derivatives.glob("sub-*/**/*_dseg.tsv"):
+        table = pd.read_csv(path, sep="\t")
+        measures = rng.permutation(table.columns[2:])
+        write_table(table.loc[rng.permutation(len(table)), ["index", "name", *measures]], path)
+    again = read_features(derivatives, VISITS)
+    pd.testing.assert_frame_equal(again.values, fresh.values)
+    pd.testing.assert_frame_equal(again.columns, fresh.columns)
+    pd.testing.assert_frame_equal(read_features(derivatives, VISITS).values, fresh.values)
