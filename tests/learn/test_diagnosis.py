@@ -62,7 +62,7 @@ def write_visit(folder, participant, session, mask, belief, lesion):
     save_image(
         nib.Nifti1Image(binary, mask.affine), anat / f"{prefix}_space-{BUILT_IN}_res-3_label-L_mask.nii.gz"
     )
-    row = {"index": 1, "place": "juxtacortical_cortical", "nearest_region": "Precentral_L"}
+    row = {"index": 1, "place": "juxtacortical_cortical", "template_x": 40.0}
     table = pd.DataFrame([row | {"template_y": 0.0, "template_z": 50.0, "artefact_prone": None}])
     write_table(table, anat / f"{prefix}_seg-lesions_dseg.tsv")
 

@@ -90,7 +90,7 @@ def run(
         store = build_store(
             paths["belief"], paths["lesions"], belief_grid(template), cache or Path(temporary)
         )
-        parts = _analyse_classes(scans, store, paths, protocols, seed, options)
+        parts = _analyse_classes(scans, store, paths, protocols, seed, options, template)
         tables = {"flow": pd.DataFrame(scans.flow)} | _joined(parts) | {"by_class": by_class(scans.table)}
         tables["roc"] = roc_points(tables["scans"])
         if len(scans.classes) > 2 and Protocol.NESTED in protocols:
@@ -155,10 +155,11 @@ def _analyse_classes(
     protocols: Sequence[Protocol],
     seed: int,
     options: Options,
+    template: str,
 ) -> list[Binary]:
     """Analyse two classes once, more of them one against the rest."""
     clinical, _ = scans.clinical()
-    rule, rule_note = _rule(list(paths["table"].values()))
+    rule, rule_note = _rule(list(paths["table"].values()), template)
     positives = scans.classes[:1] if len(scans.classes) == 2 else scans.classes
     parts = []
     for positive in positives:
@@ -173,9 +174,9 @@ def _analyse_classes(
     return parts
 
 
-def _rule(tables: list[Path]) -> tuple[npt.NDArray[np.bool_] | None, list[str]]:
+def _rule(tables: list[Path], template: str) -> tuple[npt.NDArray[np.bool_] | None, list[str]]:
     try:
-        return rule_calls(tables), []
+        return rule_calls(tables, template), []
     except InputError as error:
         return None, [f"the published rule was not applied: {error}"]
 
