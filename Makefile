@@ -1,15 +1,21 @@
-# Demyelin's chores. `make env` makes .venv; every other target makes it first where it is missing.
+# Demyelin's chores. `make env` makes .venv with what running needs; a target that needs more adds it first.
+# RESOLVE: how uv chooses versions: the pinned ones, or e.g. RESOLVE="--resolution lowest-direct"; RESOLVE= for the newest.
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 NPROCS ?= 2
+RESOLVE ?= -c constraints.txt
+PYTEST := $(BIN)/python -m pytest -q --durations 15
 
 DEMO := demo
 
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
-.PHONY: env demo docs test test-slow bench bench-lesions lint clean container-check torture slurm-check
+.PHONY: env dev-env demo docs test pytest test-slow bench bench-lesions lint hooks clean container-check install-check torture slurm-check
 env: .venv/.ready
+
+# with what tests, linters and the site need
+dev-env: .venv/.dev
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv
@@ -17,7 +23,11 @@ env: .venv/.ready
 
 .venv/.ready: pyproject.toml constraints.txt $(filter .uv/bin/uv,$(UV))
 	$(UV) venv --allow-existing --python $(PYTHON) .venv
-	$(UV) pip install --python $(BIN)/python -c constraints.txt -e '.[test,lint,docs]'
+	$(UV) pip install --python $(BIN)/python $(RESOLVE) -e .
+	touch $@
+
+.venv/.dev: .venv/.ready
+	$(UV) pip install --python $(BIN)/python $(RESOLVE) -e '.[test,lint,docs]'
 	touch $@
 
 demo: env
@@ -30,17 +40,20 @@ demo: env
 	$(BIN)/demyelin $(DEMO)/study-b $(DEMO)/study-b/derivatives/demyelin group --analysis diagnosis --folds 5 --outer-folds 4 --permutations 2
 	@echo "Open these in a browser:"; ls $(DEMO)/derivatives/*.html $(DEMO)/study-*/derivatives/demyelin/group.html
 
-docs: env
+docs: dev-env
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "Open build/site/index.html"
 
-test: env lint
-	$(BIN)/python -m pytest -q -n $(NPROCS) --dist loadfile --durations 15
+test: lint pytest
 
-test-slow: env
-	$(BIN)/python -m pytest -q -m slow --durations 15
+pytest: dev-env
+	$(PYTEST) -n $(NPROCS) --dist loadfile --cov
 
-bench: env
+# faults on purpose have a target of their own: torture
+test-slow: dev-env
+	$(PYTEST) -m slow --ignore tests/torture
+
+bench: dev-env
 	$(BIN)/python bench/bench_overhead.py
 	$(BIN)/python bench/bench_radiomics.py
 	$(BIN)/python bench/bench_chaco.py
@@ -49,14 +62,20 @@ bench: env
 	$(BIN)/python bench/bench_diagnosis.py
 
 # the ladder of lesion methods on real patients (where the shared data are) and phantoms
-bench-lesions: env
+bench-lesions: dev-env
 	PYTHONPATH=training $(BIN)/python bench/bench_lesions.py
 
-lint: env
+lint: dev-env
 	$(BIN)/ruff check bids_app tests training bench
 	$(BIN)/ruff format --check bids_app tests training bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/zizmor --quiet --offline --min-severity medium .github
+
+# what a commit is checked for, on every file
+hooks: dev-env
+	$(BIN)/pre-commit run --all-files
 
 # builds the image and runs it in docker or podman, and in Apptainer where that is installed
 container-check:
@@ -68,12 +87,17 @@ container-check:
 	  && tests/container/check.sh build/demyelin.sif; else echo "apptainer is not installed: not checked"; fi
 
 # faults on purpose, from kills to fuzzed files; an hour and more. DEMYELIN_KILLS=5 is quicker
-torture: env
-	DEMYELIN_FUZZ=200 $(BIN)/python -m pytest -q -m 'slow or not slow' tests/torture --durations 10
+torture: dev-env
+	DEMYELIN_FUZZ=200 $(PYTEST) -m 'slow or not slow' tests/torture
 
 # needs a running Slurm
-slurm-check: env
-	$(BIN)/python -m pytest -q -m slow tests/cluster
+slurm-check: dev-env
+	$(PYTEST) -m slow tests/cluster
+
+# the wheel in a clean environment, by plain pip: make install-check PYTHON=python3.13 EXTRA=dask
+install-check: $(filter .uv/bin/uv,$(UV))
+	$(UV) build --wheel --out-dir build/wheel
+	tests/installed/check.sh $(PYTHON) "$$(ls -t build/wheel/*.whl | head -1)" $(EXTRA)
 
 clean:
 	rm -rf .venv .uv build dist $(DEMO)

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from chromium import browser, open_page  # noqa: F401
+from processed import processed  # noqa: F401
 
 # as the command line does: more threads add up in another order, and registrations then differ
 os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -12,18 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from nibabel.processing import resample_from_to
+from processed import TOOL, demyelin
 
-from bids_app.features.connectome import Connectome
-from bids_app.features.streamlines import from_list
-from bids_app.image.atlas import load_atlas
+from bids_app.derivatives import write_table
 from bids_app.phantom.cli import main as phantom
 
 EXPECTED = Path(__file__).parents[1] / "expected"
-TOOL = Path(sys.executable).parent
-
-
-def demyelin(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([TOOL / "demyelin", *map(str, args)], capture_output=True, text=True, check=False)
 
 
 def listing(root: Path) -> list[str]:
@@ -32,33 +26,6 @@ def listing(root: Path) -> list[str]:
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:
     return 2 * (one & other).sum() / (one.sum() + other.sum())
-
-
-def make_connectome(folder: Path) -> Path:
-    """Straight lines between random voxels of the atlas."""
-    grid = load_atlas().image
-    rng = np.random.default_rng(1)
-    labelled = np.argwhere(np.asanyarray(grid.dataobj) > 0)
-    ends = nib.affines.apply_affine(grid.affine, labelled[rng.integers(len(labelled), size=(3000, 2))])
-    lines = from_list(list(ends))
-    named = lines._replace(bundle=np.arange(3000, dtype=np.int16) % 2, bundles=("even", "odd"))
-    return Connectome.from_streamlines(
-        named, affine=grid.affine, shape=grid.shape, about={"Synthetic": True}
-    ).save(folder)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory) -> tuple[Path, Path]:
-    """One MS phantom with T1w and FLAIR, and one NMOSD with FLAIR alone, processed at 2 mm."""
-    root = tmp_path_factory.mktemp("run")
-    bids, out = root / "bids", root / "out"
-    assert phantom([str(bids), "--participants", "2", "--resolution", "2", "--seed", "1"]) == 0
-    for path in (bids / "sub-002" / "anat").glob("*_T1w.*"):
-        path.unlink()
-    connectome = make_connectome(root / "connectome")
-    done = demyelin(bids, out, "participant", "--fast", "-v", "--connectome", connectome)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return bids, out
 
 
 def truth_of(bids: Path, ending: str, like: nib.Nifti1Image) -> np.ndarray:
@@ -70,15 +37,13 @@ def found(out: Path, ending: str) -> nib.Nifti1Image:
     return nib.load(out / "sub-001" / "anat" / f"sub-001_{ending}.nii.gz")
 
 
-@pytest.mark.slow
-def test_exactly_the_expected_files(run):
-    _, out = run
+def test_exactly_the_expected_files(processed):
+    out = processed.out
     assert listing(out) == (EXPECTED / "phantom.txt").read_text().splitlines()
 
 
-@pytest.mark.slow
-def test_disconnection_says_which_connectome_it_is_from(run):
-    _, out = run
+def test_disconnection_says_which_connectome_it_is_from(processed):
+    out = processed.out
     stem = out / "sub-001" / "anat" / "sub-001_atlas-AAL_desc-chaco_dseg"
     table = pd.read_csv(stem.with_suffix(".tsv"), sep="\t")
     assert len(table) == 116
@@ -97,18 +62,16 @@ def test_disconnection_says_which_connectome_it_is_from(run):
     assert any("resampled" in note for note in notes)
 
 
-@pytest.mark.slow
-def test_derivatives_are_valid_bids(run):
-    _, out = run
+def test_derivatives_are_valid_bids(processed):
+    out = processed.out
     done = subprocess.run(
         [TOOL / "bids-validator-deno", "--format", "json", out], capture_output=True, text=True, check=False
     )
     assert [i for i in json.loads(done.stdout)["issues"]["issues"] if i["severity"] == "error"] == []
 
 
-@pytest.mark.slow
-def test_brain_tissues_lesions_and_parcels_match_the_truth(run):
-    bids, out = run
+def test_brain_tissues_lesions_and_parcels_match_the_truth(processed):
+    bids, _, out = processed
     brain = found(out, "desc-brain_mask")
     true_brain = truth_of(bids, "desc-brain_mask", brain) > 0
     assert dice(np.asarray(brain.dataobj) > 0, true_brain) >= 0.95
@@ -125,9 +88,8 @@ def test_brain_tissues_lesions_and_parcels_match_the_truth(run):
     assert np.mean([dice(parcels == r, true_parcels == r) for r in regions]) >= 0.70
 
 
-@pytest.mark.slow
-def test_volumes_match_the_truth(run):
-    bids, out = run
+def test_volumes_match_the_truth(processed):
+    bids, _, out = processed
     truth = json.loads((bids / "derivatives/truth/sub-001/anat/sub-001_desc-truth_volumes.json").read_text())
     table = pd.read_csv(out / "sub-001/anat/sub-001_atlas-AAL_desc-volumes_dseg.tsv", sep="\t")
     volumes = table.set_index("name")["volume_mm3"] / 1000
@@ -135,10 +97,51 @@ def test_volumes_match_the_truth(run):
     assert volumes["WBV"] == pytest.approx(truth["WBV"], rel=0.05)
 
 
-@pytest.mark.slow
-def test_a_second_run_writes_nothing_and_force_writes_again(run):
-    bids, out = run
+def test_a_second_run_writes_nothing(processed):
+    bids, connectome, out = processed
     before = {name: (out / name).stat().st_mtime_ns for name in listing(out) if "logs/" not in name}
-    again = demyelin(bids, out, "participant", "--fast", "--connectome", out.parent / "connectome")
+    again = demyelin(bids, out, "participant", "--fast", "--connectome", connectome)
     assert "0 processed, 2 already finished" in again.stdout
     assert before == {name: (out / name).stat().st_mtime_ns for name in listing(out) if "logs/" not in name}
+
+
+STUDIES = {  # options of drawn visits to learn from, beside those that were processed
+    "A": ("--visits", "30,0", "--regions", "7"),
+    "B": ("--visits", "16,10", "--patients", "8,5"),
+}
+
+
+@pytest.fixture(scope="module")
+def group(processed, tmp_path_factory) -> Path:
+    """Derivatives of the processed visits among drawn ones of both studies, after the group level."""
+    root = tmp_path_factory.mktemp("cohort")
+    bids, out = root / "bids", root / "out"
+    people = [
+        pd.read_csv(processed.bids / "participants.tsv", sep="\t").replace({"diagnosis": {"MS": "RRMS"}})
+    ]
+    shutil.copytree(processed.out, out)
+    for study, options in STUDIES.items():
+        made = root / study
+        assert phantom([str(made), "--derivatives-only", "--study", study, *options, "--nprocs", "1"]) == 0
+        shutil.copytree(made / "derivatives" / "demyelin", out, dirs_exist_ok=True)
+        drawn = pd.read_csv(made / "participants.tsv", sep="\t")
+        people.append(drawn.assign(diagnosis=None) if study == "A" else drawn)
+    write_table(pd.concat(people), bids / "participants.tsv")
+    for source, target in ((processed.bids, bids), (processed.out, out)):
+        shutil.copy(source / "dataset_description.json", target)
+    done = demyelin(bids, out, "group", "--folds", "3", "--outer-folds", "3", "--permutations", "0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+def test_both_studies_learn_from_processed_visits(group):
+    edss = pd.read_csv(group / "group" / "edss_predictions.tsv", sep="\t").set_index("visit")
+    assert edss.loc["sub-001", "predicted"].notna().all()
+    assert set(edss["protocol"]) >= {"paper", "nested"}
+    scans = pd.read_csv(group / "group" / "diagnosis_scans.tsv", sep="\t").set_index("visit")
+    assert scans.loc[["sub-001", "sub-002"], "diagnosis"].tolist() == ["RRMS", "NMOSD"]
+    assert scans["nested_decision"].notna().all()
+    for study in ("edss", "diagnosis"):
+        assert list((group / "group" / "models").glob(f"{study}*.skops"))
+    page = (group / "group.html").read_text(encoding="utf-8")
+    assert page.count("<figure") >= 16

@@ -57,7 +57,7 @@ def extract_with_pyradiomics(
     except ImportError as error:
         raise InputError(
             f"radiomics settings need pyradiomics ({reasons}), which is not installed: pip install "
-            "'demyelin[pyradiomics]' (Python 3.11), or leave them out"
+            "'demyelin[pyradiomics]' (built from source: needs a C compiler), or leave them out"
         ) from error
     logging.getLogger("radiomics").setLevel(logging.CRITICAL)
     extractor = RadiomicsFeatureExtractor()
