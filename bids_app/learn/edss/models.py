@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,61 +17,90 @@ from bids_app.learn.ordinal import ProportionalOdds
 Array = npt.NDArray[np.float64]
 Splits = list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]
 
-MODELS = ("ridge", "gp", "svr", "rf")
-ORDINAL = "ordinal"  # a baseline beside them: EDSS is ordinal
-NAMES = {
-    "ridge": "ridge regression",
-    "gp": "Gaussian process",
-    "svr": "support vector regression",
-    "rf": "random forest",
-    ORDINAL: "proportional odds",
-}
 BASELINES = ("mean", "median")
-TREES = 100
+TREES = 100  # of the random forest; scikit-learn's default
+
+
+@dataclass(frozen=True)
+class Regressor:
+    """A regressor on standardised columns.
+
+    Attributes
+    ----------
+    words : str
+        Its name for readers.
+    make : callable
+        Returns the estimator and the grid it is tuned on (parameters without the pipeline's prefix) for a seed.
+    compared : bool
+        Whether it is one of the models that study A compares; else a baseline beside them.
+    """
+
+    words: str
+    make: Callable[[int], tuple[BaseEstimator, dict[str, list[Any]]]]
+    compared: bool = True
+
+
+def _ridge(seed: int) -> tuple[BaseEstimator, dict[str, list[Any]]]:
+    from sklearn.linear_model import Ridge
+
+    return Ridge(), {"alpha": np.logspace(-2, 4, 13).tolist()}
+
+
+def _gaussian_process(seed: int) -> tuple[BaseEstimator, dict[str, list[Any]]]:
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, WhiteKernel
+
+    kernels = [RBF(length) + WhiteKernel(noise) for length in (3.0, 10.0, 30.0) for noise in (0.1, 0.3, 1.0)]
+    # without a seed it keeps the state of numpy's global generator, and no two saved models are alike
+    process = GaussianProcessRegressor(optimizer=None, normalize_y=True, random_state=seed)
+    return process, {"kernel": kernels}
+
+
+def _support_vectors(seed: int) -> tuple[BaseEstimator, dict[str, list[Any]]]:
+    from sklearn.svm import SVR
+
+    return SVR(), {"kernel": ["linear", "rbf"], "C": [0.01, 0.03, 0.1, 0.3, 1.0], "epsilon": [0.1, 0.5]}
+
+
+def _forest(seed: int) -> tuple[BaseEstimator, dict[str, list[Any]]]:
+    from sklearn.ensemble import RandomForestRegressor
+
+    forest = RandomForestRegressor(TREES, random_state=seed, n_jobs=1)
+    return forest, {"max_features": [0.33, 1.0], "min_samples_leaf": [2, 5]}
+
+
+def _ordinal(seed: int) -> tuple[BaseEstimator, dict[str, list[Any]]]:
+    return ProportionalOdds(), {"alpha": np.logspace(-1, 3, 5).tolist()}
+
+
+ORDINAL = "ordinal"  # a baseline: EDSS is ordinal
+REGRESSORS = {
+    "ridge": Regressor("ridge regression", _ridge),
+    "gp": Regressor("Gaussian process", _gaussian_process),
+    "svr": Regressor("support vector regression", _support_vectors),
+    "rf": Regressor("random forest", _forest),
+    ORDINAL: Regressor("proportional odds", _ordinal, compared=False),
+}
+MODELS = tuple(name for name, regressor in REGRESSORS.items() if regressor.compared)
+NAMES = {name: regressor.words for name, regressor in REGRESSORS.items()}
 
 
 def regressor(name: str, seed: int) -> tuple[BaseEstimator, dict[str, list[Any]]]:
-    """Return a regressor on standardised columns and the grid it is tuned on.
+    """Return a regressor behind standardisation, and the grid it is tuned on.
 
     Parameters
     ----------
-    name : {"ridge", "gp", "svr", "rf", "ordinal"}
+    name : str
+        Of `REGRESSORS`.
     seed : int
-        Of the random forest.
+        Of what draws numbers.
     """
-    from sklearn.ensemble import RandomForestRegressor
-    from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import RBF, WhiteKernel
-    from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import SVR
 
-    if name == "ridge":
-        return make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": np.logspace(-2, 4, 13).tolist()}
-    if name == "gp":
-        kernels = [
-            RBF(length) + WhiteKernel(noise) for length in (3.0, 10.0, 30.0) for noise in (0.1, 0.3, 1.0)
-        ]
-        process = GaussianProcessRegressor(optimizer=None, normalize_y=True)
-        return make_pipeline(StandardScaler(), process), {"gaussianprocessregressor__kernel": kernels}
-    if name == "svr":
-        grid: dict[str, list[Any]] = {
-            "svr__kernel": ["linear", "rbf"],
-            "svr__C": [0.01, 0.03, 0.1, 0.3, 1.0],
-            "svr__epsilon": [0.1, 0.5],
-        }
-        return make_pipeline(StandardScaler(), SVR()), grid
-    if name == "rf":
-        forest = RandomForestRegressor(TREES, random_state=seed, n_jobs=1)
-        return make_pipeline(StandardScaler(), forest), {
-            "randomforestregressor__max_features": [0.33, 1.0],
-            "randomforestregressor__min_samples_leaf": [2, 5],
-        }
-    if name == ORDINAL:
-        steps = make_pipeline(StandardScaler(), ProportionalOdds())
-        return steps, {"proportionalodds__alpha": np.logspace(-1, 3, 5).tolist()}
-    raise ValueError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
+    estimator, grid = REGRESSORS[name].make(seed)
+    step = type(estimator).__name__.lower()
+    return make_pipeline(StandardScaler(), estimator), {f"{step}__{key}": v for key, v in grid.items()}
 
 
 def folds(groups: npt.NDArray, n: int, seed: int) -> Splits:
