@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from bids_app.cohort import Cohort, read_cohort
-from bids_app.cohort.workers import spread
 from bids_app.derivatives.dataset import read_description, refuse_links_out
 from bids_app.errors import InputError
 from bids_app.learn.flow import COLUMNS, flow_step
 from bids_app.progress import phase, say, showing
 from bids_app.settings import EVERY_STUDY, STUDIES, Settings
 from bids_app.visit_name import SESSION, VisitName, bare
+from bids_app.workers import spread
 
 if TYPE_CHECKING:
     from bids_app.learn.drawing import Kept

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.derivatives import atomic, write_json, write_table
+from bids_app.derivatives import write_json, write_table, write_text
 from bids_app.derivatives.names import OUTPUTS, anat_folder
 from bids_app.features.volumes import COLUMNS as VOLUME_COLUMNS
 from bids_app.features.volumes import FIRST_GLOBAL, GLOBAL
@@ -139,21 +139,23 @@ def radiomics(patient: Patient, seed: int) -> npt.NDArray[np.float32]:
 
 
 def write_radiomics(values: npt.NDArray[np.float32], regions: int | None, seed: int, path: Path) -> None:
-    """Write a radiomics table, by Arrow, which formats numbers several times faster than pandas."""
-    import pyarrow as pa
-    from pyarrow import csv
+    """Write a radiomics table; numbers in single precision, as short as they can be told apart.
 
+    Parameters
+    ----------
+    values : ndarray of float32, (regions, features)
+    regions : int, optional
+        How many are written, those with planted features first; all by default.
+    seed : int
+        Of the study's structure.
+    path : Path
+    """
     of = structure(seed)
     planted = dict.fromkeys(row for row, _ in of.planted())
     rows = sorted([*planted, *(r for r in range(len(of.regions)) if r not in planted)][:regions])
-    columns = [pa.array(np.array(rows) + 1), pa.array([of.regions[row] for row in rows])]
-    table = pa.table(
-        [*columns, *(pa.array(column) for column in values[rows].T)], ["index", "name", *of.names]
-    )
-    with atomic(path) as aside, aside.open("wb") as stream:
-        stream.write(("\t".join(table.column_names) + "\n").encode())
-        options = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-        csv.write_csv(table, stream, options)
+    lines = [["index", "name", *of.names]]
+    lines += [[str(row + 1), of.regions[row], *values[row].astype(str)] for row in rows]
+    write_text("".join("\t".join(line) + "\n" for line in lines), path)
 
 
 def volumes(patient: Patient, rng: np.random.Generator) -> pd.DataFrame:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from joblib import Parallel, delayed
 
-from bids_app.cohort.workers import spread
 from bids_app.errors import DemyelinError
 from bids_app.phantom.cli import main as phantom
+from bids_app.workers import spread
 
 RECIPE = Path(__file__).resolve().parents[2] / "docs" / "array.sbatch"
 BIN = Path(sys.executable).parent

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from bids_app.errors import DemyelinError, InputError
+from bids_app.progress import say
 
-MEMORY_GB = 4.0  # of a worker
-WORKERS = 16
-PATIENCE = 60  # seconds
+MEMORY_GB = 4.0  # of a worker where --mem does not say: what cluster partitions commonly grant a core
+WORKERS = (
+    16  # where --nprocs does not say: the 10 outer folds of study A at once, and permutations beside them
+)
+PATIENCE = 60  # seconds that running workers may take to answer
 QUEUED = 7 * 86400  # seconds that Slurm may take to start a worker; joblib gives up after 10
 HALF_AN_HOUR = "#SBATCH -t 00:30:00"  # dask-jobqueue's default; the partition's own limit is better
 KILLED = "workers were ended by the system, most likely out of memory; give --mem with more GB a worker"
@@ -122,24 +125,23 @@ def _slurm(logs: Path, memory_gb: float, workers: int) -> Iterator[Any]:
         raise InputError("--dask slurm: there is no sbatch here; start it where jobs are sent from")
     from dask_jobqueue import SLURMCluster
 
-    own = logs / "dask"
-    own.mkdir(parents=True, exist_ok=True)
+    folder = logs / "dask"
+    folder.mkdir(parents=True, exist_ok=True)
     cluster = SLURMCluster(
         cores=1,
         processes=1,
         memory=f"{memory_gb:g}GB",
         job_directives_skip=[HALF_AN_HOUR],
         job_script_prologue=["export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1"],
-        log_directory=str(own),
+        log_directory=str(folder),
         local_directory=os.environ.get("TMPDIR", "/tmp"),  # noqa: S108 - the node's own disk
-        shared_temp_directory=str(own),  # certificates, readable by their owner alone, gone with this process
+        shared_temp_directory=str(
+            folder
+        ),  # certificates, readable by their owner alone, gone with this process
         security=True,
         scheduler_options={"dashboard": False},
     )
     with cluster:
         cluster.adapt(minimum=workers, maximum=workers)  # those that end are started again
-        print(
-            f"{workers} workers by Slurm, {memory_gb:g} GB each (squeue shows them); logs in {own}",
-            flush=True,
-        )
+        say(f"{workers} workers by Slurm, {memory_gb:g} GB each (squeue shows them); logs in {folder}")
         yield cluster
