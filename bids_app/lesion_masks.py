@@ -14,9 +14,11 @@ IMAGES = (".nii", ".nii.gz", ".mgz")
 NATIVE = ("t1w", "flair", "orig", "t1", "fl")  # of space-: the scans' own grids
 LABEL = re.compile(r"_label-(L|lesions?)_", re.IGNORECASE)
 BY_HAND = re.compile(r"manual|consensus|expert|rater", re.IGNORECASE)
+BROKEN_LABEL = re.compile(r"(?:^|_)(?:sub|ses)-[^_]*_\d+(?=[_.])")
 FREESURFER_LESION = 99  # in FreeSurfer's colour table, as SAMSEG writes it
 NNUNET_FILES = ("predict_from_raw_data_args.json", "plans.json", "dataset.json")
 UNKNOWN = "not stated"
+KINDS = 5  # of names, in the order in which they count
 
 
 class GivenMask(NamedTuple):
@@ -47,6 +49,8 @@ def by_visit(paths: Sequence[Path], folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in paths:
         told = set(re.split(r"[/_.]", path.relative_to(folder).as_posix()))
+        if BROKEN_LABEL.search(path.name):
+            continue  # the mask of sub-MS_01 is not sub-MS's
         people = [one for one in told if one.startswith(PARTICIPANT)]
         sessions = [one for one in told if one.startswith(SESSION)]
         if len(people) == 1 and len(sessions) <= 1:
@@ -83,7 +87,7 @@ def choose_mask(
     """
     native = [path for path in paths if _space(path) is None or _space(path) in NATIVE]
     ranked = sorted(native, key=lambda path: (_space(path) is not None, path.name))
-    kinds = [[one for path in ranked if (one := _recognise(path, name, kind))] for kind in range(5)]
+    kinds = [[one for path in ranked if (one := _recognise(path, name, kind))] for kind in range(KINDS)]
     found = next((masks for masks in kinds if masks), [])
     if not found:
         lost = [path.name for path in paths if path not in native and _recognise(path, name, 0)]
@@ -92,6 +96,16 @@ def choose_mask(
     chosen = chosen._replace(source=source or chosen.source)
     extra = [f"several lesion masks: used {chosen.path.name}"] if len(found) > 1 else []
     return chosen, [f"lesion mask from {chosen.path.name} (made by: {chosen.source})", *extra]
+
+
+def why_not(path: Path, name: str, used: GivenMask | None) -> str:
+    """Tell why a file of a visit is not its lesion mask, `used` being the one that is."""
+    space = _space(path)
+    if space is not None and space not in NATIVE:
+        return f"in space-{space}, which is not that of the T1w or FLAIR image"
+    if not any(_recognise(path, name, kind) for kind in range(KINDS)):
+        return "not named as a lesion mask (label-L, lesion, wmh, or as LST-AI, SAMSEG or nnU-Net do)"
+    return f"another mask was used: {used.path.name}" if used else "not used"
 
 
 def _on_a_scans_grid(masks: Sequence[GivenMask], scans: Sequence[Path]) -> GivenMask:

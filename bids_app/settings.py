@@ -81,6 +81,17 @@ class Settings:
         metavar="NAME=PATH",
     )
 
+    dry_run: bool = option(
+        False,
+        "Only tell which images would be used and why each other one is not, and write logs/chosen.tsv.",
+        room="What to process",
+    )
+    strict: bool = option(
+        False,
+        "Count visits that are left out, as without FLAIR, as failed (exit code 1).",
+        room="What to process",
+    )
+
     template: str = option(
         "MNI152NLin2009aSym",
         "Template space: the built-in one, or any TemplateFlow template with tissue maps.",

@@ -14,7 +14,10 @@ Pairs = list[tuple[int, int]]
 
 COLUMNS = 512  # compared at most, evenly spaced: two people do not agree in so many
 FEW, TOO_FEW = 20, 3  # columns; with few, only copies to the digit count, with too few nothing does
-ALIKE, EQUAL = 0.05, 1e-4  # root mean square difference in interquartile ranges; that of two people is about 1
+ALIKE, EQUAL = (
+    0.05,
+    1e-4,
+)  # root mean square difference in interquartile ranges; that of two people is about 1
 LIMIT = 5.0  # interquartile ranges from the median: one outlier must not hide that all the rest agrees
 BLOCK = 512  # rows compared at once
 

@@ -17,9 +17,12 @@ from bids_app.derivatives.files import remove_partials, write_text
 from bids_app.derivatives.names import LEVELS
 from bids_app.derivatives.records import VisitLocks, forget, is_done, read_record
 from bids_app.errors import DemyelinError, InputError, VisitError
-from bids_app.layout import Visit, find_visits
+from bids_app.layout import Plan, Visit, plan_visits
+from bids_app.layout.headers import absence
+from bids_app.layout.tell import summary
 from bids_app.progress import say, showing
 from bids_app.settings import ONLY_GIVEN, Settings, digest
+from bids_app.workflows.chosen import write_chosen
 from bids_app.workflows.engine import run_graph, work_folder
 from bids_app.workflows.plugin import KILLED, choose_plugin
 from bids_app.workflows.step import node_name, read_failure
@@ -33,18 +36,27 @@ BATCH = 100  # visits in one graph: nipype's bookkeeping grows with the square o
 
 @dataclass
 class Outcome:
-    """How a run went: names of visits, with the reason for those that failed."""
+    """How a run went: names of visits, with the reason for those that failed or were left out."""
 
     done: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def code(self) -> int:
+        """The exit code: 1 where a visit failed, or nothing was left to process."""
+        return 1 if self.failed or not (self.done or self.kept) else 0
 
     def summary(self, output_dir: Path) -> str:
         """Return the closing lines of a run."""
         lines = [f"failed  {name}: {reason}" for name, reason in self.failed.items()]
-        lines.append(
-            f"{len(self.done)} processed, {len(self.kept)} already finished, {len(self.failed)} failed"
-        )
+        some = list(self.left_out.items())[:FEW]
+        lines += [f"left out  {name}: {reason}" for name, reason in some]
+        counts = f"{len(self.done)} processed, {len(self.kept)} already finished, {len(self.failed)} failed"
+        if self.left_out:
+            counts += f", {len(self.left_out)} left out (see logs/chosen.tsv)"
+        lines.append(counts)
         pages = [str(output_dir / f"{name}.html") for name in sorted([*self.done, *self.kept])]
         if len(pages) > FEW:
             pages = [f"{output_dir}/sub-*.html"]
@@ -64,18 +76,23 @@ def run_participants(settings: Settings) -> int:
     InputError
         If the dataset, a setting or the output folder cannot be used; nothing was processed.
     """
-    visits = find_visits(
+    plan = plan_visits(
         settings.bids_dir,
-        participants=settings.participant_label,
-        sessions=settings.session_label,
+        participants_asked=settings.participant_label,
+        sessions_asked=settings.session_label,
         filter_file=settings.bids_filter_file,
         lesions_dir=_given_lesions(settings),
     )
+    plan.visits = [_leave_out(visit, settings) for visit in plan.visits]
     if settings.reports_only:
-        return _rewrite_reports(visits, settings)
-    _check_resources(settings)
-    settings, visits = _with_connectome(settings, visits)
+        return _rewrite_reports(plan.visits, settings)
+    if not settings.dry_run:
+        _check_resources(settings)
     start_dataset(settings.output_dir, settings.bids_dir)
+    _tell_plan(plan, settings)
+    if settings.dry_run:
+        return 0
+    settings, visits = _with_connectome(settings, plan.visits)
     if not settings.skip_bids_validation:
         for line in validate(settings.bids_dir, settings.output_dir / "logs" / "bids_validator.json"):
             say(f"warning: {line}")
@@ -91,7 +108,23 @@ def run_participants(settings: Settings) -> int:
         _compare_visits(visits, settings, work, locks, outcome)
     locks.close()
     say(outcome.summary(settings.output_dir))
-    return 1 if outcome.failed else 0
+    return outcome.code
+
+
+def _leave_out(visit: Visit, settings: Settings) -> Visit:
+    """Return the visit, left out where the settings allow it no lesions."""
+    if settings.lesions == ONLY_GIVEN and visit.given is None and not visit.left_out:
+        why = f"no lesion mask came with it, and --lesions {ONLY_GIVEN} takes no other"
+        return replace(visit, left_out=why)
+    return visit
+
+
+def _tell_plan(plan: Plan, settings: Settings) -> None:
+    """Say which visits there are and what was chosen, and write `logs/chosen.tsv`."""
+    for line in summary(plan):
+        say(line)
+    everybody = not (settings.participant_label or settings.session_label)
+    say(f"each image and why: {write_chosen(plan, settings.output_dir / 'logs', everybody=everybody)}")
 
 
 def _rewrite_reports(visits: Sequence[Visit], settings: Settings) -> int:
@@ -101,6 +134,9 @@ def _rewrite_reports(visits: Sequence[Visit], settings: Settings) -> int:
     outcome = Outcome()
     for visit in visits:
         record = read_record(settings.output_dir, visit.name)
+        if record is None and visit.left_out:
+            _left_out(visit, settings, outcome)
+            continue
         if record is None:
             outcome.failed[visit.name] = "not finished yet; run it without --reports-only first"
             continue
@@ -112,7 +148,7 @@ def _rewrite_reports(visits: Sequence[Visit], settings: Settings) -> int:
         rewrite_report(settings.output_dir, visit.folder, visit.name, record)
         outcome.done.append(visit.name)
     say(outcome.summary(settings.output_dir))
-    return 1 if outcome.failed else 0
+    return outcome.code
 
 
 def _given_lesions(settings: Settings) -> Path | None:
@@ -123,14 +159,18 @@ def _given_lesions(settings: Settings) -> Path | None:
     InputError
         If an entry is not NAME=PATH, names something unknown, or the folder is missing.
     """
-    folder = None
+    folder: Path | None = None
     for entry in settings.derivatives:
         name, equals, path = entry.partition("=")
         if not equals or name != "lesions":
             raise InputError(f"--derivatives {entry}: give lesions=DIR")
-        folder = Path(path).expanduser().resolve()
+        other, folder = folder, Path(path).expanduser().resolve()
         if not folder.is_dir():
             raise InputError(f"--derivatives {entry}: no such folder")
+        if other not in (None, folder):
+            raise InputError(
+                f"--derivatives: lesions= is given twice, {other} and {folder}; put the masks into one folder"
+            )
     return folder
 
 
@@ -177,11 +217,10 @@ def _compare_visits(
 def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome: Outcome) -> Iterator[Visit]:
     """Yield the visits to process now, held for this run."""
     for visit in visits:
+        if visit.left_out:
+            _left_out(visit, settings, outcome)
+            continue
         try:
-            if visit.flair is None:
-                raise VisitError("no FLAIR image; lesions cannot be found without it")
-            if settings.lesions == ONLY_GIVEN and visit.given is None:
-                raise VisitError(f"no lesion mask came with it, and --lesions {ONLY_GIVEN} takes no other")
             _check_readable(visit)
             figures = Path(visit.visit_name.participant_id, "figures")
             refuse_links_out(settings.output_dir, visit.folder / "anat", figures)
@@ -205,8 +244,18 @@ def _is_done(visit: Visit, settings: Settings) -> bool:
     return is_done(settings.output_dir, visit.name, visit.images, settings.results(), settings.output_level)
 
 
+def _left_out(visit: Visit, settings: Settings, outcome: Outcome) -> None:
+    """Count a visit that cannot be processed, as failed where that was asked for."""
+    if settings.strict:
+        _failed(visit, settings, outcome, visit.left_out)
+    else:
+        outcome.left_out[visit.name] = visit.left_out
+
+
 def _check_readable(visit: Visit) -> None:
     for path in visit.images:
+        if missing := absence(path):
+            raise VisitError(f"{path}: {missing}")
         if not os.access(path, os.R_OK):
             raise VisitError(f"{path}: cannot be read; check that it exists and its permissions")
 

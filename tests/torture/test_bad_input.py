@@ -124,16 +124,18 @@ def test_unusable_image_is_a_failed_visit_told_in_a_line_with_its_path(every_bad
     assert f"sub-{label}_FLAIR.nii.gz" in reason
 
 
-def test_no_flair_is_a_failed_visit(every_bad_visit):
-    assert "no FLAIR image" in reasons(every_bad_visit[0])["noflair"]
+def test_no_flair_is_left_out_not_failed(every_bad_visit):
+    done, _ = every_bad_visit
+    assert "noflair" not in reasons(done)
+    assert "left out  sub-noflair: no FLAIR image" in done.stdout
 
 
 def test_failed_visits_are_exit_1_each_once_and_without_traceback(every_bad_visit):
     done, out = every_bad_visit
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
-    assert len(reasons(done)) == len(BAD) + 1
-    assert any(f"{len(BAD) + 1} failed" in line for line in done.stdout.splitlines()[-3:])
+    assert len(reasons(done)) == len(BAD)
+    assert any(f"{len(BAD)} failed, 1 left out" in line for line in done.stdout.splitlines()[-3:])
     assert "Traceback" in (out / "logs" / "sub-zeros_crash.txt").read_text(encoding="utf-8")
 
 
@@ -184,7 +186,7 @@ def test_wrong_lesion_mask_is_told_before_anything_else_is_done(tmp_path):
 def test_no_lesion_mask_where_only_masks_count(one_bad, tmp_path):
     done = demyelin(one_bad, tmp_path / "out", "participant", "--lesions", "derivatives")
     assert done.returncode == 1
-    assert "no lesion mask came with it" in reasons(done)["01"]
+    assert "left out  sub-01: no lesion mask came with it" in done.stdout
 
 
 @pytest.fixture

@@ -35,9 +35,7 @@ def served(data: Table, rows: npt.NDArray[np.intp], fitted: Fitted) -> dict[tupl
         `adjust` (fitted steps, or None), `model`.
     """
     steps = {features: _steps(data, rows, fitted, names) for features, names in fitted.columns.items()}
-    return {
-        key: steps[key[0]] | {"model": search.best_estimator_} for key, search in fitted.searches.items()
-    }
+    return {key: steps[key[0]] | {"model": search.best_estimator_} for key, search in fitted.searches.items()}
 
 
 def _steps(data: Table, rows: npt.NDArray[np.intp], fitted: Fitted, columns: list[str]) -> Parts:

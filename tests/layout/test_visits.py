@@ -36,7 +36,8 @@ def test_of_several_runs_the_thinnest_without_contrast_is_used_and_told(bids, ad
     add_scan("sub-01_run-2_T1w.nii.gz", zooms=(1, 1, 1))
     (visit,) = find_visits(bids)
     assert visit.t1w.name == "sub-01_run-2_T1w.nii.gz"
-    assert "left out sub-01_run-1_T1w.nii.gz, sub-01_ce-gd_T1w.nii.gz" in visit.notes[0]
+    assert "sub-01_run-1_T1w.nii.gz (voxels of 5 mm; the one used has 1 mm)" in visit.notes[0]
+    assert "sub-01_ce-gd_T1w.nii.gz (made after contrast agent (ce-gd)" in visit.notes[0]
 
 
 def test_filter_file_chooses_the_image(bids, add_scan, tmp_path):
