@@ -21,7 +21,7 @@ PLANES = (2, 2, 1, 0)  # two rows of axial slices, one coronal, one sagittal
 TILE = 176  # pixels
 MARGIN_MM = 4.0
 INK = {"brain": "#ff5d5d", "lesion": "#ff3b3b", "WM": "#39c2ff", "GM": "#ffd166", "CSF": "#7bd88f"}
-RAMPS = {"heat": "inferno", "warm": "autumn", "cut": "viridis", "signed": "RdBu_r"}
+RAMPS = {"heat": "inferno", "warm": "autumn", "cut": "viridis", "signed": "RdBu_r", "share": "YlOrRd"}
 AXES = "xyz"
 
 

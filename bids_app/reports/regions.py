@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from bids_app.reports.derived import Derived
-from bids_app.reports.figures import RAMPS, canonical, encode, ramp_stops
+from bids_app.reports.figures import RAMPS, ramp_stops
 from bids_app.reports.norms import FAR, Norms, by_region, region_norms
 from bids_app.reports.page import data_uri
 
@@ -19,28 +18,11 @@ if TYPE_CHECKING:
 
     from bids_app.image.atlas import Atlas
 
-GLASS_MM = 1.5
-PIXELS = 2
-OUTLINE = (128, 138, 148)
-GAP = 24
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A regional measure on the glass brain.
-
-    Attributes
-    ----------
-    key, column, title : str
-        Table, its column, and what the reader calls it.
-    ramp : str
-        Colour scale.
-    """
-
-    key: str
-    column: str
-    title: str
-    ramp: str
+GLASS_MM = 2.0  # grid of the glass brains; at their size on the page a pixel is about 1 mm
+INCHES, DPI = (9.0, 3.3), 72
+OUTLINE = "#808a94"  # can be seen on a light and on a dark page
+CLEAR = 1e-6  # values nearer to 0 are not drawn, regions without a value neither
+MNI = "MNI152"  # templates whose outline nilearn's glass brain has
 
 
 def regions_context(visit: Derived, atlas: Atlas) -> dict[str, Any] | None:
@@ -65,7 +47,7 @@ def regions_context(visit: Derived, atlas: Atlas) -> dict[str, Any] | None:
     return {
         "columns": _columns(z, chaco, chaco_z),
         "rows": [_row(name, volumes, z, chaco, chaco_z) for name in names],
-        "glass": _glass(atlas, names, volumes, z, chaco),
+        "glass": _glass(atlas, names, volumes, z, chaco, visit.template.startswith(MNI)),
         "norms": _norms_words(volume_norms),
         "far": int((z.reindex(names).abs() >= FAR).sum()) if z is not None else None,
         "connectome": _connectome_words(visit),
@@ -132,41 +114,61 @@ def _connectome_words(visit: Derived) -> dict[str, Any] | None:
 
 
 def _glass(
-    atlas: Atlas, names: list[str], volumes: pd.Series, z: pd.Series | None, chaco: pd.Series | None
+    atlas: Atlas,
+    names: list[str],
+    volumes: pd.Series,
+    z: pd.Series | None,
+    chaco: pd.Series | None,
+    outlined: bool,
 ) -> list[dict[str, Any]]:
-    """Return the glass brains for the template."""
+    """Return the glass brains for the page."""
     drawn = []
     if z is not None:
         drawn.append(
-            _one(atlas, z.reindex(names), "Volumes against the other participants (z)", "signed", -4, 4)
+            _one(
+                atlas,
+                z.reindex(names),
+                "Volumes against the other participants (z)",
+                "signed",
+                (-4, 4),
+                outlined,
+            )
         )
     else:
         logs = np.log10(volumes.reindex(names).clip(lower=1))
-        drawn.append(_one(atlas, logs, "Grey-matter volume (log10 of mm3), no norms", "cut", 2, 4.6))
+        drawn.append(
+            _one(atlas, logs, "Grey-matter volume (log10 of mm3), no norms", "cut", (2, 4.6), outlined)
+        )
     if chaco is not None and chaco.notna().any():
         high = max(0.05, float(np.ceil(chaco.max() * 20) / 20))
-        drawn.append(_one(atlas, chaco.reindex(names), "Disconnection (ChaCo, share cut)", "heat", 0, high))
+        drawn.append(
+            _one(
+                atlas, chaco.reindex(names), "Disconnection (ChaCo, share cut)", "share", (0, high), outlined
+            )
+        )
     return drawn
 
 
-def _one(atlas: Atlas, values: pd.Series, title: str, ramp: str, low: float, high: float) -> dict[str, Any]:
-    from PIL.Image import fromarray
-
-    picture = fromarray(glass_brain(atlas, values, ramp, low, high))
+def _one(
+    atlas: Atlas, values: pd.Series, title: str, ramp: str, ends: tuple[float, float], outlined: bool
+) -> dict[str, Any]:
+    low, high = ends
     strongest = values.abs().sort_values(ascending=False).index[:3]
-    told = ", ".join(f"{name} {values[str(name)]:.2g}" for name in strongest if pd.notna(values[str(name)]))
+    named = ", ".join(f"{name} {values[str(name)]:.2g}" for name in strongest if pd.notna(values[str(name)]))
     return {
         "title": title,
-        "src": data_uri(encode(picture, ".png"), ".png"),
-        "alt": f"{title}: three projections of the brain; strongest in {told}.",
+        "src": data_uri(glass_brain(atlas, values, RAMPS[ramp], ends, outlined=outlined), ".png"),
+        "alt": f"{title}: three projections of the brain; strongest in {named}.",
         "stops": ramp_stops(ramp).split(),
         "low": f"{low:g}",
         "high": f"{high:g}",
     }
 
 
-def glass_brain(atlas: Atlas, values: pd.Series, ramp: str, low: float, high: float) -> npt.NDArray[np.uint8]:
-    """Project regional values onto the three planes of the template, the strongest in front.
+def glass_brain(
+    atlas: Atlas, values: pd.Series, cmap: str, ends: tuple[float, float], *, outlined: bool = True
+) -> bytes:
+    """Project regional values onto the three planes of the template, the largest (of either sign) in front.
 
     Parameters
     ----------
@@ -174,71 +176,51 @@ def glass_brain(atlas: Atlas, values: pd.Series, ramp: str, low: float, high: fl
         Labels in template space.
     values : Series
         By region; missing regions stay clear.
-    ramp : str
-        Colour scale, a key of `figures.RAMPS`; `signed` is strongest at both ends.
-    low, high : float
-        Ends of the scale.
+    cmap : str
+        Matplotlib's name of a colour map.
+    ends : (float, float)
+        Lowest and highest colour.
+    outlined : bool
+        Draw the brain's outline, which is that of MNI152.
 
     Returns
     -------
-    ndarray, (height, width, 4), uint8
-        RGBA, transparent around the brain, so that it stands on a light or a dark page.
+    bytes
+        A PNG, transparent around the brain, so that it stands on a light or a dark page.
     """
-    labels = _coarse(atlas.image)
-    strength = (values.abs() if ramp == "signed" else values - low).rename("strength")
-    by_label = dict(zip(atlas.regions["name"].astype(str), atlas.regions["index"], strict=True))
-    table = np.zeros(int(labels.max()) + 1, np.float32)
-    sizes = np.full(table.size, -1.0, np.float32)
-    for name, value in values.dropna().items():
-        index = int(by_label[str(name)])
-        if index < table.size:
-            table[index], sizes[index] = value, max(float(strength[str(name)]), 0)
-    panels = [_panel(labels, axis, table, sizes, ramp, low, high) for axis in (0, 1, 2)]
-    height = max(panel.shape[0] for panel in panels)
-    width = sum(panel.shape[1] for panel in panels) + GAP * 2
-    sheet, left = np.zeros((height, width, 4), np.uint8), 0
-    for panel in panels:
-        top = (height - panel.shape[0]) // 2
-        sheet[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
-        left += panel.shape[1] + GAP
-    return sheet
+    from matplotlib.figure import Figure
+    from nilearn.plotting import plot_glass_brain
 
-
-def _coarse(image: nib.Nifti1Image) -> npt.NDArray[np.int64]:
-    """Return labels on a grid that is fine enough to look at, cut to what is labelled."""
-    from nibabel.affines import voxel_sizes
-
-    data = canonical(image).astype(np.int64)
-    step = max(1, round(GLASS_MM / float(voxel_sizes(image.affine)[0])))
-    data = data[::step, ::step, ::step]
-    inside = np.argwhere(data > 0)
-    low, high = inside.min(axis=0), inside.max(axis=0) + 1
-    return np.pad(data[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], 2)
-
-
-def _panel(
-    labels: npt.NDArray[np.int64],
-    axis: int,
-    table: npt.NDArray[np.float32],
-    sizes: npt.NDArray[np.float32],
-    ramp: str,
-    low: float,
-    high: float,
-) -> npt.NDArray[np.uint8]:
-    """Draw one projection."""
-    from matplotlib import colormaps
-    from scipy import ndimage
-
-    front = np.take_along_axis(labels, sizes[labels].argmax(axis=axis, keepdims=True), axis=axis).squeeze(
-        axis
+    figure = Figure(figsize=INCHES, dpi=DPI)
+    display = plot_glass_brain(
+        _painted(atlas, values),
+        threshold=CLEAR,
+        cmap=cmap,
+        vmin=ends[0],
+        vmax=ends[1],
+        plot_abs=False,
+        symmetric_cbar=False,
+        colorbar=False,
+        figure=figure,
     )
-    shown = np.clip((table[front] - low) / (high - low), 0, 1)
-    drawn = (colormaps[RAMPS[ramp]](shown) * 255).astype(np.uint8)
-    weight = np.clip(sizes[front] / max(abs(low), abs(high)), 0, 1)
-    drawn[..., 3] = np.where((front > 0) & (sizes[front] >= 0), 70 + 185 * weight, 0)
-    brain = ndimage.binary_fill_holes((labels > 0).any(axis=axis))
-    edges = ndimage.morphological_gradient(front, size=2) > 0
-    drawn[edges & brain & (drawn[..., 3] < 90)] = (*OUTLINE, 90)
-    drawn[brain & ~ndimage.binary_erosion(brain)] = (*OUTLINE, 255)
-    turned = drawn.transpose(1, 0, 2)[::-1]
-    return turned.repeat(PIXELS, axis=0).repeat(PIXELS, axis=1)
+    for panel in display.axes.values():
+        for line in panel.ax.patches:
+            line.set(edgecolor=OUTLINE, visible=outlined)
+        for letter in panel.ax.texts:
+            letter.set_color(OUTLINE)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", transparent=True)
+    return picture.getvalue()
+
+
+def _painted(atlas: Atlas, values: pd.Series) -> nib.Nifti1Image:
+    """Return an image of the regions' values, on a grid that is fine enough to look at."""
+    import nibabel as nib
+
+    step = max(1, round(GLASS_MM / float(nib.affines.voxel_sizes(atlas.image.affine)[0])))
+    labels = np.asanyarray(atlas.image.dataobj)[::step, ::step, ::step].astype(np.int64)
+    known = values.dropna()
+    index = atlas.regions.set_index(atlas.regions["name"].astype(str))["index"].reindex(known.index)
+    by_label = np.zeros(max(int(labels.max()), int(index.max()) if len(index) else 0) + 1, np.float32)
+    by_label[index] = known
+    return nib.Nifti1Image(by_label[labels], atlas.image.affine @ np.diag([step, step, step, 1]))
