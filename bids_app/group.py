@@ -18,7 +18,7 @@ from bids_app.visit_name import SESSION, VisitName, bare
 from bids_app.workers import spread
 
 if TYPE_CHECKING:
-    from bids_app.learn.drawing import Kept
+    from bids_app.figures.drawing import Kept
     from bids_app.learn.results import StudyResult
     from bids_app.learn.study import Study
 
@@ -197,8 +197,8 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> No
 
 
 def _report(cohort: Cohort, found: list[Analysed], settings: Settings) -> None:
-    from bids_app.learn import charts
-    from bids_app.learn.drawing import keep_all
+    from bids_app.figures import charts
+    from bids_app.figures.drawing import keep_all
     from bids_app.reports.cohort import write_cohort_report
 
     steps = pd.DataFrame(cohort.flow, columns=COLUMNS)

@@ -19,8 +19,8 @@ from bids_app.learn.results import Applied, StudyResult
 from bids_app.settings import STUDIES, Settings
 
 if TYPE_CHECKING:
+    from bids_app.figures.drawing import Kept
     from bids_app.learn.artifact import Model
-    from bids_app.learn.drawing import Kept
 
 Tables = Mapping[str, pd.DataFrame]
 NOISE = "What the published protocol finds in noise"  # label of a headline number

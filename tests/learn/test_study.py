@@ -11,9 +11,9 @@ import pytest
 import bids_app.learn
 from bids_app.cli import main
 from bids_app.derivatives.names import OUTPUTS
-from bids_app.learn.protocol import CROSS_VALIDATED, LABELS, Protocol, requested
 from bids_app.learn.study import load_study
 from bids_app.phantom.cli import main as phantom
+from bids_app.protocol import CROSS_VALIDATED, LABELS, Protocol, requested
 from bids_app.settings import BOTH, PROTOCOLS, STUDIES
 
 LEARN = Path(bids_app.learn.__file__).parent

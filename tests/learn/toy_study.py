@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.learn import charts
+from bids_app.figures import charts
+from bids_app.figures.drawing import keep_all
 from bids_app.learn.artifact import Model, training_ranges
-from bids_app.learn.drawing import keep_all
 from bids_app.learn.results import Applied, StudyResult
 from bids_app.learn.study import Fact, Part, Study
 

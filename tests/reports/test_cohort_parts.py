@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_app.learn.drawing import INK, Drawing, keep_all, new_figure
+from bids_app.figures.drawing import INK, Drawing, keep_all, new_figure
+from bids_app.figures.inline import inline_svg
 from bids_app.learn.study import load_study
 from bids_app.reports.cohort.limits import limits
 from bids_app.reports.cohort.people import who
-from bids_app.reports.cohort.pictures import inline_svg
 from bids_app.reports.cohort.quality import modified_z, quality_rows
 from bids_app.reports.cohort.tables import page_table
 

@@ -29,8 +29,8 @@ from bids_app.learn.diagnosis.tables import by_class, by_split
 from bids_app.learn.diagnosis.views import LesionView
 from bids_app.learn.flow import flow_step
 from bids_app.learn.lesion_maps import MapStore, build_store
-from bids_app.learn.protocol import CROSS_VALIDATED, Protocol, requested
 from bids_app.learn.study import StudyCohort
+from bids_app.protocol import CROSS_VALIDATED, Protocol, requested
 from bids_app.settings import BOTH
 
 INDEPENDENCE = (

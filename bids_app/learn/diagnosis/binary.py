@@ -25,8 +25,8 @@ from bids_app.learn.diagnosis.protocols import (
 )
 from bids_app.learn.diagnosis.variants import compare_variants
 from bids_app.learn.diagnosis.views import LesionView
-from bids_app.learn.protocol import CROSS_VALIDATED, Protocol
 from bids_app.progress import phase
+from bids_app.protocol import CROSS_VALIDATED, Protocol
 
 OPTIMISTIC = (
     "the published protocol puts scans of one patient in training and test and picks the number of voxels on the "

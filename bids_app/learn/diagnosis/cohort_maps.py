@@ -9,10 +9,10 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from bids_app.figures.drawing import slug
 from bids_app.learn.diagnosis.maps import Regions, clusters, frequency, selection_depth, signed_chi2
 from bids_app.learn.diagnosis.scans import Scans
 from bids_app.learn.diagnosis.views import LesionView
-from bids_app.learn.drawing import slug
 from bids_app.learn.lesion_maps import MapStore
 
 if TYPE_CHECKING:

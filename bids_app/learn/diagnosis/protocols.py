@@ -13,9 +13,9 @@ import pandas as pd
 from bids_app.learn.diagnosis.engine import Rows, View
 from bids_app.learn.diagnosis.grid import Grid, Sweep
 from bids_app.learn.diagnosis.sizes import auc, cv_folds, search
-from bids_app.learn.protocol import Protocol
 from bids_app.learn.statistics import cluster_bootstrap, wilson_interval
 from bids_app.progress import track
+from bids_app.protocol import Protocol
 
 TEST_SHARE = 0.3
 COMPACT = Grid(sizes=(1, 4, 16, 64, 256, 1024, 4096, 16384, "all"), C=(0.125, 1, 8), gamma=(0.125, 1, 8))

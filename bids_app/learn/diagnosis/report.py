@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bids_app.learn.drawing import with_interval
-from bids_app.learn.protocol import Protocol
+from bids_app.figures.drawing import with_interval
 from bids_app.learn.study import NOISE, Fact, Part, Tables
+from bids_app.protocol import Protocol
 
 TITLE = "Study B: diagnosis from lesion maps"
 ABOUT = (

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.protocol import CROSS_VALIDATED, Protocol
+from bids_app.protocol import CROSS_VALIDATED, Protocol
 
 GRID = np.linspace(0, 1, 101)
 

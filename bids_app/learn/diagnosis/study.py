@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bids_app.figures.drawing import Kept
 from bids_app.learn.artifact import Model
 from bids_app.learn.diagnosis import report
 from bids_app.learn.diagnosis.analysis import run
@@ -15,7 +16,6 @@ from bids_app.learn.diagnosis.apply import apply_models
 from bids_app.learn.diagnosis.grid import Grid
 from bids_app.learn.diagnosis.options import Options
 from bids_app.learn.diagnosis.result import DiagnosisResult
-from bids_app.learn.drawing import Kept
 from bids_app.learn.results import METRICS, Applied, by_metric
 from bids_app.learn.study import Fact, Study, StudyCohort, Tables
 from bids_app.settings import Settings

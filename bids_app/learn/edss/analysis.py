@@ -31,8 +31,8 @@ from bids_app.learn.edss.result import EDSSResult
 from bids_app.learn.edss.scores import compare_models, pearson, performance
 from bids_app.learn.edss.sets import check, check_sites, split
 from bids_app.learn.names import visit_names
-from bids_app.learn.protocol import CROSS_VALIDATED, Protocol, check_choices, requested
 from bids_app.learn.study import StudyCohort
+from bids_app.protocol import CROSS_VALIDATED, Protocol, check_choices, requested
 from bids_app.settings import BOTH
 
 Predicted = dict[tuple[str, str], npt.NDArray[np.float64]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bids_app.learn.drawing import with_interval
+from bids_app.figures.drawing import with_interval
 from bids_app.learn.edss.meanings import region_words
 from bids_app.learn.edss.models import NAMES
 from bids_app.learn.edss.sets import SETS
-from bids_app.learn.protocol import Protocol
 from bids_app.learn.study import NOISE, Fact, Part, Tables
+from bids_app.protocol import Protocol
 
 TITLE = "Study A: predicting disability (EDSS)"
 ABOUT = (

@@ -8,16 +8,16 @@ from typing import Any
 
 import pandas as pd
 
+from bids_app.figures.drawing import Kept
 from bids_app.learn.artifact import Model
-from bids_app.learn.drawing import Kept
 from bids_app.learn.edss import report
 from bids_app.learn.edss.analysis import run
 from bids_app.learn.edss.apply import apply_models
 from bids_app.learn.edss.options import Options
 from bids_app.learn.edss.result import EDSSResult
-from bids_app.learn.protocol import Protocol
 from bids_app.learn.results import Applied
 from bids_app.learn.study import Fact, Study, StudyCohort, Tables
+from bids_app.protocol import Protocol
 from bids_app.settings import Settings
 
 

@@ -15,8 +15,8 @@ from bids_app.learn.edss.models import weights
 from bids_app.learn.edss.protocols import Outer
 from bids_app.learn.edss.scores import pearson
 from bids_app.learn.edss.selection import STEPS
-from bids_app.learn.protocol import Protocol
 from bids_app.learn.statistics import ancova_adjusted_p, median_test
+from bids_app.protocol import Protocol
 
 
 def demographics(visits: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:

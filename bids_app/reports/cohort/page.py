@@ -13,13 +13,13 @@ from urllib.parse import quote
 import pandas as pd
 
 from bids_app.derivatives import write_table, write_text
-from bids_app.learn.drawing import Kept
+from bids_app.figures.drawing import Kept
+from bids_app.figures.inline import inline_svg
 from bids_app.learn.names import visit_names
 from bids_app.learn.results import StudyResult
 from bids_app.learn.study import Part, Study
 from bids_app.reports.cohort.limits import limits
 from bids_app.reports.cohort.people import who
-from bids_app.reports.cohort.pictures import inline_svg
 from bids_app.reports.cohort.quality import quality_rows, read_quality, strips
 from bids_app.reports.cohort.tables import page_table
 from bids_app.reports.page import render

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from bids_app.learn import protocol
+from bids_app import protocol
 from bids_app.learn.study import Study
 
 MOST_ROWS = 2000

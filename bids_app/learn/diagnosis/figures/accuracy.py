@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bids_app.learn.drawing import (
+from bids_app.figures.drawing import (
     HALF,
     INK,
     MUTED,
@@ -18,7 +18,7 @@ from bids_app.learn.drawing import (
     slug,
     with_interval,
 )
-from bids_app.learn.protocol import CROSS_VALIDATED, LABELS, Protocol
+from bids_app.protocol import CROSS_VALIDATED, LABELS, Protocol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

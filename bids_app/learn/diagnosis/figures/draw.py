@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bids_app.learn import charts
+from bids_app.figures import charts
+from bids_app.figures.drawing import Drawing, Kept, keep_all, slug
 from bids_app.learn.diagnosis.figures.accuracy import METRICS, metrics_by_size, roc
 from bids_app.learn.diagnosis.figures.maps import brain_map
 from bids_app.learn.diagnosis.result import DiagnosisResult
-from bids_app.learn.drawing import Drawing, Kept, keep_all, slug
-from bids_app.learn.protocol import CROSS_VALIDATED
+from bids_app.protocol import CROSS_VALIDATED
 
 if TYPE_CHECKING:
     import nibabel as nib

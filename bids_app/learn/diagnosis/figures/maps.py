@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.brain import crop, plane_of, show_anatomy
-from bids_app.learn.drawing import Drawing, new_figure
+from bids_app.figures.drawing import Drawing, new_figure
+from bids_app.figures.slices import crop, plane_of, show_anatomy
 
 if TYPE_CHECKING:
     from matplotlib.colors import Normalize

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bids_app.learn.drawing import (
+from bids_app.figures.drawing import (
     INK,
     MARKERS,
     MUTED,
@@ -20,7 +20,7 @@ from bids_app.learn.drawing import (
 from bids_app.learn.edss.models import NAMES
 from bids_app.learn.edss.result import EDSSResult
 from bids_app.learn.edss.sets import SETS
-from bids_app.learn.protocol import LABELS, Protocol
+from bids_app.protocol import LABELS, Protocol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from bids_app.learn import charts
-from bids_app.learn.drawing import Drawing, Kept, keep_all
+from bids_app.figures import charts
+from bids_app.figures.drawing import Drawing, Kept, keep_all
 from bids_app.learn.edss.figures.accuracy import calibration, performance, predictions
 from bids_app.learn.edss.figures.intervals import intervals
 from bids_app.learn.edss.figures.selection import funnel, learning, regions
 from bids_app.learn.edss.models import NAMES
 from bids_app.learn.edss.result import EDSSResult
-from bids_app.learn.protocol import CROSS_VALIDATED
+from bids_app.protocol import CROSS_VALIDATED
 
 if TYPE_CHECKING:
     import nibabel as nib

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bids_app.learn.drawing import INK, MUTED, PALETTE, Drawing, new_figure
+from bids_app.figures.drawing import INK, MUTED, PALETTE, Drawing, new_figure
 from bids_app.learn.edss.models import NAMES
 from bids_app.learn.edss.result import EDSSResult
 from bids_app.learn.edss.sets import SETS

@@ -8,8 +8,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from bids_app.learn.brain import PLANES, crop, plane_of, show_anatomy
-from bids_app.learn.drawing import (
+from bids_app.figures.drawing import (
     FULL,
     INK,
     MARKERS,
@@ -19,10 +18,11 @@ from bids_app.learn.drawing import (
     new_figure,
     plain_log,
 )
+from bids_app.figures.slices import PLANES, crop, plane_of, show_anatomy
 from bids_app.learn.edss.figures.accuracy import SETS
 from bids_app.learn.edss.meanings import region_words
 from bids_app.learn.edss.result import EDSSResult
-from bids_app.learn.protocol import Protocol
+from bids_app.protocol import Protocol
 
 if TYPE_CHECKING:
     from bids_app.image.atlas import Atlas

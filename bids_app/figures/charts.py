@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bids_app.learn.drawing import (
+from bids_app.figures.drawing import (
     FULL,
     INK,
     MUTED,
@@ -18,7 +18,7 @@ from bids_app.learn.drawing import (
     Drawing,
     new_figure,
 )
-from bids_app.learn.protocol import CROSS_VALIDATED, LABELS, Protocol
+from bids_app.protocol import CROSS_VALIDATED, LABELS, Protocol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

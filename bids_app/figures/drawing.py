@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.derivatives import write_table, write_text
-from bids_app.learn.protocol import Protocol
+from bids_app.protocol import Protocol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from bids_app.learn.drawing import INK
+from bids_app.figures.drawing import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

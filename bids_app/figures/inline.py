@@ -23,7 +23,7 @@ def inline_svg(path: Path, prefix: str, alt: str) -> Markup:
     Parameters
     ----------
     path : Path
-        SVG file as `bids_app.learn.drawing` keeps it.
+        SVG file as `bids_app.figures.drawing` keeps it.
     prefix : str
         Letters, digits, `-` and `_`; unique in the page.
     alt : str

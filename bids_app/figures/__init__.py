@@ -1,0 +1,1 @@
+"""Figures: one style, charts that studies share, slices of the brain, and figures inside pages."""
