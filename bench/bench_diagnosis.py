@@ -85,7 +85,7 @@ def compare(maps, y, run, samples):
 
 
 def null(maps, y, patient, n):
-    """Print mean AUC of both protocols with diagnoses dealt anew to patients (reduced grid)."""
+    """Print mean AUC of both protocols with diagnoses permuted between patients (reduced grid)."""
     found = {"published": [], "leak-free": []}
     for k in range(1, n + 1):
         design = Design(y, patient, seed=k)

@@ -6,12 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import pandas as pd
-
 from bids_app.cohort import Cohort, read_cohort
 from bids_app.derivatives.dataset import read_description, refuse_links_out
 from bids_app.errors import InputError
-from bids_app.learn.flow import COLUMNS, flow_step
+from bids_app.learn.flow import flow_step, flow_table
 from bids_app.progress import phase, say, showing
 from bids_app.settings import EVERY_STUDY, STUDIES, Settings
 from bids_app.visit_name import SESSION, VisitName, bare
@@ -38,7 +36,7 @@ def run_group(settings: Settings) -> int:
 
 
 def _run_group(settings: Settings) -> int:
-    """Run the analyses asked for; return the exit code.
+    """Run the studies selected; return the exit code.
 
     Raises
     ------
@@ -69,7 +67,7 @@ def _run_group(settings: Settings) -> int:
 
 
 def _column_names(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Return own column names by Demyelin's from NAME=COLUMN."""
+    """Return the dataset's column names by Demyelin's, from NAME=COLUMN."""
     wrong = [pair for pair in pairs if "=" not in pair]
     if wrong:
         raise InputError(f"--columns {wrong[0]}: write NAME=COLUMN, e.g. age=age_at_scan")
@@ -77,7 +75,7 @@ def _column_names(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def _chosen(cohort: Cohort, settings: Settings) -> Cohort:
-    """Keep the participants and sessions asked for.
+    """Keep the participants and sessions selected.
 
     Raises
     ------
@@ -85,17 +83,17 @@ def _chosen(cohort: Cohort, settings: Settings) -> Cohort:
         If none is left.
     """
     visits = cohort.visits
-    people = {VisitName.from_ids(label).participant_id for label in settings.participant_label}
+    participants = {VisitName.from_ids(label).participant_id for label in settings.participant_label}
     sessions = {SESSION + bare(label, SESSION) for label in settings.session_label}
-    if people:
-        visits = visits[visits["participant_id"].isin(people)]
+    if participants:
+        visits = visits[visits["participant_id"].isin(participants)]
     if sessions:
         visits = visits[visits["session_id"].isin(sessions)]
     if visits.empty:
         raise InputError(f"{cohort.derivatives}: no visit matches --participant-label and --session-label")
     flow = cohort.flow
-    if people or sessions:
-        step = flow_step("visits asked for", visits, len(cohort.visits), "other participants or sessions")
+    if participants or sessions:
+        step = flow_step("visits selected", visits, len(cohort.visits), "other participants or sessions")
         flow = [*flow, step]
     synthetic = settings.allow_synthetic_connectome
     return Cohort(cohort.derivatives, visits.reset_index(drop=True), cohort.notes, synthetic, flow)
@@ -116,12 +114,12 @@ def _measure_stability(cohort: Cohort, settings: Settings) -> None:
 
 
 def _analyse(cohort: Cohort, settings: Settings, folder: Path) -> list[Analysed]:
-    """Run the study asked for; with `auto`, those that the cohort allows.
+    """Run the study selected; with `auto`, those that the cohort allows.
 
     Raises
     ------
     InputError
-        If a study asked for, or every one, is impossible.
+        If the study selected, or every one, is impossible.
     """
     from bids_app.learn.study import load_study
 
@@ -157,7 +155,7 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> No
     Raises
     ------
     InputError
-        If a model cannot be trusted, there is none of the analysis asked for, or none can be applied.
+        If a model cannot be trusted, there is none of the study selected, or none can be applied.
     """
     from bids_app.learn.artifact import Model, load_models
     from bids_app.learn.results import APPLIED, write_tables
@@ -201,7 +199,7 @@ def _report(cohort: Cohort, found: list[Analysed], settings: Settings) -> None:
     from bids_app.figures.drawing import keep_all
     from bids_app.reports.cohort import write_cohort_report
 
-    steps = pd.DataFrame(cohort.flow, columns=COLUMNS)
+    steps = flow_table(cohort.flow)
     figures = keep_all(
         [partial(charts.flow, "cohort_flow", "From participants to visits", steps, {})],
         settings.output_dir / "group" / "figures",

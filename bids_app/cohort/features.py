@@ -258,7 +258,7 @@ def _numbers(path: Path, text: str, columns: list[str], notes: list[str]) -> npt
         If the row has more or fewer cells than the header.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of text, which is told below
+        warnings.simplefilter("ignore", DeprecationWarning)  # of text, which is noted below
         try:
             numbers = np.fromstring(text.replace("n/a", "nan"), sep="\t")
         except ValueError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -21,7 +20,7 @@ from bids_app.features.stability import (
     repeated_features,
     stability_table,
 )
-from bids_app.progress import track
+from bids_app.progress import say, track
 
 REPETITIONS = 4
 NAWM = "NAWM"
@@ -35,7 +34,6 @@ def measure_stability(
     seed: int,
     settings_file: Path | None = None,
     n_jobs: int = 1,
-    told: Callable[[str], None] = print,
 ) -> Path:
     """Repeat the radiomics of some visits under perturbations and write each feature's ICC(A,1).
 
@@ -53,8 +51,6 @@ def measure_stability(
         pyradiomics parameter file. Default: study A's settings.
     n_jobs : int
         Visits at once.
-    told : callable
-        Takes lines of progress.
 
     Returns
     -------
@@ -75,7 +71,7 @@ def measure_stability(
     drawn = [found[k] for k in np.sort(rng.permutation(len(found))[:n])]
     perturbations = draw_perturbations(REPETITIONS, seed)
     settings = RadiomicsSettings.from_file(settings_file) if settings_file else PAPER_SETTINGS
-    told(f"stability: {len(drawn)} visits, {REPETITIONS} repetitions each")
+    say(f"stability: {len(drawn)} visits, {REPETITIONS} repetitions each")
     jobs = (delayed(_repeat)(files, perturbations, settings) for files in drawn)
     found_again = Parallel(n_jobs, return_as="generator")(jobs)
     table = stability_table(list(track(found_again, "stability of radiomics: visits", len(drawn))))

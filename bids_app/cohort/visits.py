@@ -48,7 +48,7 @@ class Cohort:
     flow : list of dict
         Step, n_visits and n_patients left, number excluded, reason (see `bids_app.learn.flow`).
     table : FeatureTable
-        Volumes, disconnection and radiomics of the visits, read from the derivatives when first asked for.
+        Volumes, disconnection and radiomics of the visits, read from the derivatives when first used.
     """
 
     derivatives: Path
@@ -86,7 +86,7 @@ def read_cohort(
         `participants.tsv` of the raw dataset; `phenotype/*.tsv` and `sub-*/sub-*_sessions.tsv` beside it are read
         too.
     columns : mapping of str to str, optional
-        Own column names by Demyelin's, e.g. `{"age": "age_at_scan"}`.
+        The dataset's column names by Demyelin's, e.g. `{"age": "age_at_scan"}`.
 
     Returns
     -------
@@ -123,10 +123,10 @@ def read_cohort(
     flow = [listed | {"n_visits": None}, step | {"excluded": len(missing)}]
     visits = _with_phenotype(visits, participants.parent, names, notes)
     visits = add_days(_with_sessions(visits, participants.parent, names))
-    for name, own in names.items():
+    for name, column in names.items():
         if name not in visits:
             raise InputError(
-                f"{participants}: column {own} (for {name}) is missing; it has {', '.join(table.columns)}"
+                f"{participants}: column {column} (for {name}) is missing; it has {', '.join(table.columns)}"
             )
     return Cohort(derivatives, visits, notes, flow=flow)
 
@@ -157,8 +157,8 @@ def _read_table(path: Path, keys: Sequence[str], columns: Mapping[str, str]) -> 
         raise InputError(f"{path}: a row has more cells than the header; mend the table") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable table with tabs ({type(error).__name__})") from error
-    shadowed = {name for name, own in columns.items() if own != name} - set(columns.values())
-    mapped = {own: name for name, own in columns.items() if own in table}
+    shadowed = {name for name, column in columns.items() if column != name} - set(columns.values())
+    mapped = {column: name for name, column in columns.items() if column in table}
     table = table.drop(columns=[name for name in table if name in shadowed]).rename(columns=mapped)
     for key in keys:
         if key not in table:
@@ -208,8 +208,8 @@ def _with_sessions(visits: pd.DataFrame, root: Path, columns: Mapping[str, str])
     for participant in visits.loc[visits["session_id"].notna(), "participant_id"].unique():
         path = root / VisitName.parse(participant).sessions_table
         if path.exists():
-            own = {name: column for name, column in columns.items() if name != "participant_id"}
-            tables.append(_read_table(path, KEYS[1:], own).assign(participant_id=participant))
+            renamed = {name: column for name, column in columns.items() if name != "participant_id"}
+            tables.append(_read_table(path, KEYS[1:], renamed).assign(participant_id=participant))
     return _overlay(visits, pd.concat(tables, ignore_index=True), KEYS, over=True) if tables else visits
 
 

@@ -43,7 +43,7 @@ def flow(name: str, title: str, table: pd.DataFrame, ends: Mapping[str, tuple[in
     figure, (ax,) = new_figure(height=BOX_ROW * levels + 0.1)
     ax.set(xlim=(0, FULL), ylim=(-BOX_ROW * levels, 0.05))
     ax.set_axis_off()
-    words = []
+    steps = []
     for level, row in enumerate(rows):
         y = -BOX_ROW * (level + 0.45)
         _box(ax, 2.6, y, 4.6, f"{row['step']}\n{_counted(row['n_visits'], row['n_patients'])}")
@@ -53,7 +53,7 @@ def flow(name: str, title: str, table: pd.DataFrame, ends: Mapping[str, tuple[in
             _box(ax, 7.1, y, 3.4, fill(f"{row['excluded']} left out: {row['reason']}", 46), faint=True)
             _arrow(ax, (4.9, y), (5.4, y))
         left = f", {row['excluded']} left out ({row['reason']})" if row["excluded"] else ""
-        words.append(f"{row['step']}: {_counted(row['n_visits'], row['n_patients'])}{left}")
+        steps.append(f"{row['step']}: {_counted(row['n_visits'], row['n_patients'])}{left}")
     width, y = FULL / max(len(ends), 1), -BOX_ROW * (len(rows) + 0.45)
     branch = y + BOX_ROW / 2
     for place, (end, (n_visits, n_patients)) in enumerate(ends.items()):
@@ -61,13 +61,13 @@ def flow(name: str, title: str, table: pd.DataFrame, ends: Mapping[str, tuple[in
         _box(ax, middle, y, min(width - 0.2, 3.2), f"{end}\n{_counted(n_visits, n_patients)}")
         ax.plot([2.6, 2.6, middle], [y + BOX_ROW - 0.21, branch, branch], color=MUTED, lw=1)
         _arrow(ax, (middle, branch), (middle, y + 0.21))
-        words.append(f"{end}: {_counted(n_visits, n_patients)}")
+        steps.append(f"{end}: {_counted(n_visits, n_patients)}")
     sets = pd.DataFrame([{"step": k, "n_visits": v, "n_patients": p} for k, (v, p) in ends.items()])
     numbers = pd.concat([table, sets], ignore_index=True) if ends else table
     return Drawing(
         name,
         title,
-        "Flow diagram. " + "; ".join(words) + ".",
+        "Flow diagram. " + "; ".join(steps) + ".",
         "Read from the top: each box is what is left after a criterion; boxes at the right say how many visits "
         "it excluded and why. A criterion is applied only where its column is known; visits whose value "
         "is missing stay.",
@@ -77,17 +77,19 @@ def flow(name: str, title: str, table: pd.DataFrame, ends: Mapping[str, tuple[in
 
 
 def _counted(n_visits: float, n_patients: float) -> str:
-    told = [f"{n:,.0f} {unit}" for n, unit in ((n_visits, "visits"), (n_patients, "patients")) if pd.notna(n)]
-    return " of ".join(told)
+    counts = [
+        f"{n:,.0f} {unit}" for n, unit in ((n_visits, "visits"), (n_patients, "patients")) if pd.notna(n)
+    ]
+    return " of ".join(counts)
 
 
-def _box(ax: Axes, x: float, y: float, width: float, words: str, *, faint: bool = False) -> None:
+def _box(ax: Axes, x: float, y: float, width: float, text: str, *, faint: bool = False) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     shape = FancyBboxPatch((x - width / 2, y - 0.2), width, 0.4, boxstyle="round,pad=0.01")
     shape.set(edgecolor=MUTED, facecolor="none", linestyle="--" if faint else "-")
     ax.add_patch(shape)
-    ax.text(x, y, words, ha="center", va="center", fontsize=8.5, linespacing=1.15)
+    ax.text(x, y, text, ha="center", va="center", fontsize=8.5, linespacing=1.15)
 
 
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -141,14 +143,14 @@ def gap(name: str, table: pd.DataFrame, label: str, *, chance: float | None, bet
         ax.annotate("chance", (chance, -0.62), ha="center", fontsize=8, color=INK)
     ax.set(yticks=range(len(table)), yticklabels=table["row"], xlabel=label, ylim=(len(table) - 0.4, -0.75))
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    told = "; ".join(
+    gaps = "; ".join(
         f"{row['row']}: as published {row[Protocol.PAPER]:.2f}, leak-free {row[Protocol.NESTED]:.2f}"
         for row in table.to_dict("records")
     )
     return Drawing(
         name,
         "The gap between the published protocol and the leak-free one",
-        f"Pairs of points: {label} of each protocol. {told}.",
+        f"Pairs of points: {label} of each protocol. {gaps}.",
         f"Squares: as published; circles: leak-free; lines: 95 % intervals. {better} The grey bar between "
         "them is what the "
         "published way of validating overstates (or, by chance, understates) on these data.",
@@ -158,7 +160,7 @@ def gap(name: str, table: pd.DataFrame, label: str, *, chance: float | None, bet
 
 
 def null(name: str, table: pd.DataFrame, measure: str, label: str, notes: Sequence[str]) -> Drawing:
-    """Draw a measure with outcomes dealt anew, and as observed (permutation 0), a panel per protocol.
+    """Draw a measure with permuted outcomes, and as observed (permutation 0), a panel per protocol.
 
     Parameters
     ----------
@@ -180,8 +182,8 @@ def null(name: str, table: pd.DataFrame, measure: str, label: str, notes: Sequen
     bins = np.linspace(known.min() - 0.02, known.max() + 0.02, 26)
     for ax, protocol in zip(axes, present, strict=True):
         part = table[table["protocol"] == protocol]
-        dealt = part.loc[part["permutation"] > 0, measure].dropna()
-        ax.hist(dealt, bins=bins, color=PROTOCOL_COLOURS[protocol], alpha=0.55, label="outcomes dealt anew")
+        permuted = part.loc[part["permutation"] > 0, measure].dropna()
+        ax.hist(permuted, bins=bins, color=PROTOCOL_COLOURS[protocol], alpha=0.55, label="permuted outcomes")
         for k, observed in enumerate(part.loc[part["permutation"] == 0, measure]):
             ax.axvline(observed, color=INK, lw=1.6, ls="--", label="observed" if k == 0 else None)
         ax.set(title=LABELS[protocol], xlabel=label)
@@ -190,10 +192,10 @@ def null(name: str, table: pd.DataFrame, measure: str, label: str, notes: Sequen
     axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))
     return Drawing(
         name,
-        "What chance gives: outcomes dealt anew",
-        f"Histograms of {label} with outcomes dealt anew, and the observed value as a dashed line. "
+        "What chance gives: permuted outcomes",
+        f"Histograms of {label} with permuted outcomes, and the observed value as a dashed line. "
         + " ".join(notes),
-        "Bars: the whole protocol repeated after outcomes were dealt anew to patients, so that nothing can be learned. "
+        "Bars: the whole protocol repeated with outcomes permuted between patients, so that nothing can be learned. "
         "Where the bars lie to the right of chance, the protocol finds something in noise; the observed value means "
         "something only as far as it stands to the right of its own bars.",
         table,

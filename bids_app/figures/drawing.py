@@ -1,4 +1,4 @@
-"""One style for all figures, colours that everybody can tell apart, and what is kept of each: SVG, numbers, words."""
+"""One style for all figures, colours that everybody can tell apart, and what is kept of each: SVG, numbers, text."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Kept:
-    """A figure on disk: `svg` and `tsv`, and the words of its `Drawing`."""
+    """A figure on disk: `svg` and `tsv`, and the texts of its `Drawing`."""
 
     name: str
     title: str

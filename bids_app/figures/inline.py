@@ -15,9 +15,9 @@ REFERENCE = re.compile(r"url\(#([^)]*)\)")
 
 
 def inline_svg(path: Path, prefix: str, alt: str) -> Markup:
-    """Return a figure of Demyelin's own as an element of a page.
+    """Return a figure that Demyelin drew as an element of a page.
 
-    Style declarations become attributes, for the page's policy allows no style of an element's own; names inside are
+    Style declarations become attributes, for the page's policy allows no style attributes; names inside are
     made unique by a prefix.
 
     Parameters
@@ -54,7 +54,7 @@ def _plain_attributes(element: ElementTree.Element, prefix: str) -> None:
     declared = element.attrib.pop("style", "")
     for declaration in filter(None, declared.split(";")):
         name, _, value = declaration.partition(":")
-        if name.strip() != "font-family":  # the page's own
+        if name.strip() != "font-family":  # the page has one font
             element.set(name.strip(), value.strip())
     link = element.attrib.pop(f"{XLINK}href", None)
     if link is not None:

@@ -51,7 +51,7 @@ def plane_of(
 
 
 def show_anatomy(ax: Axes, anatomy: nib.Nifti1Image, plane: str, at_mm: float) -> None:
-    """Draw a slice of a brain without skull in grey on nothing, its sides and place told."""
+    """Draw a slice of a brain without skull in grey on nothing, with its sides and position marked."""
     values, extent = plane_of(anatomy, plane, at_mm)
     top = brightest(anatomy)
     shown = np.ma.masked_less_equal(values, 0.02 * top)
@@ -64,7 +64,7 @@ def show_anatomy(ax: Axes, anatomy: nib.Nifti1Image, plane: str, at_mm: float) -
 
 
 def crop(ax: Axes, anatomy: nib.Nifti1Image, plane: str) -> None:
-    """Show no more than the brain's own box, the same for every slice of a plane."""
+    """Show no more than the brain's bounding box, the same for every slice of a plane."""
     low, high = _box(anatomy)
     _, right, up = PLANES[plane]
     ax.set(xlim=(low[right], high[right]), ylim=(low[up], high[up]))

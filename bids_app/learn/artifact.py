@@ -83,7 +83,7 @@ def site_names(visits: pd.DataFrame) -> list[str]:
 
 
 def versions() -> dict[str, str]:
-    """Return what a card says of the software, beside Demyelin's own version."""
+    """Return what a card says of the software, beside Demyelin's version."""
     return {"python": platform.python_version(), "scikit-learn": sklearn.__version__}
 
 
@@ -91,17 +91,17 @@ def save_model(model: Model, stem: Path) -> list[Path]:
     """Write `<stem>.skops` and its card `<stem>.json`; return the paths."""
     from skops.io import dumps
 
-    target, card = stem.with_suffix(".skops"), stem.with_suffix(".json")
+    target, card_file = stem.with_suffix(".skops"), stem.with_suffix(".json")
     content = _reproducible(dumps(model.parts))
     with atomic(target) as aside:
         aside.write_bytes(content)
-    told = model.card | {
+    card = model.card | {
         "Format": FORMAT,
         "DemyelinVersion": __version__,
         "Sha256": hashlib.sha256(content).hexdigest(),
     }
-    write_json(told | {"CardSha256": _card_digest(told)}, card)
-    return [target, card]
+    write_json(card | {"CardSha256": _card_digest(card)}, card_file)
+    return [target, card_file]
 
 
 def _card_digest(card: dict[str, Any]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pandas as pd
 
-COLUMNS = ["step", "n_visits", "n_patients", "excluded", "reason"]
 
-
-def flow_step(name: str, kept: pd.DataFrame, before: int, reason: str) -> dict[str, object]:
+def flow_step(name: str, kept: pd.DataFrame, before: int, reason: str) -> dict[str, Any]:
     """Return a row of the flow.
 
     Parameters
@@ -17,7 +18,7 @@ def flow_step(name: str, kept: pd.DataFrame, before: int, reason: str) -> dict[s
     kept : DataFrame
         Visits left, with participant_id.
     before : int
-        Visits before it.
+        Number of visits before it.
     reason : str
         Why the others are out.
     """
@@ -28,3 +29,8 @@ def flow_step(name: str, kept: pd.DataFrame, before: int, reason: str) -> dict[s
         "excluded": before - len(kept),
         "reason": reason,
     }
+
+
+def flow_table(steps: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Return the steps as a table: step, n_visits, n_patients, excluded, reason."""
+    return pd.DataFrame(steps, columns=["step", "n_visits", "n_patients", "excluded", "reason"])

@@ -158,7 +158,7 @@ def test_auc_is_scikit_learns():
     assert np.isnan(auc(np.ones(3, bool), np.arange(3)))
 
 
-def test_folds_refuse_what_cannot_be_dealt():
+def test_folds_refuse_classes_with_too_few_members():
     y = np.array(["RRMS"] * 20 + ["NMOSD"] * 6)
     patients = np.array([*range(20), *([30] * 3), *([31] * 3)])
     with pytest.raises(InputError, match="class NMOSD has 6 scans for 10 folds"):

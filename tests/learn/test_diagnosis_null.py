@@ -36,10 +36,10 @@ def test_null_is_inflated_as_published_and_not_without_leakage():
 def test_permutation_keeps_patients_and_counts_of_patients():
     _, y, patient = scans_of_patients(0)
     design = Design(y, patient, seed=0)
-    dealt = permuted(design, 1)
-    assert all(len(set(dealt[patient == p].tolist())) == 1 for p in np.unique(patient))
-    assert dealt.sum() == y.sum() and (dealt != y).any()
-    np.testing.assert_array_equal(dealt, permuted(design, 1))
+    shuffled = permuted(design, 1)
+    assert all(len(set(shuffled[patient == p].tolist())) == 1 for p in np.unique(patient))
+    assert shuffled.sum() == y.sum() and (shuffled != y).any()
+    np.testing.assert_array_equal(shuffled, permuted(design, 1))
 
 
 def test_permutation_zero_is_the_observed_run():

@@ -12,7 +12,7 @@ from bids_app.figures.drawing import INK, Drawing, keep_all, new_figure
 from bids_app.figures.inline import inline_svg
 from bids_app.learn.study import load_study
 from bids_app.reports.cohort.limits import limits
-from bids_app.reports.cohort.people import who
+from bids_app.reports.cohort.participants import characteristics
 from bids_app.reports.cohort.quality import modified_z, quality_rows
 from bids_app.reports.cohort.tables import page_table
 
@@ -114,7 +114,7 @@ def test_cells_hold_estimates_with_intervals_and_links():
     assert table["data"].startswith("data:text/tab-separated-values;charset=utf-8,visit%09r%09r_low")
 
 
-def test_who_counts_people_once():
+def test_participants_are_counted_once():
     visits = pd.DataFrame(
         {
             "participant_id": ["sub-1", "sub-1", "sub-2"],
@@ -123,10 +123,10 @@ def test_who_counts_people_once():
             "age": [30.0, 31.0, 50.0],
         }
     )
-    table = who(visits).set_index("diagnosis")
+    table = characteristics(visits).set_index("diagnosis")
     assert table.loc["MS", ["visits", "participants", "women"]].tolist() == [2, 1, "1 (100%)"]
-    assert table.loc["not told", "participants"] == 1
-    assert len(who(visits[["participant_id"]])) == 1
+    assert table.loc["not known", "participants"] == 1
+    assert len(characteristics(visits[["participant_id"]])) == 1
 
 
 @pytest.mark.parametrize(("offset", "told"), [(0.9, True), (0.1, False)])

@@ -27,7 +27,7 @@ from bids_app.learn.diagnosis.rule import rule_calls
 from bids_app.learn.diagnosis.scans import Scans, check_folds, map_paths, select_scans
 from bids_app.learn.diagnosis.tables import by_class, by_split
 from bids_app.learn.diagnosis.views import LesionView
-from bids_app.learn.flow import flow_step
+from bids_app.learn.flow import flow_step, flow_table
 from bids_app.learn.lesion_maps import MapStore, build_store
 from bids_app.learn.study import StudyCohort
 from bids_app.protocol import CROSS_VALIDATED, Protocol, requested
@@ -91,7 +91,7 @@ def run(
             paths["belief"], paths["lesions"], belief_grid(template), cache or Path(temporary)
         )
         parts = _analyse_classes(scans, store, paths, protocols, seed, options, template)
-        tables = {"flow": pd.DataFrame(scans.flow)} | _joined(parts) | {"by_class": by_class(scans.table)}
+        tables = {"flow": flow_table(scans.flow)} | _joined(parts) | {"by_class": by_class(scans.table)}
         tables["roc"] = roc_points(tables["scans"])
         if len(scans.classes) > 2 and Protocol.NESTED in protocols:
             tables["confusion"] = _confusion(scans, parts)

@@ -24,7 +24,7 @@ MakeView = Callable[[npt.NDArray[np.bool_]], View]
 
 @dataclass(frozen=True)
 class Design:
-    """Who is who, and how scans are dealt; the same for everything that is to be compared.
+    """Who is who, and how scans are split; the same for everything that is to be compared.
 
     Attributes
     ----------
@@ -187,7 +187,7 @@ def _share(values: npt.NDArray[np.bool_]) -> float:
 
 
 def permuted(design: Design, seed: int) -> npt.NDArray[np.bool_]:
-    """Return the classes dealt anew to whole patients."""
+    """Return the classes permuted between whole patients."""
     _, first, code = np.unique(design.patient, return_index=True, return_inverse=True)
     return np.random.default_rng(seed).permutation(design.y[first])[code]
 
@@ -195,7 +195,7 @@ def permuted(design: Design, seed: int) -> npt.NDArray[np.bool_]:
 def null_aucs(
     make_view: MakeView, design: Design, grid: Grid, n: int, protocols: Sequence[Protocol]
 ) -> pd.DataFrame:
-    """Run the protocols on the observed labels (permutation 0) and on labels dealt anew to patients.
+    """Run the protocols on the observed labels (permutation 0) and on labels permuted between patients.
 
     Returns
     -------

@@ -34,7 +34,7 @@ PARTS = (
     ),
     Part(
         "accuracy",
-        "How well scans are told apart",
+        "How well scans are classified",
         "",
         ("roc", "by-size"),
         {
@@ -53,7 +53,7 @@ PARTS = (
     Part(
         "raters",
         "Human raters",
-        "Decisions of people on the same scans. Kappa: below .2 slight, .2 to .4 fair, .4 to .6 "
+        "Decisions of human raters on the same scans. Kappa: below .2 slight, .2 to .4 fair, .4 to .6 "
         "moderate, .6 to .8 substantial, above .8 almost "
         "perfect agreement.",
         (),
@@ -63,15 +63,15 @@ PARTS = (
         },
     ),
     Part(
-        "honesty",
-        "What honesty changes",
-        "Scans of one patient in training and test, and a number of voxels picked on the test, make a "
-        "test too kind. The gap shows by how much here; the "
+        "optimism",
+        "Optimism of the published protocol",
+        "Scans of one patient in training and test, and a number of voxels picked on the test, make the "
+        "estimate optimistic. The gap shows by how much here; the "
         "null shows what each protocol finds where there is nothing to find.",
         ("gap", "null"),
         {
             "gap": "As published minus leak-free",
-            "null_summary": "With diagnoses dealt anew to patients",
+            "null_summary": "With diagnoses permuted between patients",
         },
     ),
 )
@@ -114,7 +114,7 @@ def headline(tables: Tables) -> list[Fact]:
             for row in null[(null["positive"] == positive) & (null["protocol"] == Protocol.PAPER)].to_dict(
                 "records"
             ):
-                note = f"mean of {row['permutations']} runs with diagnoses dealt anew{of}"
+                note = f"mean of {row['permutations']} runs with permuted diagnoses{of}"
                 found.append(Fact(NOISE, f"AUC {row['null_mean_auc']:.2f}", note))
     return found
 

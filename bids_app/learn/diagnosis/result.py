@@ -18,7 +18,7 @@ ABOUT = {
     "by_size": "The same against the number of voxels, with the chosen C and gamma.",
     "chosen": "What each outer fold of the leak-free protocol chose inside its training scans.",
     "gap": "Published minus leak-free estimate of each metric.",
-    "null": "AUC of both protocols after dealing diagnoses anew to patients; permutation 0 is the observed one.",
+    "null": "AUC of both protocols with diagnoses permuted between patients; permutation 0 is the observed one.",
     "null_summary": "Mean null AUC, observed AUC on the same reduced grid, and permutation P.",
     "lesion_free": "How the published protocol calls test scans without any lesion.",
     "variants": "Other features and models on the same patient-whole folds.",

@@ -54,7 +54,7 @@ def sweep(
         Two classes.
     groups : array-like, shape (n_scans,), optional
         Patient of each scan. Without it as published: voxels are ranked once on all training scans and scans
-        are dealt to folds one by one. With it without leakage: a patient's scans stay in one fold, and voxels
+        are assigned to folds one by one. With it without leakage: a patient's scans stay in one fold, and voxels
         are ranked again inside every fold.
     sizes : sequence of int or "all"
         Numbers of voxels; those above `n_voxels` are left out.
@@ -225,5 +225,5 @@ def cv_folds(y: npt.ArrayLike, groups: npt.ArrayLike | None, n_folds: int, seed:
             f"class {label} has {fewest} {what} for {n_folds} folds; lower the number of folds or add {what}"
         )
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    dealt = kind(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y, groups)
-    return [(train, test) for train, test in dealt]
+    assigned = kind(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), y, groups)
+    return [(train, test) for train, test in assigned]

@@ -203,7 +203,7 @@ def _representatives(fitted: Fitted) -> pd.DataFrame:
 def _gap_and_null(
     scores: pd.DataFrame, data: Table, rows: Any, null: list[float], nested: list[Outer], design: Design
 ) -> dict[str, pd.DataFrame]:
-    """Return published minus leak-free estimates, and what both protocols give with outcomes dealt anew."""
+    """Return published minus leak-free estimates, and what both protocols give with permuted outcomes."""
     own = scores[(scores["set"] == "cv") & (scores["features"] == "all")].set_index(["protocol", "model"])
     out: dict[str, pd.DataFrame] = {}
     if set(CROSS_VALIDATED) <= set(own.index.get_level_values("protocol")):

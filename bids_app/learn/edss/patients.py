@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.learn.flow import COLUMNS, flow_step
+from bids_app.learn.flow import flow_step, flow_table
 
 AGES = (18, 70)
 COURSES = {
@@ -85,7 +85,7 @@ def include(visits: pd.DataFrame, *, several: bool = False) -> tuple[pd.DataFram
     if left.empty:
         lost = "; ".join(f"{row['excluded']} {row['reason']}" for row in flow[1:] if row["excluded"])
         raise InputError(f"participants.tsv: no visit is left for study A ({lost}); check the columns")
-    return left.reset_index(drop=True), pd.DataFrame(flow, columns=COLUMNS)
+    return left.reset_index(drop=True), flow_table(flow)
 
 
 def _rules() -> list[tuple[str, str, str, Rule]]:

@@ -61,15 +61,15 @@ PARTS = (
         },
     ),
     Part(
-        "honesty",
-        "What honesty changes",
-        "If columns are chosen with the outcomes of patients who are then used to test, the test is "
-        "too kind. The gap shows by how much here; the "
+        "optimism",
+        "Optimism of the published protocol",
+        "If columns are chosen with the outcomes of patients who are then used to test, the estimate is "
+        "optimistic. The gap shows by how much here; the "
         "null shows what each protocol finds where there is nothing to find.",
         ("gap", "null"),
         {
             "gap": "As published minus leak-free",
-            "null_summary": "With outcomes dealt anew to patients",
+            "null_summary": "With outcomes permuted between patients",
         },
     ),
     Part(
@@ -137,7 +137,7 @@ def headline(tables: Tables) -> list[Fact]:
     if "null_summary" in tables:
         for row in tables["null_summary"].to_dict("records"):
             if row["protocol"] == Protocol.PAPER:
-                note = f"mean of {row['permutations']} runs with outcomes dealt anew"
+                note = f"mean of {row['permutations']} runs with permuted outcomes"
                 found.append(Fact(NOISE, f"r {row['null_mean_r']:.2f}", note))
     return found
 

@@ -22,7 +22,7 @@ ABOUT = {
     "pairs": "Pairs of models, paired t tests, Bonferroni.",
     "hyperparameters": "What tuning chose.",
     "gap": "Cross-validated r and error as published minus leak-free.",
-    "null": "Cross-validated r of ridge regression with outcomes dealt anew; permutation 0 is the observed one.",
+    "null": "Cross-validated r of ridge regression with permuted outcomes; permutation 0 is the observed one.",
     "null_summary": "Mean r under the null and permutation P.",
     "learning_curve": "Ridge regression on growing shares of the training patients.",
     "intervals": "90 % prediction intervals (split conformal): half width, and coverage on the tests.",

@@ -19,7 +19,7 @@ from bids_app.learn.names import visit_names
 from bids_app.learn.results import StudyResult
 from bids_app.learn.study import Part, Study
 from bids_app.reports.cohort.limits import limits
-from bids_app.reports.cohort.people import who
+from bids_app.reports.cohort.participants import characteristics
 from bids_app.reports.cohort.quality import quality_rows, read_quality, strips
 from bids_app.reports.cohort.tables import page_table
 from bids_app.reports.page import render
@@ -60,12 +60,12 @@ def write_cohort_report(
     text = render(
         "group.html.j2",
         n_visits=len(visits),
-        n_people=visits["participant_id"].nunique(),
-        people=page_table(
-            who(visits),
+        n_participants=visits["participant_id"].nunique(),
+        participants=page_table(
+            characteristics(visits),
             title="Visits and participants",
             about="By diagnosis and site; age at the first visit.",
-            file=_kept(who(visits), output_dir, "who"),
+            file=_kept(characteristics(visits), output_dir, "who"),
         ),
         flow=[_picture(kept) for kept in figures],
         quality=_quality(quality, output_dir, links) if len(quality) else None,

@@ -176,8 +176,8 @@ def quality_rows(table: pd.DataFrame) -> pd.DataFrame:
     count = [
         len(set(_split(a)) | set(_split(b))) for a, b in zip(table["outside"], table["unlike"], strict=True)
     ]
-    told = table.drop(columns=["outside", "unlike"]).assign(why=reasons)
-    told.insert(1, "outliers", count)
-    told.insert(2, "why", told.pop("why"))
-    told = told.dropna(axis=1, how="all")
-    return told.sort_values("outliers", ascending=False, kind="stable", ignore_index=True)
+    listed = table.drop(columns=["outside", "unlike"]).assign(why=reasons)
+    listed.insert(1, "outliers", count)
+    listed.insert(2, "why", listed.pop("why"))
+    listed = listed.dropna(axis=1, how="all")
+    return listed.sort_values("outliers", ascending=False, kind="stable", ignore_index=True)

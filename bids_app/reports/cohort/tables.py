@@ -163,14 +163,14 @@ def text(value: object) -> str:
 def _number(value: float, whole: bool, sign: str) -> Any:
     if pd.isna(value):
         return "n/a"
-    words = (
+    shown = (
         f"{value:{sign},.0f}"
         if whole
         else f"{value:{sign}.3f}"
         if abs(value) < 1000
         else f"{value:{sign},.0f}"
     )
-    return {"text": words, "value": float(value)}
+    return {"text": shown, "value": float(value)}
 
 
 def _estimate(value: float, low: float, high: float) -> Any:

@@ -90,7 +90,7 @@ def gap(result: DiagnosisResult, positive: str) -> Drawing | None:
 
 
 def null(result: DiagnosisResult, positive: str) -> Drawing | None:
-    """Draw the AUC of each protocol when diagnoses are dealt anew, and the observed one (same reduced grid)."""
+    """Draw the AUC of each protocol when diagnoses are permuted, and the observed one (same reduced grid)."""
     if "null" not in result.tables:
         return None
     table, told = (result.tables[name] for name in ("null", "null_summary"))

@@ -87,7 +87,7 @@ def gap(result: EDSSResult) -> Drawing | None:
 
 
 def null(result: EDSSResult) -> Drawing | None:
-    """Draw cross-validated r with outcomes dealt anew."""
+    """Draw cross-validated r with permuted outcomes."""
     if "null" not in result.tables:
         return None
     notes = [

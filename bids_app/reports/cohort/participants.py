@@ -1,4 +1,4 @@
-"""Who is in the cohort, in one table."""
+"""The participants of a cohort, in one table."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 KEYS = ("diagnosis", "site")
-UNTOLD = "not told"
+UNKNOWN = "not known"
 
 
-def who(visits: pd.DataFrame) -> pd.DataFrame:
+def characteristics(visits: pd.DataFrame) -> pd.DataFrame:
     """Count visits and participants by diagnosis and site, as far as known.
 
     Parameters
@@ -26,13 +26,13 @@ def who(visits: pd.DataFrame) -> pd.DataFrame:
     """
     keys = [key for key in KEYS if key in visits and visits[key].notna().any()]
     named = visits.assign(
-        **{key: visits[key].astype(object).where(visits[key].notna(), UNTOLD) for key in keys}
+        **{key: visits[key].astype(object).where(visits[key].notna(), UNKNOWN) for key in keys}
     )
     groups = named.groupby(keys, sort=True) if keys else [(("all",), named)]
     rows = []
     for names, part in groups:
-        told = dict(zip(keys or ["group"], map(str, names), strict=True))
-        rows.append(told | _described(part))
+        group = dict(zip(keys or ["group"], map(str, names), strict=True))
+        rows.append(group | _described(part))
     return pd.DataFrame(rows).dropna(axis=1, how="all")
 
 
