@@ -22,7 +22,7 @@ from bids_app.features.stability import (
 )
 from bids_app.progress import say, track
 
-REPETITIONS = 4
+REPETITIONS = 4  # of each visit: as it is, and three perturbations
 NAWM = "NAWM"
 
 

@@ -130,7 +130,22 @@ def _keep(drawing: Drawing, folder: Path) -> Kept:
 def new_figure(
     columns: int = 1, *, rows: int = 1, width: float = FULL, height: float, **subplots: Any
 ) -> tuple[Figure, npt.NDArray[Any]]:
-    """Return a figure outside pyplot's state and its axes, (rows * columns,); width and height in inches."""
+    """Return a figure outside pyplot's state, and its axes.
+
+    Parameters
+    ----------
+    columns, rows : int
+        Of axes.
+    width, height : float
+        Inches.
+    **subplots
+        Further arguments of `Figure.subplots`.
+
+    Returns
+    -------
+    figure : Figure
+    axes : ndarray of Axes, (rows * columns,)
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -138,7 +153,14 @@ def new_figure(
 
 
 def plain_log(ax: Axes, which: str, ticks: list[float]) -> None:
-    """Give an axis a log scale with the ticks as plain numbers (`which`: x or y)."""
+    """Give an axis a logarithmic scale with plain numbers.
+
+    Parameters
+    ----------
+    ax : Axes
+    which : {"x", "y"}
+    ticks : list of float
+    """
     axis = ax.xaxis if which == "x" else ax.yaxis
     axis.axes.set(**{f"{which}scale": "log"})
     axis.set_ticks(ticks, [f"{tick:,.0f}" for tick in ticks])
@@ -146,7 +168,15 @@ def plain_log(ax: Axes, which: str, ticks: list[float]) -> None:
 
 
 def with_interval(value: float, low: float, high: float, digits: int = 2) -> str:
-    """Return an estimate with its interval, e.g. `0.62 (0.50 to 0.71)`; `not known` where it is missing."""
+    """Return an estimate with its interval, e.g. `0.62 (0.50 to 0.71)`; `not known` where it is missing.
+
+    Parameters
+    ----------
+    value, low, high : float
+        The interval is left out where a bound is missing.
+    digits : int
+        Decimal places.
+    """
     if not np.isfinite(value):
         return "not known"
     if not (np.isfinite(low) and np.isfinite(high)):

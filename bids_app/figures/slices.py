@@ -51,7 +51,16 @@ def plane_of(
 
 
 def show_anatomy(ax: Axes, anatomy: nib.Nifti1Image, plane: str, at_mm: float) -> None:
-    """Draw a slice of a brain without skull in grey on nothing, with its sides and position marked."""
+    """Draw a slice of a brain without skull in grey on nothing, with its sides and position marked.
+
+    Parameters
+    ----------
+    ax : Axes
+    anatomy : Nifti1Image, (x, y, z)
+    plane : {"sagittal", "coronal", "axial"}
+    at_mm : float
+        Where along the axis that the plane cuts.
+    """
     values, extent = plane_of(anatomy, plane, at_mm)
     top = brightest(anatomy)
     shown = np.ma.masked_less_equal(values, 0.02 * top)
@@ -64,7 +73,14 @@ def show_anatomy(ax: Axes, anatomy: nib.Nifti1Image, plane: str, at_mm: float) -
 
 
 def crop(ax: Axes, anatomy: nib.Nifti1Image, plane: str) -> None:
-    """Show no more than the brain's bounding box, the same for every slice of a plane."""
+    """Show no more than the brain's bounding box, the same for every slice of a plane.
+
+    Parameters
+    ----------
+    ax : Axes
+    anatomy : Nifti1Image, (x, y, z)
+    plane : {"sagittal", "coronal", "axial"}
+    """
     low, high = _box(anatomy)
     _, right, up = PLANES[plane]
     ax.set(xlim=(low[right], high[right]), ylim=(low[up], high[up]))

@@ -40,7 +40,21 @@ def correlations(X: Array, y: Array) -> tuple[Array, Array]:
 
 
 def merit(subset: npt.NDArray[np.intp], relevance: Array, redundancy: Array) -> float:
-    """Return Hall's merit, k r_cf / sqrt(k + k (k - 1) r_ff), of a subset of columns (0 for none)."""
+    """Return Hall's merit, k r_cf / sqrt(k + k (k - 1) r_ff), of a subset of columns (0 for none).
+
+    Parameters
+    ----------
+    subset : ndarray of int, (k,)
+        Numbers of the columns.
+    relevance : ndarray, (p,)
+        Absolute correlation of each column with the outcome.
+    redundancy : ndarray, (p, p)
+        Absolute correlations between columns.
+
+    References
+    ----------
+    Hall 1999, Correlation-based feature selection for machine learning, equation 4.2.
+    """
     k = len(subset)
     if k == 0:
         return 0.0

@@ -136,9 +136,18 @@ class _Strip:
     def dropped_by(
         self, kept: Singles, exact: Doubles, numbers: Index, threshold: float
     ) -> tuple[Index, Index]:
-        """Return which columns of the strip go, and which kept row is the first to make each go.
+        """Return which columns of the strip are dropped, and which kept row is the first to drop each.
 
-        `kept` and `exact` are the same rows in single and in double precision, `numbers` their columns.
+        Parameters
+        ----------
+        kept : ndarray of float32, (k, n)
+            Standardised columns that were kept, as rows.
+        exact : ndarray of float64, (k, n)
+            The same in double precision.
+        numbers : ndarray of int, (k,)
+            Their columns.
+        threshold : float
+            Absolute correlation above which a column is dropped.
         """
         margin = (self.X.shape[0] + 16) * float(np.finfo(np.float32).eps)  # bounds single precision's error
         near = np.flatnonzero(self._possible(kept, threshold - margin) & self.standing)

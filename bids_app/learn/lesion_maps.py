@@ -157,6 +157,18 @@ def _lesions(path: Path, visit: str, mask: nib.Nifti1Image) -> npt.NDArray[np.bo
 def read_on_grid(path: Path, visit: str, mask: nib.Nifti1Image) -> npt.NDArray[np.float64]:
     """Read an image that must lie on the grid of `mask`.
 
+    Parameters
+    ----------
+    path : Path
+    visit : str
+        Whose map it is, for messages.
+    mask : Nifti1Image, (x, y, z)
+        Its shape and affine are the ones demanded.
+
+    Returns
+    -------
+    ndarray, (x, y, z)
+
     Raises
     ------
     InputError

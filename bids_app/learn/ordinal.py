@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 Array = npt.NDArray[np.float64]
-TINY = 1e-12
+TINY = 1e-12  # least probability of a level, so that its logarithm is finite
 
 
 class ProportionalOdds(RegressorMixin, BaseEstimator):

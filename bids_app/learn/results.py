@@ -59,7 +59,19 @@ def write_tables(
     card: Mapping[str, Any],
     card_name: str | None = None,
 ) -> list[Path]:
-    """Write `<name>_<table>.tsv` and the card that says what they hold (default: `<name>.json`); return the paths."""
+    """Write `<name>_<table>.tsv` and the card that says what they hold; return the paths.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+    folder : Path
+    name : str
+        Of the study.
+    card : mapping
+        Description, Tables, Notes and what else there is to say, as JSON.
+    card_name : str, optional
+        Name of the card's file without its ending; `name` by default.
+    """
     written = [write_table(table, folder / f"{name}_{key}.tsv") for key, table in tables.items()]
     return [*written, write_json(dict(card), folder / f"{card_name or name}.json")]
 

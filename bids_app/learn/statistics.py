@@ -22,7 +22,7 @@ KAPPA_BANDS = (
     (np.nextafter(0.8, 1), "substantial"),  # 0.8 itself is not above
     (np.inf, "almost perfect"),
 )
-BOOTSTRAPS = 2000
+BOOTSTRAPS = 2000  # the 2.5th percentile then rests on 50 samples (Efron and Tibshirani 1993: at least 1000)
 ROUNDING = 1e-12  # relative to the values, differences below it are none
 
 
@@ -159,7 +159,14 @@ def gg_epsilon(data: Array) -> float:
 
 
 def partial_eta2(f: float, df1: float, df2: float) -> float:
-    """Return partial eta squared from F and its degrees of freedom."""
+    """Return partial eta squared from F and its degrees of freedom.
+
+    Parameters
+    ----------
+    f : float
+    df1, df2 : float
+        Degrees of freedom of the effect and of the error.
+    """
     return f * df1 / (f * df1 + df2)
 
 

@@ -1,4 +1,8 @@
-"""The connections that lesions cut, as a circle of regions and a table of pairs."""
+"""The connections that lesions cut, as a circle of regions and a table of pairs.
+
+Neither nilearn nor another maintained library without heavy dependencies draws such a circle; this one names every
+curve under the pointer and follows the colours of a light or a dark page.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,11 @@ from bids_app.reports.regions import number
 if TYPE_CHECKING:
     from bids_app.image.atlas import Atlas
 
-DRAWN = 80
-LISTED = 60
-RADIUS = 250.0
+DRAWN = 80  # pairs on the circle; with more, single curves cannot be followed
+LISTED = 60  # pairs in the table
+RADIUS = 250.0  # of the circle, in units of its picture
 GAP = 0.06  # radians left open at the top and the bottom, between the hemispheres
-HEATS = 9
+HEATS = 9  # steps of the colour scale in style.css
 
 
 class Node(NamedTuple):

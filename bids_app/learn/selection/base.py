@@ -42,7 +42,14 @@ def like(array: Floats, X: Any) -> Any:
 
 
 def numbers_of(X: Any, n: int, columns: Sequence[Column]) -> npt.NDArray[np.intp]:
-    """Return the positions of columns of a table of n, given by name or, in an array, by number.
+    """Return the positions of columns by their names or, in an array, their numbers.
+
+    Parameters
+    ----------
+    X : DataFrame or ndarray, (rows, n)
+    n : int
+        Number of its columns.
+    columns : sequence of str or int
 
     Raises
     ------

@@ -69,7 +69,21 @@ class LassoSelect(OutcomeSelector):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, groups: npt.ArrayLike | None = None) -> LassoSelect:
-        """Learn from an (n, p) table, (n,) outcomes and, where patients have several rows, (n,) patients."""
+        """Learn which columns to keep.
+
+        Parameters
+        ----------
+        X : DataFrame or ndarray, (n, p)
+        y : array-like, (n,)
+            Outcome.
+        groups : array-like, (n,), optional
+            Patient of each row, kept whole in the folds; every row its own by default.
+
+        Raises
+        ------
+        ValueError
+            If the rule is unknown.
+        """
         if self.rule not in ("1se", "min") and not isinstance(self.rule, int | np.integer):
             raise ValueError(f"rule is '1se', 'min' or a number of columns, not {self.rule!r}")
         array, outcome = self._read(X, y)

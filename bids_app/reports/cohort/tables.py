@@ -13,7 +13,7 @@ import pandas as pd
 from bids_app import protocol
 from bids_app.learn.study import Study
 
-MOST_ROWS = 2000
+MOST_ROWS = 2000  # more make a page slow to open; the whole table can be downloaded
 HEADS = {  # of columns that every study may have; a study adds its own
     "n": "n",
     "n_visits": "visits",
