@@ -14,7 +14,7 @@ from bids_app.derivatives import load_image, write_json, write_table
 from bids_app.errors import InputError
 from bids_app.features.radiomics import PAPER_SETTINGS, RadiomicsSettings
 from bids_app.features.stability import (
-    COLUMNS,
+    STABILITY_COLUMNS,
     describe_perturbations,
     draw_perturbations,
     repeated_features,
@@ -76,7 +76,7 @@ def measure_stability(
     found_again = Parallel(n_jobs, return_as="generator")(jobs)
     table = stability_table(list(track(found_again, "stability of radiomics: visits", len(drawn))))
     path = write_table(table, derivatives / STABILITY)
-    meta = COLUMNS | {
+    meta = STABILITY_COLUMNS | {
         "Visits": [files["t1w"].name for files in drawn],
         "Perturbations": describe_perturbations(perturbations),
         "RadiomicsSettings": settings.to_dict(),

@@ -29,7 +29,7 @@ MAX_SHIFT_VOXELS = 0.5
 MAX_GROWTH = 0.1
 # of normally distributed noise: median absolute deviation over standard deviation
 MAD_OF_NORMAL = 0.6744897501960817
-COLUMNS: dict[str, dict[str, object]] = {
+STABILITY_COLUMNS: dict[str, dict[str, object]] = {
     "region": {"Description": "Region."},
     "feature": {"Description": "Radiomic feature, as in the visits' radiomics tables."},
     "icc": {

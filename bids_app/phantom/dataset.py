@@ -20,7 +20,7 @@ from bids_app.phantom.people import EDSS_MODEL, Person, draw_person
 from bids_app.visit_name import VisitName
 
 YEARS_BETWEEN = 1.0
-COLUMNS: dict[str, dict[str, object]] = {
+PARTICIPANT_COLUMNS: dict[str, dict[str, object]] = {
     "age": {"Description": "Age at the first session.", "Units": "year"},
     "sex": {"Description": "Sex.", "Levels": {"F": "female", "M": "male"}},
     "disease_duration": {"Description": "Time since the first symptom.", "Units": "year"},
@@ -87,7 +87,9 @@ def write_phantom(out: Path, plan: Plan) -> Iterator[str]:
         if plan.sessions > 1:
             _write_sessions_table(out, person, scores)
     write_table(pd.DataFrame(rows), out / "participants.tsv")
-    write_json({"participant_id": {"Description": "Participant."}} | COLUMNS, out / "participants.json")
+    write_json(
+        {"participant_id": {"Description": "Participant."}} | PARTICIPANT_COLUMNS, out / "participants.json"
+    )
 
 
 def _name(person: Person, session: int, plan: Plan) -> VisitName:

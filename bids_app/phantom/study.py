@@ -11,7 +11,7 @@ import pandas as pd
 from bids_app import __version__
 from bids_app.derivatives import write_json, write_table, write_text
 from bids_app.derivatives.dataset import IGNORED
-from bids_app.phantom.dataset import COLUMNS
+from bids_app.phantom.dataset import PARTICIPANT_COLUMNS
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -22,7 +22,7 @@ A synthetic cohort made by demyelin-phantom: no person's data, and no scans.
 derivatives/demyelin has the files that the group level reads, drawn from a known model; derivatives/truth has
 that model. Run: demyelin THIS_FOLDER THIS_FOLDER/derivatives/demyelin group
 """
-ORDER = ("participant_id", *COLUMNS)
+ORDER = ("participant_id", *PARTICIPANT_COLUMNS)
 
 
 def describe(out: Path, made: str) -> None:
@@ -70,7 +70,7 @@ def write_participants(people: pd.DataFrame, out: Path, edss: str) -> None:
     }
     told: dict[str, dict[str, object]] = {
         "participant_id": {"Description": "Participant."},
-        **COLUMNS,
+        **PARTICIPANT_COLUMNS,
     }
     told["edss"] = {"Description": f"Expanded disability status scale. {edss}"}
     told["disease_course"] = {"Description": "Course.", "Levels": courses}

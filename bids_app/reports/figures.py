@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float32]
 
-COLUMNS = 7
+TILES_ACROSS = 7  # of a sheet
 PLANES = (2, 2, 1, 0)  # two rows of axial slices, one coronal, one sagittal
 TILE = 176  # pixels
 MARGIN_MM = 4.0
@@ -64,7 +64,7 @@ class Sheet:
     @cached_property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        return TILE * len(self.crops), TILE * COLUMNS
+        return TILE * len(self.crops), TILE * TILES_ACROSS
 
     def grey(self, image: nib.Nifti1Image, window: tuple[float, float] | None = None) -> Image:
         """Draw a background, black to white over `window`, else from the 1st to the 99.5th percentile of the head."""
@@ -240,11 +240,15 @@ def _places(where: npt.NDArray[np.bool_], box: tuple[slice, ...], dense: bool) -
         if dense and sums.any():
             away = np.abs(np.arange(sums.size)[:, None] - np.flatnonzero(sums)).min(axis=1)
             best = np.lexsort((away, -sums))  # the fullest slices, then those next to them
-            chosen = np.sort(best[: 2 * COLUMNS])[row % 2 :: 2] if plane == 2 else np.sort(best[:COLUMNS])
+            chosen = (
+                np.sort(best[: 2 * TILES_ACROSS])[row % 2 :: 2]
+                if plane == 2
+                else np.sort(best[:TILES_ACROSS])
+            )
         else:
             inside = np.arange(box[plane].start, box[plane].stop)
-            shift = 0.5 * (row % 2) / COLUMNS if plane == 2 else 0.25 / COLUMNS
-            steps = 0.08 + 0.86 * ((np.arange(COLUMNS) + 0.25) / COLUMNS + shift)
+            shift = 0.5 * (row % 2) / TILES_ACROSS if plane == 2 else 0.25 / TILES_ACROSS
+            steps = 0.08 + 0.86 * ((np.arange(TILES_ACROSS) + 0.25) / TILES_ACROSS + shift)
             chosen = inside[np.clip((steps * len(inside)).astype(int), 0, len(inside) - 1)]
-        rows.append([int(index) for index in chosen[:COLUMNS]])
+        rows.append([int(index) for index in chosen[:TILES_ACROSS]])
     return rows

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bids_app.features.radiomics.regions import Box
 
-COLUMNS = 256
+STRETCH = 256  # columns filtered at a time, so that they stay in the processor's cache
 
 
 def _periodic(length: int, start: int, stop: int) -> npt.NDArray[np.int64]:
@@ -78,8 +78,8 @@ def _across_rows(data, low, high, order):
     shape = (data.shape[0], data.shape[1] - taps + 1, data.shape[2])
     a, d = np.zeros(shape, data.dtype), np.zeros(shape, data.dtype)
     for z in range(shape[0]):
-        for start in range(0, shape[2], COLUMNS):
-            stop = min(start + COLUMNS, shape[2])
+        for start in range(0, shape[2], STRETCH):
+            stop = min(start + STRETCH, shape[2])
             for y in range(shape[1]):
                 for j in order[y]:
                     f, g, row = low[j], high[j], y + taps - 1 - j
