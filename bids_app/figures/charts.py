@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -113,31 +113,7 @@ def gap(name: str, table: pd.DataFrame, label: str, *, chance: float | None, bet
     """
     figure, (ax,) = new_figure(height=0.5 * len(table) + 1.0)
     for place, row in enumerate(table.to_dict("records")):
-        ax.plot(
-            [row[protocol] for protocol in CROSS_VALIDATED],
-            [place] * 2,
-            color=MUTED,
-            lw=5,
-            alpha=0.35,
-            solid_capstyle="butt",
-        )
-        for protocol, shift in zip(CROSS_VALIDATED, (-0.12, 0.12), strict=True):
-            low, high = row.get(f"{protocol}_low", np.nan), row.get(f"{protocol}_high", np.nan)
-            ax.plot([low, high], [place + shift] * 2, color=PROTOCOL_COLOURS[protocol], lw=1.2)
-            ax.plot(
-                row[protocol],
-                place + shift,
-                PROTOCOL_MARKERS[protocol],
-                color=PROTOCOL_COLOURS[protocol],
-                label=LABELS[protocol] if place == 0 else None,
-            )
-        ax.annotate(
-            f"gap {row[Protocol.PAPER] - row[Protocol.NESTED]:+.2f}",
-            (1.01, place),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=8.5,
-        )
+        _pair(ax, place, row)
     if chance is not None:
         ax.axvline(chance, color=MUTED, ls=":", lw=1)
         ax.annotate("chance", (chance, -0.62), ha="center", fontsize=8, color=INK)
@@ -157,6 +133,24 @@ def gap(name: str, table: pd.DataFrame, label: str, *, chance: float | None, bet
         table.assign(gap=table[Protocol.PAPER] - table[Protocol.NESTED]),
         figure,
     )
+
+
+def _pair(ax: Axes, place: int, row: Mapping[Any, Any]) -> None:
+    """Draw one line of the gap: both protocols with their intervals, and the difference in numbers."""
+    both = [row[protocol] for protocol in CROSS_VALIDATED]
+    ax.plot(both, [place] * 2, color=MUTED, lw=5, alpha=0.35, solid_capstyle="butt")
+    for protocol, shift in zip(CROSS_VALIDATED, (-0.12, 0.12), strict=True):
+        low, high = row.get(f"{protocol}_low", np.nan), row.get(f"{protocol}_high", np.nan)
+        ax.plot([low, high], [place + shift] * 2, color=PROTOCOL_COLOURS[protocol], lw=1.2)
+        ax.plot(
+            row[protocol],
+            place + shift,
+            PROTOCOL_MARKERS[protocol],
+            color=PROTOCOL_COLOURS[protocol],
+            label=LABELS[protocol] if place == 0 else None,
+        )
+    gap = f"gap {row[Protocol.PAPER] - row[Protocol.NESTED]:+.2f}"
+    ax.annotate(gap, (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
 
 
 def null(name: str, table: pd.DataFrame, measure: str, label: str, notes: Sequence[str]) -> Drawing:

@@ -58,37 +58,34 @@ def page_table(
     dict
         title, about, file, name, data (the rows as a download), columns, sortable, rows, left_out.
     """
-    shown = frame.head(MOST_ROWS).dropna(axis=1, how="all")
+    shown = frame.head(MOST_ROWS).dropna(axis=1, how="all").rename(columns=str)
     heads = HEADS | dict(study.labels if study else {})
-    columns, cells = [], []
-    for name in shown.columns:
-        if _is_bound(str(name), shown):
-            continue
-        low, high = _bounds(str(name), shown)
-        numeric = pd.api.types.is_numeric_dtype(shown[name]) and not pd.api.types.is_bool_dtype(shown[name])
-        label = heads.get(str(name), str(name).replace("_", " "))
-        columns.append(
-            {
-                "label": label + (" (95 % CI)" if low is not None else ""),
-                "numeric": numeric,
-                "wide": name in WIDE,
-            }
-        )
-        cells.append(_column(str(name), shown[name], low, high, links or {}, study))
+    names = [name for name in shown.columns if not _is_bound(name, shown)]
+    cells = [_column(name, shown[name], *_bounds(name, shown), links or {}, study) for name in names]
     text = StringIO()
-    (frame if source is None else source).to_csv(
-        text, sep="\t", na_rep="n/a", index=False, lineterminator="\n"
-    )
+    whole = frame if source is None else source
+    whole.to_csv(text, sep="\t", na_rep="n/a", index=False, lineterminator="\n")
     return {
         "title": title,
         "about": about,
         "file": file,
         "name": file.rsplit("/", maxsplit=1)[-1],
         "data": "data:text/tab-separated-values;charset=utf-8," + quote(text.getvalue()),
-        "columns": columns,
+        "columns": [_head(name, shown, heads) for name in names],
         "sortable": "characteristic" not in shown,
         "rows": [list(row) for row in zip(*cells, strict=True)],
         "left_out": len(frame) - len(shown),
+    }
+
+
+def _head(name: str, shown: pd.DataFrame, heads: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a page needs of a column's heading."""
+    values = shown[name]
+    return {
+        "label": heads.get(name, name.replace("_", " "))
+        + (" (95 % CI)" if _bounds(name, shown)[0] is not None else ""),
+        "numeric": pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values),
+        "wide": name in WIDE,
     }
 
 
