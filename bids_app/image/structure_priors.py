@@ -1,0 +1,148 @@
+"""Structures of the brain: their names, numbers and tissues, and where they are in people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bids_app.image.register import apply
+
+Array = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+STEM = "tpl-MNI152NLin2009aSym_res-1_desc-structures_probseg"
+REACH_MM = 400.0  # of the grid of coordinates: no head with its transform lies outside
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One structure, both sides together.
+
+    Attributes
+    ----------
+    name : str
+        As in the priors, which have the same order.
+    labels : tuple of int
+        FreeSurfer's numbers of its left and right (or its only) part.
+    tissue : {"GM", "WM", "CSF"}
+        What it counts as among three tissues.
+    intensity : str
+        Structures of the same name here share one Gaussian.
+    title : str
+        Name in tables.
+    """
+
+    name: str
+    labels: tuple[int, ...]
+    tissue: str
+    intensity: str
+    title: str
+
+
+STRUCTURES = (
+    Structure("cortex", (3, 42), "GM", "cortex", "Cerebral cortex"),
+    Structure("wm", (2, 41), "WM", "white", "Cerebral white matter"),
+    Structure("ventricle", (4, 43), "CSF", "fluid", "Ventricles"),
+    Structure("csf", (24,), "CSF", "fluid", "Outer fluid"),
+    Structure("cbl_gm", (8, 47), "GM", "cerebellar cortex", "Cerebellar cortex"),
+    Structure("cbl_wm", (7, 46), "WM", "cerebellar white", "Cerebellar white matter"),
+    Structure("brainstem", (16,), "WM", "brain stem", "Brain stem"),
+    Structure("thalamus", (10, 49), "GM", "thalamus", "Thalamus"),
+    Structure("caudate", (11, 50), "GM", "caudate", "Caudate"),
+    Structure("putamen", (12, 51), "GM", "putamen", "Putamen"),
+    Structure("pallidum", (13, 52), "GM", "pallidum", "Pallidum"),
+    Structure("hippocampus", (17, 53), "GM", "cortex", "Hippocampus"),
+    Structure("amygdala", (18, 54), "GM", "cortex", "Amygdala"),
+    Structure("accumbens", (26, 58), "GM", "caudate", "Accumbens"),
+    Structure("ventraldc", (28, 60), "WM", "brain stem", "Ventral diencephalon"),
+    Structure("claustrum", (138, 139), "GM", "cortex", "Claustrum"),
+)
+NUMBER = {structure.name: place for place, structure in enumerate(STRUCTURES)}
+LESION = 99  # FreeSurfer's number
+
+
+@dataclass(frozen=True)
+class Priors:
+    """What the template knows of a visit's voxels.
+
+    Attributes
+    ----------
+    structures : ndarray, (16, n), float32
+        Probability of each of `STRUCTURES` in the n voxels of a mask, 0 to 1; they add up to the probability of
+        the intracranial space.
+    right : ndarray of bool, (n,)
+        Voxels of the right half of the brain.
+    """
+
+    structures: Array
+    right: Mask
+
+
+@lru_cache(maxsize=1)
+def load_priors() -> nib.Nifti1Image:
+    """Load the priors that come with Demyelin.
+
+    Returns
+    -------
+    Nifti1Image, (x, y, z, 16), uint8
+        Probability of each of `STRUCTURES` times 255, on the 1 mm grid of MNI152NLin2009aSym.
+    """
+    image = nib.load(Path(str(files("bids_app") / "data" / "structures" / f"{STEM}.nii.gz")))
+    return nib.Nifti1Image(np.asarray(image.dataobj), image.affine)  # type: ignore[attr-defined]
+
+
+def template_coordinates(like: nib.Nifti1Image, from_template: Sequence[Path]) -> Array:
+    """Return where each voxel of a visit lies in the template.
+
+    Parameters
+    ----------
+    like : Nifti1Image, (x, y, z)
+        Grid of the visit.
+    from_template : sequence of Path
+        Transforms that bring images from the template to the visit.
+
+    Returns
+    -------
+    ndarray, (3, x, y, z), float32
+        Millimetres to the right, front and top.
+    """
+    corner = REACH_MM * np.array([-1.0, -1.0, -1.0])
+    affine = nib.affines.from_matvec(np.eye(3) * 2 * REACH_MM, corner)
+    axes = []
+    for axis in range(3):  # linear in space, so linear interpolation of 8 corners is exact
+        shape = [1, 1, 1]
+        shape[axis] = 2
+        line = np.array([-REACH_MM, REACH_MM], dtype=np.float32).reshape(shape)
+        grid = nib.Nifti1Image(np.ascontiguousarray(np.broadcast_to(line, (2, 2, 2))), affine)
+        axes.append(np.asarray(apply(grid, like, from_template).dataobj))
+    return np.stack(axes)
+
+
+def priors_at(coordinates: Array) -> Priors:
+    """Return the priors at points of the template.
+
+    Parameters
+    ----------
+    coordinates : ndarray, (3, n), float32
+        Millimetres in MNI152 space.
+
+    Returns
+    -------
+    Priors
+    """
+    image = load_priors()
+    data, inverse = np.asarray(image.dataobj), np.linalg.inv(image.affine).astype(np.float32)
+    voxels = inverse[:3, :3] @ coordinates + inverse[:3, 3:]
+    found = np.empty((len(STRUCTURES), coordinates.shape[1]), dtype=np.float32)
+    for place in range(len(STRUCTURES)):
+        one = data[..., place].astype(np.float32)
+        ndimage.map_coordinates(one, voxels, output=found[place], order=1, mode="constant")
+    return Priors(found / 255, coordinates[0] > 0)
