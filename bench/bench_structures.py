@@ -48,9 +48,7 @@ def segment(image: nib.Nifti1Image, brain: nib.Nifti1Image, folder: Path) -> tup
     if not inverse.exists():
         inside = np.asarray(image.dataobj, dtype=np.float32) * (np.asarray(brain.dataobj) > 0)
         target = load_template(BUILT_IN, RESOLUTION).t1w
-        align_template(
-            nib.Nifti1Image(inside, image.affine), target, folder / "forward.h5", inverse, seed=1
-        )
+        align_template(nib.Nifti1Image(inside, image.affine), target, folder / "forward.h5", inverse, seed=1)
     start = time.process_time()
     where = template_coordinates(image, [inverse])[:, np.asarray(brain.dataobj) > 0]
     return segment_structures(image, brain, priors_at(where)), time.process_time() - start
@@ -128,9 +126,7 @@ def ventricles(out: Path) -> list[dict]:
         labels = np.asarray(found.labels.dataobj)
         mine = np.isin(labels, STRUCTURES[NUMBER["ventricle"]].labels)
         source = nib.load(drawn)
-        mine = np.asarray(
-            resample(nib.Nifti1Image(mine.astype(np.float32), grid.affine), source).dataobj
-        )
+        mine = np.asarray(resample(nib.Nifti1Image(mine.astype(np.float32), grid.affine), source).dataobj)
         rows.append(
             {
                 "case": f"{name} FLAIR",

@@ -15,7 +15,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
-from structure_heads import OUTSIDE, load_heads, synthetic_scan
+from structure_heads import load_heads, synthetic_scan
 
 from bids_app.image.register import align_template, apply
 from bids_app.image.structure_priors import STEM, STRUCTURES
@@ -42,7 +42,9 @@ def bring(structures: nib.Nifti1Image, number: int, folder: Path) -> Path:
         seed=SEED,
     )
     print(f"{folder.name}: correlation with the template {alike:.3f}", flush=True)
-    shifted = nib.Nifti1Image((np.asarray(structures.dataobj) + np.uint8(1)), structures.affine)  # outside is 0
+    shifted = nib.Nifti1Image(
+        (np.asarray(structures.dataobj) + np.uint8(1)), structures.affine
+    )  # outside is 0
     grid = load_template(BUILT_IN, 1.0).brain
     moved = apply(shifted, grid, [folder / "forward.h5"], interpolation="nearestNeighbor")
     nib.save(nib.Nifti1Image(np.asarray(moved.dataobj) - np.uint8(1), grid.affine), target)
@@ -57,7 +59,6 @@ def average(paths: list[Path]) -> nib.Nifti1Image:
         places = np.asarray(nib.load(path).dataobj)
         for place in range(len(STRUCTURES)):
             out[..., place] += places == place
-    assert OUTSIDE >= len(STRUCTURES)
     for place in range(len(STRUCTURES)):
         share = out[..., place] / len(paths)
         out[..., place] = ndimage.gaussian_filter((share + share[::-1]) / 2, SMOOTHING_MM)

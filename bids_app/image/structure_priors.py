@@ -145,4 +145,5 @@ def priors_at(coordinates: Array) -> Priors:
     for place in range(len(STRUCTURES)):
         one = data[..., place].astype(np.float32)
         ndimage.map_coordinates(one, voxels, output=found[place], order=1, mode="constant")
-    return Priors(found / 255, coordinates[0] > 0)
+    found /= 255
+    return Priors(found, coordinates[0] > 0)

@@ -175,7 +175,9 @@ def fit(values: Array, priors: Array, span: float) -> Mixture:
 def _moments(values: Array, weights: Array) -> tuple[Array, Array]:
     total = weights.sum(axis=1)
     if total.min() <= 0:
-        raise VisitError("structures: the brain mask misses a part of the brain; look at mask and registration")
+        raise VisitError(
+            "structures: the brain mask misses a part of the brain; look at mask and registration"
+        )
     mean = weights @ values / total
     variance = np.array([w @ (values - m) ** 2 for w, m in zip(weights, mean, strict=True)]) / total
     white, fluid = INTENSITIES.index("white"), INTENSITIES.index("fluid")
@@ -278,6 +280,5 @@ def _images(
         out[mask] = values
         return nib.Nifti1Image(out, affine)
 
-    return Structures(
-        image(label), image(tissue), *(image(one.astype(np.float32)) for one in maps), mixture=mixture
-    )
+    gm, wm, csf = (image(one.astype(np.float32)) for one in maps)
+    return Structures(image(label), image(tissue), gm, wm, csf, mixture)
