@@ -218,6 +218,20 @@ def ancova_adjusted_p(
     return float(full.compare_f_test(sm.OLS(outcome, base).fit())[1])
 
 
+def permutation_p(observed: float, null: npt.ArrayLike) -> float:
+    """Return the P value of a statistic among those of permuted outcomes, one-sided, never 0.
+
+    (1 + number at least as large) / (1 + number): Phipson and Smyth 2010, Stat Appl Genet Mol Biol 9:39.
+
+    Parameters
+    ----------
+    observed : float
+    null : array-like, (permutations,)
+    """
+    values = np.asarray(null, dtype=np.float64)
+    return (1 + int(np.sum(values >= observed))) / (1 + len(values))
+
+
 def cluster_bootstrap(
     statistic: Callable[[npt.NDArray[np.intp]], float],
     groups: npt.NDArray[Any],

@@ -18,6 +18,7 @@ from bids_app.learn.statistics import (
     mcnemar,
     median_test,
     partial_eta2,
+    permutation_p,
     rm_anova_gg,
     wilson_interval,
 )
@@ -154,3 +155,9 @@ def test_cluster_bootstrap_draws_patients_whole(rng):
     assert whole[1] - whole[0] > 2 * (single[1] - single[0])
     assert whole == cluster_bootstrap(lambda rows: values[rows].mean(), patients, seed=1, n=400)
     assert all(np.isnan(cluster_bootstrap(lambda rows: np.nan, patients, seed=1, n=5)))
+
+
+def test_p_of_permutations_is_never_zero_and_counts_ties():
+    assert permutation_p(1.0, np.zeros(19)) == 1 / 20
+    assert permutation_p(0.0, np.zeros(19)) == 1.0
+    assert permutation_p(0.5, [0.1, 0.5, 0.9]) == 3 / 4

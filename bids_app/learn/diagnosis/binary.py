@@ -25,6 +25,7 @@ from bids_app.learn.diagnosis.protocols import (
 )
 from bids_app.learn.diagnosis.variants import compare_variants
 from bids_app.learn.diagnosis.views import LesionView
+from bids_app.learn.statistics import permutation_p
 from bids_app.progress import phase
 from bids_app.protocol import CROSS_VALIDATED, Protocol
 
@@ -156,7 +157,7 @@ def _null_summary(nulls: pd.DataFrame) -> pd.DataFrame:
     for protocol, table in nulls.groupby("protocol"):
         observed = float(table.loc[table["permutation"] == 0, "auc"].iloc[0])
         null = table.loc[table["permutation"] > 0, "auc"]
-        p = (1 + int((null >= observed).sum())) / (1 + len(null))
+        p = permutation_p(observed, null)
         rows.append((protocol, observed, null.mean(), null.std(), len(null), p))
     columns = ["protocol", "observed_auc", "null_mean_auc", "null_sd", "permutations", "p"]
     return pd.DataFrame(rows, columns=columns)

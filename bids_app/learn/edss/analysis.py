@@ -31,6 +31,7 @@ from bids_app.learn.edss.result import EDSSResult
 from bids_app.learn.edss.scores import compare_models, pearson, performance
 from bids_app.learn.edss.sets import check, check_sites, split
 from bids_app.learn.names import visit_names
+from bids_app.learn.statistics import permutation_p
 from bids_app.learn.study import StudyCohort
 from bids_app.protocol import CROSS_VALIDATED, Protocol, check_choices, requested
 from bids_app.settings import BOTH
@@ -217,7 +218,7 @@ def _gap_and_null(
             observed = float(own["r"][name, "ridge"])
             table.insert(0, (name, 0, observed))
             known = np.nan_to_num(np.array(values), nan=0.0)
-            p = (1 + int(np.sum(known >= observed))) / (1 + len(known))
+            p = permutation_p(observed, known)
             summary.append((name, observed, known.mean(), p, len(known)))
     if summary:
         out["null"] = pd.DataFrame(table, columns=["protocol", "permutation", "r"])
