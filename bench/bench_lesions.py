@@ -2,7 +2,8 @@
 
     python bench/bench_lesions.py [OUT] [--only patients|phantoms]
 
-Real: the two imaged patients of the shared data, each by weights that have not seen it (`training/held_out`).
+Real: the seven patients of the shared data whose lesions experts drew, each by weights that have not seen it
+(`training/held_out`), scored on the FLAIR as acquired.
 Phantoms: one person at three noise levels and three slice thicknesses (4 mm where not said), and without lesions,
 at 2 mm, with its true tissues in place of a segmentation.
 Prepared visits stay in OUT, so that a second run measures the methods alone.
@@ -21,11 +22,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from lesion_data import PATIENTS, load_inputs, masks_of, mni_scans, prepare, truth_on
+from lesion_data import PATIENTS, as_acquired, case, load_inputs, prepare, read_truth, truth_on
 from lesion_figures import draw_overlay, draw_reliability
 from lesion_scores import scores
 
-from bids_app.image.lesions import METHODS, LesionInputs, Method, own_probability, segment_lesions
+from bids_app.image.lesions import METHODS, LesionInputs, Lesions, Method, own_probability, segment_lesions
 from bids_app.phantom.lesion_inputs import phantom_inputs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,14 +42,11 @@ PHANTOMS = {
 SHOWN = ["dice", "lesion_f1", "volume_ml", "true_ml", "volume_error", "hd95_mm", "seconds"]
 
 
-def run(method: Method, inputs: LesionInputs, truth: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
-    """Segment once; return the scores and the probabilities."""
+def run(method: Method, inputs: LesionInputs) -> tuple[Lesions, float]:
+    """Segment once; return what was found and the seconds it took."""
     start = time.perf_counter()
     found = segment_lesions(inputs, method)
-    seconds = time.perf_counter() - start
-    size = nib.affines.voxel_sizes(inputs.flair.affine)
-    mask = np.asarray(found.mask.dataobj) > 0
-    return scores(mask, truth, size) | {"seconds": seconds}, np.asarray(found.probability.dataobj)
+    return found, time.perf_counter() - start
 
 
 def ladder(held_out: str | None = None) -> list[Method]:
@@ -65,18 +63,22 @@ def patients(out: Path) -> pd.DataFrame:
     """Measure every method on the real patients, with both images and with FLAIR alone."""
     rows, curves = [], {}
     for patient in PATIENTS:
-        flair, t1w = mni_scans(SHARED, patient)
-        for images, first in (("T1w + FLAIR", t1w), ("FLAIR", None)):
+        one = case(SHARED, patient)
+        drawn = read_truth(one.truth)
+        size, truth = nib.affines.voxel_sizes(drawn.affine), np.asarray(drawn.dataobj) > 0
+        for images, first in (("T1w + FLAIR", one.t1w), ("FLAIR", None)):
             name = patient if first else f"{patient}-flair"
-            folder = prepare(flair, first, out / "prepared" / name)
-            truth = truth_on(folder, masks_of(SHARED)[patient])
+            folder = prepare(one.flair, first, out / "prepared" / name)
             inputs = load_inputs(folder)
             for method in ladder(patient):
-                row, probability = run(method, inputs, truth)
-                rows.append({"images": images, "method": method.name, "case": patient} | row)
-            curves[f"{patient}, {images}"] = (probability, truth)
+                found, seconds = run(method, inputs)
+                row = scores(as_acquired(folder, found.mask, one.flair) > 0, truth, size)
+                keys = {"images": images, "method": method.name, "case": patient}
+                rows.append(keys | row | {"seconds": seconds})
+            here, chance = truth_on(folder, one.truth), np.asarray(found.probability.dataobj)
+            curves[f"{patient}, {images}"] = (chance, here)
             if first:
-                draw_overlay(inputs, probability, truth, out / f"{patient}.png")
+                draw_overlay(inputs, chance, here, out / f"{patient}.png")
     draw_reliability(curves, out / "reliability.png")
     return pd.DataFrame(rows)
 
@@ -87,8 +89,12 @@ def phantoms(out: Path) -> pd.DataFrame:
     for name, (lesions, options) in PHANTOMS.items():
         inputs, truth = phantom_inputs(lesions, **options)
         for method in ladder():
-            row, _ = run(method, inputs, truth)
-            rows.append({"images": "T1w + FLAIR", "method": method.name, "case": name} | row)
+            found, seconds = run(method, inputs)
+            row = scores(
+                np.asarray(found.mask.dataobj) > 0, truth, nib.affines.voxel_sizes(inputs.flair.affine)
+            )
+            keys = {"images": "T1w + FLAIR", "method": method.name, "case": name}
+            rows.append(keys | row | {"seconds": seconds})
     return pd.DataFrame(rows)
 
 

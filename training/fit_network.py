@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as nn
-from lesion_data import PATIENTS
+from lesion_data import MNI
 from torch import Tensor
 from torch.nn import Conv3d, Module, ModuleList, ReLU, Sequential
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -153,8 +153,8 @@ def main() -> None:
     channels = groups["synthetic"].channels.shape[1]
     begun = train(Network(channels), groups, args.steps, RATE, args.seed)
     export(begun, channels, args.out / "synthetic.onnx")
-    groups |= {name: Blocks(args.blocks / f"{name}.npz") for name in PATIENTS}
-    for unseen in (*PATIENTS, None):
+    groups |= {name: Blocks(args.blocks / f"{name}.npz") for name in MNI}
+    for unseen in (*MNI, None):
         chosen = {name: group for name, group in groups.items() if name != unseen}
         network = train(begun, chosen, args.real_steps, RATE / 2, args.seed)
         export(network, channels, args.out / (f"network-{unseen}.onnx" if unseen else "network.onnx"))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from lesion_data import load_inputs, masks_of, shapes_on, truth_on
+from lesion_data import MNI, load_inputs, masks_of, shapes_on, truth_on
 from scipy import ndimage
 
 from bids_app.image.atlas import normal_appearing_white_matter
@@ -26,7 +26,6 @@ from bids_app.image.volume import resample
 
 PAD = 8
 DOUBTFUL_BELIEF = 0.10
-HELD_OUT = ("sub-07", "sub-26")
 
 
 def _array(image):
@@ -107,7 +106,7 @@ def save(out: Path, maps: dict[str, np.ndarray], shapes: list[np.ndarray]) -> No
 def main() -> None:
     """Make every anatomy that is prepared and not made yet."""
     shared, prepared, out = (Path(arg).absolute() for arg in sys.argv[1:4])
-    masks = {name: path for name, path in masks_of(shared).items() if name not in HELD_OUT}
+    masks = {name: path for name, path in masks_of(shared).items() if name not in MNI}
     if not (out / "template/shapes.npy").exists():
         maps = template_anatomy()
         grid = load_template().brain
@@ -117,7 +116,7 @@ def main() -> None:
     for folder in sorted(path.parent for path in prepared.glob("*/wm_prior.nii")):
         if folder.name.endswith("-flair") or (out / folder.name / "shapes.npy").exists():
             continue
-        truth = truth_on(folder, masks_of(shared)[folder.name]) if folder.name in HELD_OUT else None
+        truth = truth_on(folder, masks_of(shared)[folder.name]) if folder.name in MNI else None
         save(
             out / folder.name,
             real_anatomy(folder, truth),

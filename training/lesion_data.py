@@ -1,14 +1,16 @@
 """Prepare real visits as the pipeline does, once: images, tissues and the template's maps on one grid of 1 mm.
 
-    python training/lesion_data.py SHARED OUT
+    python training/lesion_data.py SHARED OUT [--only NAME ...] [--images]
 
-SHARED holds data/openms-mni and data/openms-raw (University of Ljubljana, CC-BY); OUT gets a folder a visit.
+SHARED holds data/openms-mni, data/openms-raw (University of Ljubljana, CC-BY) and data/tabriz (MS3SEG, CC BY 4.0);
+OUT gets a folder a visit, and another (`-flair`) where it is prepared from its FLAIR alone.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -18,22 +20,65 @@ from bids_app import interfaces as steps
 from bids_app.image.lesions import LesionInputs
 from bids_app.image.register import apply
 from bids_app.image.template import BUILT_IN
+from bids_app.image.volume import resample
 
 SEED = 0
-PATIENTS = ("sub-07", "sub-26")  # imaged and with a consensus mask
+MNI = ("sub-07", "sub-26")  # of Ljubljana: imaged and with a consensus mask, stripped, 1 mm
+CLINICAL = (
+    "sub-101228",
+    "sub-104670",
+    "sub-106639",
+    "sub-110218",
+    "sub-112776",
+)  # of Tabriz: thick slices, skull
+PATIENTS = (*MNI, *CLINICAL)
 
 
-def prepare(flair: Path, t1w: Path | None, folder: Path, size: float = 1.0) -> Path:
-    """Run the pipeline's steps up to the first tissue segmentation; done once a folder."""
-    if (folder / "wm_prior.nii").exists():
+@dataclass(frozen=True)
+class Case:
+    """A patient whose lesions experts drew on the grid of the FLAIR as acquired."""
+
+    name: str
+    flair: Path
+    t1w: Path
+    truth: Path
+
+
+def case(shared: Path, name: str) -> Case:
+    """Return the files of one of `PATIENTS`."""
+    if name in MNI:
+        folder = shared / "data/openms-mni" / name / "anat"
+        stem = f"{name}_space-MNI152NLin6Asym_res-1"
+        images = (folder / f"{stem}_desc-brain_{kind}.nii.gz" for kind in ("FLAIR", "T1w"))
+        return Case(name, *images, masks_of(shared)[name])
+    root = shared / "data/tabriz"
+    flair, t1w = (root / name / "anat" / f"{name}_{kind}.nii.gz" for kind in ("FLAIR", "T1w"))
+    truth = root / "derivatives/experts" / name / "anat" / f"{name}_space-FLAIR_label-L_mask.nii.gz"
+    return Case(name, flair, t1w, truth)
+
+
+def prepare_images(flair: Path, t1w: Path | None, folder: Path, size: float = 1.0) -> Path:
+    """Run the pipeline's steps up to images on one grid and a brain mask; done once a folder."""
+    last = folder / ("flair.nii" if t1w else "brain.nii")
+    if last.exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.chdir(folder):
         head = steps.prepare_head(t1w or flair, size)
         if t1w:
             steps.align_flair(flair, head.image, head.brain, SEED)
-        found = steps.align_coarsely(head.image, head.brain, BUILT_IN, SEED)
-        steps.segment_unfilled(head.image, head.brain, found.inverse, BUILT_IN, size)
+    return folder
+
+
+def prepare(flair: Path, t1w: Path | None, folder: Path, size: float = 1.0) -> Path:
+    """Run the pipeline's steps up to the first tissue segmentation; done once a folder."""
+    prepare_images(flair, t1w, folder, size)
+    if (folder / "wm_prior.nii").exists():
+        return folder
+    with contextlib.chdir(folder):
+        image, brain = Path("image.nii").absolute(), Path("brain.nii").absolute()
+        found = steps.align_coarsely(image, brain, BUILT_IN, SEED)
+        steps.segment_unfilled(image, brain, found.inverse, BUILT_IN, size)
     return folder
 
 
@@ -47,24 +92,34 @@ def load_inputs(folder: Path, with_t1w: bool = True) -> LesionInputs:
 
 
 def masks_of(shared: Path) -> dict[str, Path]:
-    """Return the consensus lesion mask of each patient."""
+    """Return the consensus lesion mask of each patient of Ljubljana."""
     found = sorted((shared / "data/openms-mni").glob("sub-*/anat/*consensus_mask.nii.gz"))
     return {path.name.split("_")[0]: path for path in found}
 
 
-def mni_scans(shared: Path, patient: str) -> tuple[Path, Path]:
-    """Return FLAIR and T1w of a patient imaged in MNI space."""
-    stem = shared / f"data/openms-mni/{patient}/anat/{patient}_space-MNI152NLin6Asym_res-1_desc-brain_"
-    return Path(f"{stem}FLAIR.nii.gz"), Path(f"{stem}T1w.nii.gz")
+def read_truth(path: Path) -> nib.Nifti1Image:
+    """Return an expert mask as 0 and 1, uint8, on its own grid."""
+    source = nib.load(path)
+    return nib.Nifti1Image((np.asarray(source.dataobj) > 0).astype(np.uint8), source.affine)
 
 
 def truth_on(folder: Path, mask: Path) -> np.ndarray:
-    """Return a consensus mask on a visit's grid (both are in MNI mm), as bool."""
-    from bids_app.image.volume import resample
+    """Return an expert mask on a visit's working grid, as bool: where at least half a voxel is covered."""
+    truth, grid = read_truth(mask), nib.load(folder / "brain.nii")
+    soft = nib.Nifti1Image(np.asarray(truth.dataobj, dtype=np.float32), truth.affine)
+    way = folder / "to_t1w.txt"
+    moved = apply(soft, grid, [way]) if way.exists() else resample(soft, grid)
+    return np.asarray(moved.dataobj) >= 0.5
 
-    source = nib.load(mask)
-    source = nib.Nifti1Image((np.asarray(source.dataobj) > 0).astype(np.uint8), source.affine)
-    return np.asarray(resample(source, nib.load(folder / "brain.nii"), order=0).dataobj) > 0
+
+def as_acquired(folder: Path, mask: nib.Nifti1Image, scan: Path) -> np.ndarray:
+    """Return an image of the working grid on the grid of the FLAIR as acquired, as the pipeline writes its mask."""
+    like, way = nib.load(scan), folder / "to_t1w.txt"
+    if way.exists():
+        moved = apply(mask, like, [way], interpolation="nearestNeighbor", inverse=[True])
+    else:
+        moved = resample(mask, like, order=0)
+    return np.asarray(moved.dataobj)
 
 
 def shapes_on(folder: Path, mask: Path) -> np.ndarray:
@@ -74,17 +129,31 @@ def shapes_on(folder: Path, mask: Path) -> np.ndarray:
     return np.asarray(apply(image, nib.load(folder / "brain.nii"), [folder / "inverse.h5"]).dataobj)
 
 
-def main() -> None:
-    """Prepare every visit."""
-    shared, out = (Path(arg).absolute() for arg in sys.argv[1:3])
-    for patient in PATIENTS:
-        flair, t1w = mni_scans(shared, patient)
-        prepare(flair, t1w, out / patient)
+def scans(shared: Path) -> dict[str, tuple[Path, Path | None]]:
+    """Return FLAIR and T1w of every visit by the name of its folder."""
+    found: dict[str, tuple[Path, Path | None]] = {}
+    cases = [case(shared, name) for name in PATIENTS]
+    found |= {one.name: (one.flair, one.t1w) for one in cases}
+    found |= {f"{one.name}-flair": (one.flair, None) for one in cases}
     for flair in sorted((shared / "data/openms-raw").glob("sub-*/ses-*/anat/*_FLAIR.nii.gz")):
-        t1w = flair.with_name(flair.name.replace("FLAIR", "T1w"))
-        prepare(flair, t1w, out / flair.name.removesuffix("_FLAIR.nii.gz"))
-    for patient in PATIENTS:
-        prepare(mni_scans(shared, patient)[0], None, out / f"{patient}-flair")
+        name = flair.name.removesuffix("_FLAIR.nii.gz")
+        found[name] = (flair, flair.with_name(flair.name.replace("FLAIR", "T1w")))
+    return found
+
+
+def main() -> None:
+    """Prepare the visits."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--only", nargs="+", help="folders, such as sub-07 or sub-07-flair")
+    parser.add_argument("--images", action="store_true", help="no tissues")
+    args = parser.parse_args()
+    step = prepare_images if args.images else prepare
+    for name, (flair, t1w) in scans(args.shared.absolute()).items():
+        if not args.only or name in args.only:
+            step(flair, t1w, args.out.absolute() / name)
+            print(name, flush=True)
 
 
 if __name__ == "__main__":
