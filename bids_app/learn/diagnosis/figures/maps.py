@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.figures.drawing import Drawing, new_figure
-from bids_app.figures.slices import crop, plane_of, show_anatomy
+from bids_app.figures.slices import draw_slices, settle
 
 if TYPE_CHECKING:
-    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
 SLICES_MM = (-50, -35, -20, -5, 10, 25, 40, 55)
-ACROSS = 4
+ROWS = 2  # of slices
 FEWEST, MOST = 0.1, 0.5  # shares of scans, as in study B's Fig. 1
 SELECTED = "plasma_r"  # colours of the voxels selected
 P05 = 3.84  # chi-square with one degree of freedom at P = .05
@@ -33,7 +33,8 @@ class Look:
     label: str
     shown: npt.NDArray[np.bool_]
     cmap: str
-    norm: Normalize
+    ends: tuple[float, float]
+    scale: Callable[[Any], Any] = np.asarray
 
 
 def brain_map(name: str, image: nib.Nifti1Image, background: nib.Nifti1Image, most: int) -> Drawing:
@@ -50,22 +51,13 @@ def brain_map(name: str, image: nib.Nifti1Image, background: nib.Nifti1Image, mo
     """
     values = np.asarray(image.dataobj, dtype=np.float64)
     look = _look(name, values, most)
-    rows = len(SLICES_MM) // ACROSS
-    figure, axes = new_figure(ACROSS, rows=rows, height=2.75 * rows + 0.6)
-    shown = nib.Nifti1Image(np.where(look.shown, values, np.nan), image.affine)
-    for ax, z in zip(axes, SLICES_MM, strict=True):
-        show_anatomy(ax, background, "axial", z)
-        piece, extent = plane_of(shown, "axial", z)
-        ax.imshow(
-            np.ma.masked_invalid(piece),
-            cmap=look.cmap,
-            norm=look.norm,
-            origin="lower",
-            extent=extent,
-            interpolation="nearest",
-        )
-        crop(ax, background, "axial")
+    figure, axes = new_figure(rows=ROWS, height=2.75 * ROWS + 0.6)
     _bar(figure, axes, look)
+    settle(figure)
+    shown = nib.Nifti1Image(np.where(look.shown, values, np.nan), image.affine)
+    drawn = nib.Nifti1Image(np.where(look.shown, look.scale(values), 0), image.affine)
+    for ax, cuts in zip(axes, np.array_split(SLICES_MM, ROWS), strict=True):
+        draw_slices(ax, drawn, background, mode="z", cuts=cuts.tolist(), ends=look.ends, cmap=look.cmap)
     alt = _alt(look, shown, values)
     return Drawing(f"diagnosis_{name}", look.title, alt, look.caption, _voxels(shown), figure)
 
@@ -73,22 +65,26 @@ def brain_map(name: str, image: nib.Nifti1Image, background: nib.Nifti1Image, mo
 def _bar(figure: Figure, axes: npt.NDArray[Any], look: Look) -> None:
     """Draw the scale of colours below the slices."""
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LogNorm
+    from matplotlib.colors import Normalize
 
-    scale = ScalarMappable(look.norm, look.cmap)
+    for ax in axes:
+        ax.set_axis_off()
+    scale = ScalarMappable(Normalize(*look.ends), look.cmap)
     bar = figure.colorbar(
         scale, ax=list(axes), label=look.label, location="bottom", shrink=0.5, aspect=35, pad=0.02
     )
     bar.outline.set_visible(False)
-    if isinstance(look.norm, LogNorm):
-        ticks = [2**k for k in range(0, 17, 2) if 2**k <= look.norm.vmax]
-        bar.set_ticks(ticks, labels=[f"{tick:,}" for tick in ticks])
-        bar.minorticks_off()
+    if look.cmap == SELECTED:
+        ticks = [2**k for k in range(0, 17, 2) if look.scale(2**k) <= look.ends[1]]
+        bar.set_ticks([look.scale(tick) for tick in ticks], labels=[f"{tick:,}" for tick in ticks])
+
+
+def _doublings(values: Any) -> Any:
+    """Return how often 1 is doubled to give each value, plus 1: the scale of numbers of voxels."""
+    return np.log2(np.maximum(values, 1)) + 1
 
 
 def _look(name: str, values: npt.NDArray[np.float64], most: int) -> Look:
-    from matplotlib.colors import LogNorm, Normalize
-
     kind, _, label = name.partition("-")
     sides = "Axial slices of the template, the patient's left on the left."
     if kind == "frequency":
@@ -100,7 +96,7 @@ def _look(name: str, values: npt.NDArray[np.float64], most: int) -> Look:
             "share of scans with a lesion",
             values > FEWEST,
             "plasma",
-            Normalize(FEWEST, MOST),
+            (FEWEST, MOST),
         )
     if kind == "chi2":
         top = max(float(np.abs(values).max()), 4.0)
@@ -114,7 +110,7 @@ def _look(name: str, values: npt.NDArray[np.float64], most: int) -> Look:
             f"signed chi-square (red: more in {label})",
             np.abs(values) > P05,
             "RdBu_r",
-            Normalize(-top, top),
+            (-top, top),
         )
     return Look(
         f"Voxels selected: {label}",
@@ -124,7 +120,8 @@ def _look(name: str, values: npt.NDArray[np.float64], most: int) -> Look:
         "number of voxels when first selected",
         (values > 0) & (values <= most),
         SELECTED,
-        LogNorm(1, max(most, 2)),
+        (_doublings(1), _doublings(max(most, 2))),
+        _doublings,
     )
 
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 from bids_app.figures.drawing import (
     FULL,
-    INK,
     MARKERS,
     PALETTE,
     PROTOCOL_COLOURS,
@@ -18,7 +17,7 @@ from bids_app.figures.drawing import (
     new_figure,
     plain_log,
 )
-from bids_app.figures.slices import PLANES, crop, plane_of, show_anatomy
+from bids_app.figures.slices import draw_slices, settle
 from bids_app.learn.edss.figures.accuracy import SETS
 from bids_app.learn.edss.meanings import region_words
 from bids_app.learn.edss.result import EDSSResult
@@ -107,11 +106,15 @@ def regions(result: EDSSResult, atlas: Atlas, template: nib.Nifti1Image) -> Draw
     columns = min(ACROSS, len(shown))
     rows = -(-len(shown) // columns)
     figure, axes = new_figure(columns, rows=rows, width=FULL * columns / ACROSS, height=2.0 * rows + 0.3)
-    for ax, region in zip(axes, shown, strict=False):
-        own = found[found["region"] == region]
-        _region(ax, labels, template, number[region], own)
     for ax in axes:
         ax.set_axis_off()
+    parts = [found[found["region"] == region] for region in shown]
+    for ax, part in zip(axes, parts, strict=False):
+        names = ", ".join(str(name).split("_")[-1] for name in part["feature"].fillna(part["family"]))
+        ax.set_title(f"{region_words(part['region'].iloc[0])}\n{names}", fontsize=8.5, loc="center")
+    settle(figure)
+    for ax, part in zip(axes, parts, strict=False):
+        _region(ax, labels, template, number[part["region"].iloc[0]], part)
     told = "; ".join(
         f"{region_words(row['region'])}: {row['feature'] or row['family']} ({_direction(row)})"
         for row in found[found["region"].isin(shown)].fillna("").to_dict("records")
@@ -138,34 +141,27 @@ def _direction(row: Any) -> str:
 
 
 def _region(
-    ax: Any, labels: nib.Nifti1Image, template: nib.Nifti1Image, number: int, own: pd.DataFrame
+    ax: Any, labels: nib.Nifti1Image, template: nib.Nifti1Image, number: int, selected: pd.DataFrame
 ) -> None:
-    """Draw one region in three planes side by side inside an axes."""
-    where = np.argwhere(np.asarray(labels.dataobj) == number)
-    middle = nib.affines.apply_affine(labels.affine, where[len(where) // 2] if len(where) else [0, 0, 0])
-    if len(where):  # the voxel of the region that is nearest to its centre of mass
-        nearest = where[np.argmin(((where - where.mean(axis=0)) ** 2).sum(axis=1))]
-        middle = nib.affines.apply_affine(labels.affine, nearest)
-    signs = set(np.sign(own["ridge_weight"].dropna()))
-    colour = UP if signs == {1.0} else DOWN if signs == {-1.0} else PALETTE[2]
-    names = ", ".join(str(name).split("_")[-1] for name in own["feature"].fillna(own["family"]))
-    ax.set_title(f"{region_words(own['region'].iloc[0])}\n{names}", fontsize=8.5, loc="center")
-    for axis, plane in enumerate(PLANES):
-        inset = ax.inset_axes((axis / 3, 0, 0.325, 1))
-        show_anatomy(inset, template, plane, float(middle[axis]))
-        values, extent = plane_of(labels, plane, float(middle[axis]))
-        inside = np.ma.masked_not_equal(values == number, True)
-        inset.imshow(
-            inside, origin="lower", extent=extent, cmap=_one(colour), interpolation="nearest", alpha=0.85
-        )
-        crop(inset, template, plane)
-        inset.set_title(inset.get_title(loc="center"), fontsize=7, color=INK, loc="center", pad=2)
-
-
-def _one(colour: str) -> Any:
+    """Draw one region in three planes, through its voxel nearest to its centre of mass."""
     from matplotlib.colors import ListedColormap
 
-    return ListedColormap([colour])
+    inside = np.asarray(labels.dataobj) == number
+    where = np.argwhere(inside)
+    if not len(where):
+        return
+    nearest = where[np.argmin(((where - where.mean(axis=0)) ** 2).sum(axis=1))]
+    signs = set(np.sign(selected["ridge_weight"].dropna()))
+    colour = UP if signs == {1.0} else DOWN if signs == {-1.0} else PALETTE[2]
+    draw_slices(
+        ax,
+        nib.Nifti1Image(inside.astype(np.float32), labels.affine),
+        template,
+        mode="ortho",
+        cuts=nib.affines.apply_affine(labels.affine, nearest).tolist(),
+        ends=(0, 1),
+        cmap=ListedColormap([colour]),
+    )
 
 
 def learning(result: EDSSResult) -> Drawing | None:
