@@ -16,11 +16,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from bids_app import interfaces as steps
+from bids_app import steps
 from bids_app.image.lesions import LesionInputs
 from bids_app.image.register import apply
 from bids_app.image.template import BUILT_IN
 from bids_app.image.volume import resample
+from bids_app.steps.files import call
 
 SEED = 0
 MNI = ("sub-07", "sub-26")  # of Ljubljana: imaged and with a consensus mask, stripped, 1 mm
@@ -64,9 +65,10 @@ def prepare_images(flair: Path, t1w: Path | None, folder: Path, size: float = 1.
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.chdir(folder):
-        head = steps.prepare_head(t1w or flair, size)
+        head = call(steps.prepare_head, {"scan": t1w or flair, "voxel_size": size})
         if t1w:
-            steps.align_flair(flair, head.image, head.brain, SEED)
+            images = {"t1w": head["image"], "brain": head["brain"]}
+            call(steps.align_flair, {"scan": flair, "seed": SEED} | images)
     return folder
 
 
@@ -76,9 +78,10 @@ def prepare(flair: Path, t1w: Path | None, folder: Path, size: float = 1.0) -> P
     if (folder / "wm_prior.nii").exists():
         return folder
     with contextlib.chdir(folder):
-        image, brain = Path("image.nii").absolute(), Path("brain.nii").absolute()
-        found = steps.align_coarsely(image, brain, BUILT_IN, SEED)
-        steps.segment_unfilled(image, brain, found.inverse, BUILT_IN, size)
+        images = {"image": Path("image.nii").absolute(), "brain": Path("brain.nii").absolute()}
+        found = call(steps.align_coarsely, images | {"template": BUILT_IN, "seed": SEED})
+        more = {"inverse": found["inverse"], "template": BUILT_IN, "resolution": size}
+        call(steps.segment_unfilled, images | more)
     return folder
 
 

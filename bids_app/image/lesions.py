@@ -84,6 +84,15 @@ class Method:
     faintest: float = 0.0
     learned: bool = False
 
+    def recorded(self, threshold: float | None, min_volume: float) -> dict[str, float]:
+        """Return the settings for a sidecar: `threshold` is the method's, on the scale that it is published on.
+
+        Where that is not the scale of the probability map, the cut in probability is `probability_threshold`.
+        """
+        cut = threshold or self.threshold
+        name = "probability_threshold" if "threshold" in self.settings else "threshold"
+        return self.settings | {name: cut, "min_volume_mm3": min_volume}
+
 
 def segment_lesions(
     inputs: LesionInputs,

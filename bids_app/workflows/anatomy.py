@@ -7,12 +7,10 @@ from typing import Any, NamedTuple
 
 from nipype import Workflow
 
-from bids_app import interfaces as steps
+from bids_app import steps
 from bids_app.layout import Visit
 from bids_app.settings import ONLY_GIVEN, OWN_METHOD, Settings
 from bids_app.workflows.step import Handle, Result, add_step
-
-MEM_GB = {"small": 1.0, "image": 2.0, "large": 3.0}
 
 
 class Anatomy(NamedTuple):
@@ -53,10 +51,9 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
     seed, size, template = settings.random_seed, settings.resolution, settings.template
     given = _add_check(graph, visit)
     head = _add_head(graph, visit.t1w, size, given)
-    flair = add_step(
+    aligned = add_step(
         graph,
         steps.align_flair,
-        mem_gb=MEM_GB["image"],
         scan=visit.flair,
         t1w=head.image,
         brain=head.brain,
@@ -65,18 +62,16 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
     rough = add_step(
         graph,
         steps.align_coarsely,
-        mem_gb=MEM_GB["image"],
         image=head.image,
         brain=head.brain,
         template=template,
         seed=seed,
     )
     first = _add_segmentation(graph, steps.segment_unfilled, head.image, head.brain, rough.inverse, settings)
-    lesions, own = _add_lesions(graph, visit, settings, flair.image, head, first, given, flair.to_t1w)
+    lesions, own = _add_lesions(graph, visit, settings, aligned.flair, head, first, given, aligned.to_t1w)
     filled = add_step(
         graph,
         steps.fill,
-        mem_gb=MEM_GB["image"],
         t1w=head.image,
         lesions=lesions.mask,
         wm=first.wm,
@@ -86,7 +81,6 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
     registered = add_step(
         graph,
         steps.align_to_template,
-        mem_gb=MEM_GB["large"],
         image=filled.image,
         brain=head.brain,
         template=template,
@@ -97,14 +91,14 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
     files = {
         "t1w": head.image,
         "filled": filled.image,
-        "flair": flair.image,
+        "flair": aligned.flair,
         "to_template": registered.forward,
         "from_template": registered.inverse,
-        "flair_to_t1w": flair.to_t1w,
+        "flair_to_t1w": aligned.to_t1w,
     }
-    notes = {"t1w": head.notes, "flair": flair.notes} | ({"lesions": given.notes} if given else {})
+    notes = {"t1w": head.notes, "flair": aligned.notes} | ({"lesions": given.notes} if given else {})
     return Anatomy(
-        head, flair.image, head.brain, registered, tissues, lesions, own, files, flair.to_t1w, notes
+        head, aligned.flair, head.brain, registered, tissues, lesions, own, files, aligned.to_t1w, notes
     )
 
 
@@ -116,7 +110,6 @@ def _add_flair_only(graph: Workflow, visit: Visit, settings: Settings) -> Anatom
     registered = add_step(
         graph,
         steps.align_coarsely,
-        mem_gb=MEM_GB["image"],
         image=head.image,
         brain=head.brain,
         template=template,
@@ -133,9 +126,7 @@ def _add_flair_only(graph: Workflow, visit: Visit, settings: Settings) -> Anatom
 
 def _add_head(graph: Workflow, scan: Path | None, size: float, given: Handle | None) -> Handle:
     after = given.mask if given else None
-    return add_step(
-        graph, steps.prepare_head, mem_gb=MEM_GB["image"], scan=scan, voxel_size=size, after=after
-    )
+    return add_step(graph, steps.prepare_head, scan=scan, voxel_size=size, after=after)
 
 
 def _add_segmentation(
@@ -144,7 +135,6 @@ def _add_segmentation(
     return add_step(
         graph,
         step,
-        mem_gb=MEM_GB["large"],
         image=image,
         brain=brain,
         inverse=inverse,
@@ -184,7 +174,6 @@ def _add_lesions(
     own = add_step(
         graph,
         steps.find_lesions,
-        mem_gb=MEM_GB["large"],
         flair=flair,
         t1w=head.image if visit.t1w else None,
         brain=head.brain,

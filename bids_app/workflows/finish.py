@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,41 @@ from bids_app.derivatives.publish import publish, remove_others, source_uris
 from bids_app.derivatives.records import mark_done
 from bids_app.reports.methods import methods_text
 from bids_app.reports.visit import write_visit_report
+from bids_app.steps.record import step
+from bids_app.visit_name import VisitName
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisitPlan:
+    """Where and as what a visit's results are written.
+
+    Attributes
+    ----------
+    bids_dir, output_dir : Path
+        Roots of the raw dataset and of the derivatives.
+    name : VisitName
+        The visit.
+    template, atlas : str
+        Names that become part of file names.
+    settings : dict
+        What the results depend on (`Settings.results`).
+    inputs : dict
+        `records.fingerprint` of each image, by file name.
+    notes : tuple of str
+        What was decided before the first step.
+    level : str
+        The `--output-level`.
+    """
+
+    bids_dir: Path
+    output_dir: Path
+    name: VisitName
+    template: str
+    atlas: str
+    settings: dict[str, Any]
+    inputs: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    level: str = "standard"
 
 
 class Finished(NamedTuple):
@@ -21,38 +57,35 @@ class Finished(NamedTuple):
     record: Path
 
 
+@step("writing derivatives and report", seconds=8.0, mem_gb=2.0)
 def finish(
     files: dict[str, Path],
     notes: dict[str, Any],
     flair: Path,
-    plan: dict[str, Any],
+    plan: VisitPlan,
     t1w: Path | None = None,
     lesions: Path | None = None,
 ) -> Finished:
-    """Write a visit's derivatives and report, then its done record.
-
-    `plan` says where: bids_dir, output_dir, folder, name, template, atlas, settings, inputs, notes, level.
-    """
-    output_dir, name = Path(plan["output_dir"]), plan["name"]
-    folder = anat_folder(output_dir, Path(plan["folder"]))
+    """Write a visit's derivatives and report, then its done record."""
+    output_dir, name, settings, level = plan.output_dir, plan.name.prefix, plan.settings, plan.level
+    folder = anat_folder(output_dir, plan.name.folder)
     images = {"t1w": t1w, "flair": flair, "lesions": lesions}
-    settings, level = plan["settings"], plan["level"]
 
     def put(keys: Iterable[str]) -> list[Path]:
         return publish(
             {key: files[key] for key in keys},
             folder,
             name,
-            template=plan["template"],
-            atlas=plan["atlas"],
+            template=plan.template,
+            atlas=plan.atlas,
             settings=settings,
-            sources=source_uris(images, Path(plan["bids_dir"])),
+            sources=source_uris(images, plan.bids_dir),
         )
 
     # the report is drawn from the derivatives; what the level leaves out of them goes afterwards
     put(key for key in files if OUTPUTS[key].kept_at("standard") and not OUTPUTS[key].kept_at(level))
     kept = put(key for key in files if OUTPUTS[key].kept_at(level))
-    told = [*plan["notes"], *(line for lines in notes.values() for line in lines)]
+    told = [*plan.notes, *(line for lines in notes.values() for line in lines)]
     pages = write_visit_report(
         output_dir, folder, name, settings=settings, notes=told, with_viewer=level != "minimal"
     )
@@ -60,7 +93,7 @@ def finish(
     if level == "minimal":
         pages = _page_alone(pages)
     write_text(methods_text(settings), output_dir / "logs" / "methods.md")
-    about: dict[str, Any] = {"inputs": plan["inputs"], "settings": settings, "notes": told, "level": level}
+    about: dict[str, Any] = {"inputs": plan.inputs, "settings": settings, "notes": told, "level": level}
     return Finished(mark_done(output_dir, name, outputs=[*kept, *pages], **about))
 
 

@@ -7,27 +7,28 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nipype import Workflow
 
-from bids_app import interfaces as steps
+from bids_app import steps
 from bids_app.derivatives import atomic, load_image, save_image
-from bids_app.derivatives.dataset import write_sidecar
+from bids_app.derivatives.dataset import uri, write_sidecar
 from bids_app.derivatives.names import OUTPUTS, anat_folder
 from bids_app.derivatives.records import VisitLocks, fingerprint, forget, is_done, mark_done, read_record
 from bids_app.errors import VisitError
 from bids_app.progress import say
 from bids_app.settings import Settings
+from bids_app.steps.record import step
 from bids_app.visit_name import SESSION, VisitName, bare
 from bids_app.workflows.plugin import KILLED
 from bids_app.workflows.step import add_step, node_name, read_failure
 
 SINCE = "since"  # of the description of a pair's files, and of its done record
 IMAGES = ("t1w", "flair", "brain", "dseg", "lesion_labels")
-MEM_GB = 3.0
 ABOUT = "Lesions matched between this visit and the one before, {before}: {what}."
 
 
@@ -179,21 +180,16 @@ def init_pairs_wf(pairs: Sequence[Pair], *, settings: Settings, name: str) -> Wo
         compared = add_step(
             graph,
             steps.compare_visits,
-            mem_gb=MEM_GB,
             before=pair.files_before,
             after=pair.files_after,
             seed=settings.random_seed,
         )
-        plan = {
-            "output_dir": str(settings.output_dir),
-            "before": pair.before,
-            "after": pair.after,
-            "stem": pair.stem,
-            "record": pair.name,
-            "settings": _results(settings),
-            "inputs": {path.name: fingerprint(path) for path in pair.inputs},
-            "sources": [f"bids::{path.relative_to(settings.output_dir).as_posix()}" for path in pair.inputs],
-        }
+        plan = PairPlan(
+            output_dir=settings.output_dir,
+            pair=pair,
+            settings=_results(settings),
+            inputs={path.name: fingerprint(path) for path in pair.inputs},
+        )
         add_step(graph, finish_pair, always=True, files=compared_files(compared), plan=plan)
         whole.add_nodes([graph])
     return whole
@@ -210,41 +206,65 @@ class Finished(NamedTuple):
     record: Path
 
 
-def finish_pair(files: dict[str, Path], plan: dict[str, Any]) -> Finished:
+@dataclass(frozen=True, kw_only=True)
+class PairPlan:
+    """Where and as what a comparison is written.
+
+    Attributes
+    ----------
+    output_dir : Path
+        Root of the derivatives.
+    pair : Pair
+        The two visits.
+    settings : dict
+        What the results depend on.
+    inputs : dict
+        `records.fingerprint` of each file that they are made from, by its name.
+    """
+
+    output_dir: Path
+    pair: Pair
+    settings: dict[str, Any]
+    inputs: dict[str, Any]
+
+
+@step("writing the comparison with the visit before", seconds=4.0, mem_gb=1.0)
+def finish_pair(files: dict[str, Path], plan: PairPlan) -> Finished:
     """Write a pair's table, label image and figure, the later visit's report anew, then the pair's done record."""
     from bids_app.reports.changes import draw_changes
     from bids_app.workflows.finish import rewrite_report
 
-    output_dir, after = Path(plan["output_dir"]), str(plan["after"])
+    output_dir, pair, after = plan.output_dir, plan.pair, plan.pair.after
     name = VisitName.parse(after)
     folder = anat_folder(output_dir, name.folder)
-    table, image = folder / f"{plan['stem']}.tsv", folder / f"{plan['stem']}.nii.gz"
-    forget(output_dir, plan["record"])
+    table, image = folder / f"{pair.stem}.tsv", folder / f"{pair.stem}.nii.gz"
+    forget(output_dir, pair.name)
     save_image(load_image(files["labels"]), image)
     with atomic(table) as aside:
         shutil.copyfile(files["table"], aside)
     meta = json.loads(files["table"].with_suffix(".json").read_text(encoding="utf-8"))
     what = "one row per lesion or group of merged ones; the image has their index on this visit's grid"
-    about = ABOUT.format(before=plan["before"], what=what)
-    sidecar = write_sidecar(table, {"Description": about, "Sources": plan["sources"]} | meta)
-    figure = (
-        output_dir / name.participant_id / "figures" / f"{after}_desc-{SINCE}{_session(plan['before'])}.png"
-    )
+    about = ABOUT.format(before=pair.before, what=what)
+    sources = [uri(path, {"": output_dir}) for path in pair.inputs]
+    sidecar = write_sidecar(table, {"Description": about, "Sources": sources} | meta)
+    figure = output_dir / name.participant_id / "figures" / f"{after}_desc-{SINCE}{_session(pair.before)}.png"
     draw_changes(
         load_image(files["half_before"]),
         load_image(files["half_after"]),
         load_image(files["half_labels"]),
         table,
         figure,
-        names=(plan["before"], after),
+        names=(pair.before, after),
     )
     if (
         record := read_record(output_dir, after)
     ) is not None:  # its page was written before the two were compared
         rewrite_report(output_dir, name.folder, after, record)
     written = [table, image, sidecar, figure]
-    about_run = {"inputs": plan["inputs"], "settings": plan["settings"]}
-    return Finished(mark_done(output_dir, plan["record"], outputs=written, **about_run))
+    record_file = mark_done(
+        output_dir, pair.name, inputs=plan.inputs, settings=plan.settings, outputs=written
+    )
+    return Finished(record_file)
 
 
 def run_pairs(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from nipype import Workflow
 
-from bids_app import interfaces as steps
+from bids_app import steps
 from bids_app.features.bundles import has_bundles
 from bids_app.layout import Visit
 from bids_app.settings import Settings
-from bids_app.workflows.anatomy import MEM_GB, Anatomy
+from bids_app.workflows.anatomy import Anatomy
 from bids_app.workflows.step import Handle, Result, add_step
 
 
@@ -31,7 +31,6 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
     parcels = add_step(
         graph,
         steps.parcellate,
-        mem_gb=MEM_GB["image"],
         inverse=anatomy.registered.inverse,
         wm=tissues.wm,
         brain=anatomy.brain,
@@ -70,7 +69,6 @@ def _add_lesion_table(graph: Workflow, anatomy: Anatomy, regions: dict[str, Resu
     return add_step(
         graph,
         steps.describe_lesions,
-        mem_gb=MEM_GB["image"],
         lesions=anatomy.lesions.mask,
         probability=anatomy.lesions.probability,
         flair=anatomy.flair,
@@ -86,7 +84,6 @@ def _add_spaces(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anat
     return add_step(
         graph,
         steps.to_other_spaces,
-        mem_gb=MEM_GB["image"],
         flair=anatomy.flair,
         gm=anatomy.tissues.gm,
         brain=anatomy.brain,
@@ -115,7 +112,7 @@ def _add_quality(graph: Workflow, visit: Visit, anatomy: Anatomy, described: Han
         correlation=anatomy.registered.correlation,
         stripped=anatomy.head.stripped,
         t1w=anatomy.head.image if visit.t1w else None,
-        own=anatomy.own.mask if anatomy.own else None,
+        segmented=anatomy.own.mask if anatomy.own else None,
     )
 
 
@@ -138,7 +135,6 @@ def _add_tables(
     radiomics = add_step(
         graph,
         steps.measure_radiomics,
-        mem_gb=MEM_GB["large"],
         t1w=anatomy.head.image,
         brain=anatomy.brain,
         settings_file=settings.radiomics_settings,
@@ -163,7 +159,6 @@ def _add_disconnection(
     disconnected = add_step(
         graph,
         steps.measure_disconnection,
-        mem_gb=MEM_GB["image"],
         lesions=spread.probability_template if settings.weight_lesions else spread.lesions_template,
         connectome=folder,
         atlas=settings.atlas,

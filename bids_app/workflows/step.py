@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from nipype import Node, Workflow
 from nipype.interfaces.base import BaseInterface, DynamicTraitedSpec, File, Undefined, isdefined, traits
 
 from bids_app.errors import DemyelinError
+from bids_app.steps.files import call, is_file, kind_of
+from bids_app.steps.record import STEPS
 
 FAILURE = "failure.json"
 GROUPED = "__"
 
 
+class GraphError(TypeError):
+    """A step was given what it does not take, or a result goes where it does not fit: an error of ours."""
+
+
 class Step(BaseInterface):
-    """Run a function whose Path parameters are files and whose result is a NamedTuple.
+    """Run a function whose annotations say which parameters and results are files (`steps.files.call`).
 
     nipype hashes the files' content, so that a kept work folder is used again only for the same bytes.
     A failure leaves its reason as `failure.json` in the node's folder: the main process, whichever
@@ -30,10 +38,15 @@ class Step(BaseInterface):
     Parameters
     ----------
     function : callable
-        Module-level function with annotated parameters.
+        Module-level function with annotated parameters; its result is a NamedTuple.
     **inputs
-        Values that are known when the graph is built; None leaves an input undefined. A dict's entries are
-        inputs of their own, so that each can come from another step.
+        Values that are known when the graph is built, or `Result`s of steps before; None leaves an input undefined.
+        A dict's entries are inputs of their own, so that each can come from another step.
+
+    Raises
+    ------
+    GraphError
+        If an input is missing, is none of the function's parameters, or is not of its kind.
     """
 
     input_spec = DynamicTraitedSpec
@@ -41,9 +54,10 @@ class Step(BaseInterface):
 
     def __init__(self, function: Callable[..., Any], **inputs: Any) -> None:
         super().__init__()
+        check_inputs(function, inputs)
         self.function = function
-        hints = get_type_hints(function)
-        self._outputs_named = list(hints.pop("return")._fields)
+        hints = {name: kind_of(hint) for name, hint in get_type_hints(function).items()}
+        self.kinds = {name: kind_of(hint) for name, hint in get_type_hints(hints.pop("return")).items()}
         self._files: set[str] = set()
         self._groups: dict[str, list[str]] = {}
         for name, kind in hints.items():
@@ -51,17 +65,17 @@ class Step(BaseInterface):
             if isinstance(value, dict):
                 self._groups[name] = list(value)
                 for key, one in value.items():
-                    self._add_input(f"{name}{GROUPED}{key}", kind == dict[str, Path], one)
+                    self._add_input(f"{name}{GROUPED}{key}", get_args(kind)[1], one)
             else:
-                self._add_input(name, kind in (Path, Path | None), value)
+                self._add_input(name, kind, value)
         self._results: dict[str, Any] = {}
 
-    def _add_input(self, name: str, is_file: bool, value: Any) -> None:
-        self.inputs.add_trait(name, File(exists=True) if is_file else traits.Any())
-        if is_file:
+    def _add_input(self, name: str, kind: Any, value: Any) -> None:
+        self.inputs.add_trait(name, File(exists=True) if is_file(kind) else traits.Any())
+        if is_file(kind):
             self._files.add(name)
         known = value is not None and not isinstance(value, Result)
-        setattr(self.inputs, name, (str(value) if is_file else value) if known else Undefined)
+        setattr(self.inputs, name, (str(value) if is_file(kind) else value) if known else Undefined)
 
     def _values(self) -> dict[str, Any]:
         """Return the function's arguments: files as paths, grouped inputs as dicts again."""
@@ -76,7 +90,7 @@ class Step(BaseInterface):
         return values
 
     def _add_output_traits(self, base: Any) -> Any:
-        for name in self._outputs_named:
+        for name in self.kinds:
             base.add_trait(name, traits.Any())
         return base
 
@@ -86,20 +100,60 @@ class Step(BaseInterface):
     def _run_interface(self, runtime: Any) -> Any:
         try:
             with _own_temporary_folder(Path(runtime.cwd)):
-                result = self.function(**self._values())
+                result = call(self.function, self._values())
         except Exception as error:
             _write_failure(Path(runtime.cwd), self.function.__name__, error)
             raise
         self._results = {
-            name: str(Path(value).absolute()) if isinstance(value, Path) else value
-            for name, value in result._asdict().items()
-            if value is not None
+            name: str(value) if isinstance(value, Path) else value for name, value in result.items()
         }
         return runtime
 
     def _list_outputs(self) -> dict[str, Any]:
         outputs = self._outputs().get()
         return outputs | self._results
+
+
+def check_inputs(function: Callable[..., Any], inputs: Mapping[str, Any]) -> None:
+    """Check a step's inputs against its signature, without running it.
+
+    Raises
+    ------
+    GraphError
+        If an input is missing, is none of the function's parameters, or is not of its kind.
+    """
+    name = function.__name__
+    try:
+        bound = inspect.signature(function).bind(**inputs)
+    except TypeError as error:
+        raise GraphError(f"step {name}: {error}") from error
+    for parameter, hint in get_type_hints(function).items():
+        if parameter in bound.arguments:
+            value, kind = bound.arguments[parameter], kind_of(hint)
+            entries = value.values() if isinstance(value, dict) and get_origin(kind) is dict else [value]
+            wanted = get_args(kind)[1] if isinstance(value, dict) and get_origin(kind) is dict else kind
+            for one in entries:
+                if not _fits(one, wanted, optional=NoneType in get_args(hint)):
+                    got = one.kind if isinstance(one, Result) else type(one)
+                    raise GraphError(f"step {name}: {parameter} takes {_called(wanted)}, not {_called(got)}")
+
+
+def _fits(value: Any, kind: Any, *, optional: bool) -> bool:
+    """Whether a value or another step's result can be a parameter of a kind."""
+    if value is None:
+        return optional
+    if isinstance(value, Result):
+        as_file = kind is Path and is_file(value.kind)
+        return kind is Any or value.kind is Any or as_file or value.kind == kind
+    if is_file(kind):
+        return isinstance(value, Path)
+    if kind is float:
+        return isinstance(value, int | float)
+    return not isinstance(kind, type) or isinstance(value, kind)
+
+
+def _called(kind: Any) -> str:
+    return getattr(kind, "__name__", str(kind))
 
 
 @contextlib.contextmanager
@@ -124,7 +178,8 @@ def _write_failure(folder: Path, step: str, error: Exception) -> None:
         reason = "out of memory; give --mem and fewer --nprocs, or try --fast"
     else:
         reason = f"unexpected {type(error).__name__}: {error}"
-    content = {"step": step, "reason": " ".join(reason.split()), "traceback": traceback.format_exc()}
+    words = STEPS[step].words if step in STEPS else step.replace("_", " ")
+    content = {"step": words, "reason": " ".join(reason.split()), "traceback": traceback.format_exc()}
     with contextlib.suppress(OSError):  # a full disk: the failure is then told without its reason
         (folder / FAILURE).write_text(json.dumps(content), encoding="utf-8")
 
@@ -150,6 +205,7 @@ class Result:
 
     node: Node
     name: str
+    kind: Any
 
 
 class Handle:
@@ -159,14 +215,13 @@ class Handle:
         self._node = node
 
     def __getattr__(self, name: str) -> Result:
-        if name.startswith("_") or name not in self._node.outputs.copyable_trait_names():
+        kinds = {} if name.startswith("_") else self._node.interface.kinds
+        if name not in kinds:
             raise AttributeError(f"{self._node.name} has no result {name}")
-        return Result(self._node, name)
+        return Result(self._node, name, kinds[name])
 
 
-def add_step(
-    graph: Workflow, function: Callable[..., Any], *, mem_gb: Any = 1.0, always: Any = False, **inputs: Any
-) -> Handle:
+def add_step(graph: Workflow, function: Callable[..., Any], *, always: Any = False, **inputs: Any) -> Handle:
     """Add a function to a graph as the node of its name.
 
     Parameters
@@ -174,16 +229,22 @@ def add_step(
     graph : Workflow
         Graph that the step becomes part of.
     function : callable
-        See `Step`.
-    mem_gb : float
-        Peak memory, for the admission of steps.
+        See `Step`; declared with `steps.record.step`.
     always : bool
         Run it in every run, also where a kept work folder holds its result: what it writes lies elsewhere.
     **inputs
         Values, or `Result`s of steps added before.
+
+    Raises
+    ------
+    GraphError
+        If the function is not declared as a step, or its inputs do not fit it.
     """
+    record = STEPS.get(function.__name__)
+    if record is None:
+        raise GraphError(f"step {function.__name__}: is not declared with steps.record.step")
     step = Step(function, **inputs)
-    node = Node(step, function.__name__, mem_gb=mem_gb, n_procs=1, overwrite=always or None)
+    node = Node(step, function.__name__, mem_gb=record.mem_gb, n_procs=1, overwrite=always or None)
     graph.add_nodes([node])
     for name, value in inputs.items():
         entries = (

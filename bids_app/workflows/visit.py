@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from nipype import Workflow
 
+from bids_app.derivatives.names import OUTPUTS
 from bids_app.derivatives.records import fingerprint
 from bids_app.image.atlas import load_atlas
 from bids_app.layout import Visit
 from bids_app.settings import Settings
-from bids_app.workflows.anatomy import MEM_GB, add_anatomy
-from bids_app.workflows.finish import finish
+from bids_app.steps.files import Image, Table
+from bids_app.workflows.anatomy import add_anatomy
+from bids_app.workflows.finish import VisitPlan, finish
 from bids_app.workflows.maps import add_maps
-from bids_app.workflows.step import add_step, node_name
+from bids_app.workflows.step import GraphError, Result, add_step, node_name
+
+SUFFIXES = {Image: ".nii.gz", Table: ".tsv"}  # of what a step returns
 
 
 def init_cohort_wf(visits: Sequence[Visit], *, settings: Settings, name: str) -> Workflow:
@@ -51,10 +54,10 @@ def init_visit_wf(visit: Visit, *, settings: Settings) -> Workflow:
     graph = Workflow(node_name(visit.name))
     anatomy = add_anatomy(graph, visit, settings)
     files = anatomy.files | add_maps(graph, visit, settings, anatomy)
+    check_files(files)
     add_step(
         graph,
         finish,
-        mem_gb=MEM_GB["image"],
         always=True,
         files=files,
         notes=anatomy.notes,
@@ -66,17 +69,32 @@ def init_visit_wf(visit: Visit, *, settings: Settings) -> Workflow:
     return graph
 
 
-def _plan(visit: Visit, settings: Settings) -> dict[str, Any]:
+def check_files(files: Mapping[str, Result]) -> None:
+    """Check that what is published is in the table of outputs, an image where that says image.
+
+    Raises
+    ------
+    GraphError
+        If a key is not in `names.OUTPUTS`, or an image would be published as a table or the other way round.
+    """
+    for key, result in files.items():
+        if key not in OUTPUTS:
+            raise GraphError(f"published as {key}: not a key of derivatives.names.OUTPUTS")
+        suffix = SUFFIXES.get(result.kind)
+        if suffix and not OUTPUTS[key].ending.endswith(suffix):
+            raise GraphError(f"published as {key}: a {suffix} cannot be {OUTPUTS[key].ending}")
+
+
+def _plan(visit: Visit, settings: Settings) -> VisitPlan:
     """Return where and as what the last step writes."""
-    return {
-        "bids_dir": str(settings.bids_dir),
-        "output_dir": str(settings.output_dir),
-        "folder": str(visit.folder),
-        "name": visit.name,
-        "template": settings.template,
-        "atlas": load_atlas(settings.atlas).name,
-        "settings": settings.results(),
-        "inputs": {path.name: fingerprint(path) for path in visit.images},
-        "notes": list(visit.notes),
-        "level": settings.output_level,
-    }
+    return VisitPlan(
+        bids_dir=settings.bids_dir,
+        output_dir=settings.output_dir,
+        name=visit.visit_name,
+        template=settings.template,
+        atlas=load_atlas(settings.atlas).name,
+        settings=settings.results(),
+        inputs={path.name: fingerprint(path) for path in visit.images},
+        notes=visit.notes,
+        level=settings.output_level,
+    )

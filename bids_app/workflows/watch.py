@@ -11,22 +11,8 @@ from typing import Any
 
 from bids_app.progress import display
 from bids_app.progress.meter import spell
+from bids_app.steps.record import STEPS
 from bids_app.workflows.step import FAILURE
-
-# Seconds of a step at 2 mm on one core of a laptop: only their proportions matter, until a step was measured.
-TYPICAL = {
-    "prepare_head": 12,
-    "align_flair": 11,
-    "align_coarsely": 7,
-    "segment_unfilled": 9,
-    "find_lesions": 4,
-    "fill": 3,
-    "align_to_template": 13,
-    "segment": 9,
-    "measure_radiomics": 14,
-    "finish": 8,
-}
-OTHERS = 2.0  # seconds, where a step is not in the table
 
 
 class Watch:
@@ -134,7 +120,7 @@ def _reason(node: Any) -> str:
 
 
 def _typical(step: str) -> float:
-    return TYPICAL.get(step, OTHERS)
+    return STEPS[step].seconds
 
 
 def _words(step: str) -> str:

@@ -16,6 +16,7 @@ from rich.console import Console
 from bids_app import progress
 from bids_app.progress import lines, meter
 from bids_app.progress.live import Live
+from bids_app.steps.record import StepRecord
 from bids_app.workflows import watch as watching
 from bids_app.workflows.watch import Watch
 
@@ -157,6 +158,8 @@ def clock(monkeypatch):
     """A clock that only the test moves."""
     time = SimpleNamespace(now=1000.0)
     monkeypatch.setattr(watching.time, "monotonic", lambda: time.now)
+    for name, seconds in {"a": 1.0, "b": 3.0}.items():
+        monkeypatch.setitem(watching.STEPS, name, StepRecord(name, seconds, 1.0))
     return time
 
 
@@ -167,8 +170,7 @@ def run_step(watch, clock, visit, step, seconds, status="end"):
     watch(node, status)
 
 
-def test_time_left_comes_from_measured_steps(clock, monkeypatch, capsys):
-    monkeypatch.setattr(watching, "TYPICAL", {"a": 1.0, "b": 3.0})
+def test_time_left_comes_from_measured_steps(clock):
     watch = Watch({"sub_01": "sub-01", "sub_02": "sub-02"})
     watch.expect(["sub_01.a", "sub_01.b", "sub_02.a", "sub_02.b"])
     assert watch.left() is None
@@ -186,7 +188,7 @@ def test_visits_of_later_graphs_count_and_failures_are_told(clock, capsys):
     watch = Watch({f"sub_0{k}": f"sub-0{k}" for k in (1, 2, 3)})
     watch.expect(["run.sub_01.a", "run.sub_01.b"])
     run_step(watch, clock, "sub_01", "a", 10.0)
-    assert watch.left() == pytest.approx(10 + 2 * 20)
+    assert watch.left() == pytest.approx(30 + 2 * 40)
     with progress.showing(1):
         run_step(watch, clock, "sub_01", "b", 10.0, "exception")
         watch.expect(["run.sub_02.a"])
@@ -196,9 +198,3 @@ def test_visits_of_later_graphs_count_and_failures_are_told(clock, capsys):
     assert "sub-02: a, 6 s (1 of 1)" in told
     assert "sub-02: done" in told
     assert "1 of 3 visits done, 1 failed" in told
-
-
-def test_typical_times_are_of_steps_that_exist():
-    from bids_app import interfaces
-
-    assert set(watching.TYPICAL) - {"finish"} <= set(vars(interfaces))

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hostile import as_stranger, demyelin, on_small_disk, reasons
 
-from bids_app import interfaces as steps
+from bids_app import steps
 from bids_app.derivatives.dataset import start_dataset
 from bids_app.errors import VisitError
 

@@ -14,6 +14,7 @@ from nipype.pipeline.plugins import SLURMPlugin
 
 from bids_app import cli
 from bids_app.errors import InputError, VisitError
+from bids_app.steps.record import STEPS, StepRecord, step
 from bids_app.workflows.engine import configure, execute, work_folder
 from bids_app.workflows.plugin import KILLED, choose_plugin
 from bids_app.workflows.step import FAILURE, Step, add_step
@@ -52,12 +53,14 @@ def settings(bids, tmp_path):
 
 
 @pytest.fixture
-def graph(tmp_path):
+def graph(tmp_path, monkeypatch):
     """Return a function that makes a graph of one visit from steps by name."""
     source = tmp_path / "source.txt"
     source.write_text("ab")
 
     def make(**steps):
+        for name in steps:
+            monkeypatch.setitem(STEPS, name, StepRecord(name, 1.0, 1.0))
         visit = Workflow("sub_01")
         visit.add_nodes(
             [Node(Step(function, text=source, **more), name) for name, (function, more) in steps.items()]
@@ -81,6 +84,7 @@ def test_step_runs_and_is_reused_until_its_file_changes(settings, graph, tmp_pat
     assert made.read_text() == "cdcd"
 
 
+@step("publishing")
 def publish(text: Path, place: str) -> Made:
     Path(place).write_text(text.read_text())
     return Made(Path(place))

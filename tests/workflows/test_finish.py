@@ -13,7 +13,8 @@ import pytest
 from bids_app import cli
 from bids_app.derivatives.names import LEVELS, OUTPUTS
 from bids_app.derivatives.records import fingerprint, is_done, read_record
-from bids_app.workflows.finish import finish
+from bids_app.visit_name import VisitName
+from bids_app.workflows.finish import VisitPlan, finish
 from bids_app.workflows.run import run_participants
 
 TEMPLATE = "MNI152NLin2009aSym"
@@ -39,18 +40,16 @@ def visit(bids, add_scan, tmp_path):
     settings = cli.parse([str(bids), str(tmp_path / "out"), "participant"])
 
     def call(level: str) -> Path:
-        plan = {
-            "bids_dir": str(bids),
-            "output_dir": str(settings.output_dir),
-            "folder": "sub-01",
-            "name": "sub-01",
-            "template": TEMPLATE,
-            "atlas": "AAL",
-            "settings": settings.results(),
-            "inputs": {scan.name: fingerprint(scan)},
-            "notes": [],
-            "level": level,
-        }
+        plan = VisitPlan(
+            bids_dir=bids,
+            output_dir=settings.output_dir,
+            name=VisitName("01"),
+            template=TEMPLATE,
+            atlas="AAL",
+            settings=settings.results(),
+            inputs={scan.name: fingerprint(scan)},
+            level=level,
+        )
         finish(files, {}, scan, plan)
         return settings.output_dir
 

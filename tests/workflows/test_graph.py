@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from nipype import Workflow
 
-from bids_app import cli
+from bids_app import cli, steps
+from bids_app.derivatives.names import OUTPUTS
 from bids_app.features.connectome import Connectome
 from bids_app.features.streamlines import from_list
 from bids_app.layout import find_visits
-from bids_app.workflows.visit import init_visit_wf
+from bids_app.workflows.step import GraphError, Handle, add_step
+from bids_app.workflows.visit import check_files, init_visit_wf
 
+SCAN = Path(__file__)  # any file: graphs are built, not run
 LINES = from_list([np.array([[1.0, 1, 1], [4, 1, 1]])])
 
 
@@ -58,3 +63,66 @@ def test_bundles_where_the_connectome_names_them(build, tmp_path, names):
     taken = nodes["finish"].inputs.copyable_trait_names()
     assert "files__chaco" in taken
     assert ("files__chaco_bundles" in taken) == bool(names)
+
+
+def head_of(graph: Workflow) -> Handle:
+    return add_step(graph, steps.prepare_head, scan=SCAN, voxel_size=2.0)
+
+
+WRONG = {
+    "a misspelt input": (lambda head: {"imgae": head.image}, "imgae"),
+    "an input that is too many": (lambda head: {"resolution": 1.0}, "resolution"),
+    "a missing input": (lambda head: {"brain": ...}, "brain"),
+    "a number in place of an image": (
+        lambda head: {"brain": head.stripped},
+        "brain takes Nifti1Image, not bool",
+    ),
+    "a list in place of a name": (lambda head: {"template": head.notes}, "template takes str"),
+    "nothing where an image is needed": (lambda head: {"brain": None}, "brain takes Nifti1Image"),
+    "a text in place of a number": (lambda head: {"seed": "1"}, "seed takes int, not str"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_step_that_is_called_wrongly_fails_when_the_graph_is_built(wrong):
+    graph = Workflow("visit")
+    head = head_of(graph)
+    right = {"image": head.image, "brain": head.brain, "template": "T", "seed": 1}
+    change, words = WRONG[wrong]
+    inputs = {name: value for name, value in (right | change(head)).items() if value is not ...}
+    with pytest.raises(GraphError, match=f"step align_coarsely: .*{words}"):
+        add_step(graph, steps.align_coarsely, **inputs)
+    add_step(graph, steps.align_coarsely, **right)
+
+
+def test_a_misspelt_result_fails_when_the_graph_is_built():
+    with pytest.raises(AttributeError, match="prepare_head has no result brian"):
+        _ = head_of(Workflow("visit")).brian
+
+
+def test_a_function_that_is_not_declared_as_a_step_is_none():
+    def made_up(scan: Path) -> steps.Compared:
+        raise AssertionError
+
+    with pytest.raises(GraphError, match="step made_up: is not declared"):
+        add_step(Workflow("visit"), made_up, scan=SCAN)
+
+
+@pytest.mark.parametrize(("key", "words"), [("volums", "not a key"), ("volumes", "cannot be")])
+def test_what_the_table_of_outputs_lacks_is_not_published(key, words):
+    head = head_of(Workflow("visit"))
+    check_files({"brain": head.brain})
+    with pytest.raises(GraphError, match=f"published as {key}: .*{words}"):
+        check_files({key: head.brain})
+
+
+@pytest.mark.parametrize("scans", [("T1w", "FLAIR"), ("FLAIR",), ("T1w", "FLAIR", "label-L_mask")])
+def test_what_is_published_is_what_the_table_of_outputs_says(build, tmp_path, scans):
+    lines = LINES._replace(bundle=np.zeros(1, np.int16), bundles=("left", "right"))
+    folder = Connectome.from_streamlines(lines, affine=np.eye(4), shape=(6, 3, 3)).save(tmp_path / "c")
+    _, nodes = build(*scans, connectome=str(folder))
+    taken = nodes["finish"].inputs.copyable_trait_names()
+    published = {name.removeprefix("files__") for name in taken if name.startswith("files__")}
+    without_t1w = {key for key, output in OUTPUTS.items() if output.flair_only}
+    of_flair_alone = {"flair_native", "flair_to_template"}
+    assert published == (set(OUTPUTS) - of_flair_alone if "T1w" in scans else without_t1w)

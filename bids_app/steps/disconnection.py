@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from bids_app.derivatives import load_image as load
-from bids_app.interfaces.files import keep, keep_table, masked
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bids_app.steps.files import Image, Table, WithMeta, masked
+from bids_app.steps.record import step
 
 BOTH = {"index": {"Description": "Row."}, "name": {"Description": "The two regions."}}
 
@@ -17,15 +14,16 @@ BOTH = {"index": {"Description": "Row."}, "name": {"Description": "The two regio
 class Disconnected(NamedTuple):
     """Disconnection by region, by pair, as a map and by named bundle; and what was done to the lesion image."""
 
-    regions: Path
-    pairs: Path
-    map: Path
-    bundles: Path | None
+    regions: WithMeta[Table]
+    pairs: WithMeta[Table]
+    map: WithMeta[Image]
+    bundles: WithMeta[Table] | None
     notes: list[str]
 
 
+@step("disconnection", mem_gb=2.0)
 def measure_disconnection(
-    lesions: Path,
+    lesions: Image,
     connectome: str,
     atlas: str,
     end_radius: float,
@@ -41,7 +39,7 @@ def measure_disconnection(
     from bids_app.image.template import load_template
 
     normative, source = Connectome.open(Path(connectome)), load_atlas(atlas)
-    inside = masked(load(lesions), load_template(template, resolution).brain)  # warped edges may leave it
+    inside = masked(lesions, load_template(template, resolution).brain)  # warped edges may leave it
     found = chaco(inside, normative, source, end_radius=end_radius, weighted=weighted)
     damage = streamline_damage(inside, normative, weighted=weighted)
     hit = "Largest lesion probability on a streamline's way." if weighted else "Hit or not."
@@ -53,25 +51,21 @@ def measure_disconnection(
     }
     bundles = None
     if (named := open_bundles(Path(connectome))) is not None:
-        table = _numbered(
-            damage_by_bundle(inside, named, weighted=weighted).rename(columns={"bundle": "name"})
-        )
+        table = damage_by_bundle(inside, named, weighted=weighted).rename(columns={"bundle": "name"})
         columns = {"index": BOTH["index"], "name": BUNDLE_COLUMNS["bundle"]} | BUNDLE_COLUMNS
         del columns["bundle"]
-        bundles = keep_table(
-            table, "chaco_bundles", columns | {"Connectome": named.describe(), "Damage": hit}
-        )
+        bundles = WithMeta(_numbered(table), columns | {"Connectome": named.describe(), "Damage": hit})
     pairs = found.pairs.assign(name=found.pairs["region_a"] + "-" + found.pairs["region_b"])
     return Disconnected(
-        keep_table(found.regions, "chaco", COLUMNS | meta),
-        keep_table(_numbered(pairs), "chaco_pairs", BOTH | PAIR_COLUMNS | meta),
-        keep(disconnectome_map(normative, damage), "disconnection", common),
+        WithMeta(found.regions, COLUMNS | meta),
+        WithMeta(_numbered(pairs), BOTH | PAIR_COLUMNS | meta),
+        WithMeta(disconnectome_map(normative, damage), common),
         bundles,
         list(found.notes),
     )
 
 
-def _numbered(table: pd.DataFrame) -> pd.DataFrame:
+def _numbered(table: Table) -> Table:
     """Return a table with index and name first, as BIDS wants them of dseg tables."""
     rest = [column for column in table.columns if column != "name"]
     out = table[["name", *rest]]

@@ -5,19 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from bids_app.derivatives import load_image as load
-from bids_app.interfaces.files import keep, keep_table, masked
+import nibabel as nib
+import numpy as np
+
+from bids_app.steps.files import Image, Table, WithMeta, masked
+from bids_app.steps.record import step
 
 
 class Head(NamedTuple):
     """A head image on the working grid, its brain mask and what was noticed."""
 
-    image: Path
-    brain: Path
+    image: WithMeta[Image]
+    brain: Image
     stripped: bool
     notes: list[str]
 
 
+@step("preparing the first image: resampling, intensity non-uniformity, brain mask", seconds=12.0, mem_gb=2.0)
 def prepare_head(scan: Path, voxel_size: float, after: Path | None = None) -> Head:
     """Read a scan, bring it to isotropic voxels, find the brain, correct non-uniformity.
 
@@ -32,38 +36,32 @@ def prepare_head(scan: Path, voxel_size: float, after: Path | None = None) -> He
     brain = brain_mask(grid)
     if brain.stripped:
         notes.append(f"{scan.name}: came without a skull; its foreground is the brain mask")
-    meta = {"SkullStripped": brain.stripped}
-    return Head(
-        keep(correct_bias(grid, brain.mask), "image", meta), keep(brain.mask, "brain"), brain.stripped, notes
-    )
+    corrected = WithMeta(correct_bias(grid, brain.mask), {"SkullStripped": brain.stripped})
+    return Head(corrected, brain.mask, brain.stripped, notes)
 
 
 class Aligned(NamedTuple):
     """A FLAIR image on the grid of the T1w, the transform that brought it there, what was noticed."""
 
-    image: Path
+    flair: Image
     to_t1w: Path
     notes: list[str]
 
 
-def align_flair(scan: Path, t1w: Path, brain: Path, seed: int) -> Aligned:
+@step("aligning the FLAIR with the T1w image", seconds=11.0, mem_gb=2.0)
+def align_flair(scan: Path, t1w: Image, brain: Image, seed: int) -> Aligned:
     """Read a FLAIR scan, align it with the T1w and correct non-uniformity."""
-    import nibabel as nib
-    import numpy as np
-
     from bids_app.image.bias import correct_bias
     from bids_app.image.register import align_rigid, apply
     from bids_app.image.volume import conform, read_scan
 
     flair, notes = read_scan(scan)
-    fixed = load(t1w)
-    size = float(nib.affines.voxel_sizes(fixed.affine).min())
-    target = align_rigid(conform(flair, size), fixed, Path("to_t1w.txt").absolute(), seed=seed)
-    moved = apply(flair, fixed, [target], interpolation="bSpline")
+    size = float(nib.affines.voxel_sizes(t1w.affine).min())
+    target = align_rigid(conform(flair, size), t1w, Path("to_t1w.txt").absolute(), seed=seed)
+    moved = apply(flair, t1w, [target], interpolation="bSpline")
     acquired = np.asarray(flair.dataobj)
     data = np.clip(np.asarray(moved.dataobj), acquired.min(), acquired.max())  # splines overshoot at edges
-    corrected = correct_bias(nib.Nifti1Image(data, fixed.affine), load(brain))
-    return Aligned(keep(corrected, "flair"), target, notes)
+    return Aligned(correct_bias(nib.Nifti1Image(data, t1w.affine), brain), target, notes)
 
 
 class Registered(NamedTuple):
@@ -74,18 +72,20 @@ class Registered(NamedTuple):
     correlation: float
 
 
-def align_to_template(image: Path, brain: Path, template: str, resolution: float, seed: int) -> Registered:
+@step("registration to the template", seconds=13.0, mem_gb=3.0)
+def align_to_template(image: Image, brain: Image, template: str, resolution: float, seed: int) -> Registered:
     """Register a brain to the template at a resolution in mm."""
     from bids_app.image.register import align_template
     from bids_app.image.template import load_template
 
     forward, inverse = Path("forward.h5").absolute(), Path("inverse.h5").absolute()
     target = load_template(template, resolution).t1w
-    alike = align_template(masked(load(image), load(brain)), target, forward, inverse, seed=seed)
+    alike = align_template(masked(image, brain), target, forward, inverse, seed=seed)
     return Registered(forward, inverse, alike)
 
 
-def align_coarsely(image: Path, brain: Path, template: str, seed: int) -> Registered:
+@step("first registration to the template", seconds=7.0, mem_gb=2.0)
+def align_coarsely(image: Image, brain: Image, template: str, seed: int) -> Registered:
     """Register a brain to the template at 2 mm, for the priors that find the lesions."""
     return align_to_template(image, brain, template, 2.0, seed)
 
@@ -93,32 +93,30 @@ def align_coarsely(image: Path, brain: Path, template: str, seed: int) -> Regist
 class Segmented(NamedTuple):
     """Tissue labels and probabilities, and the prior of white matter."""
 
-    labels: Path
-    gm: Path
-    wm: Path
-    csf: Path
-    wm_prior: Path
+    labels: Image
+    gm: Image
+    wm: Image
+    csf: Image
+    wm_prior: Image
 
 
-def segment(image: Path, brain: Path, inverse: Path, template: str, resolution: float) -> Segmented:
+@step("tissue segmentation", seconds=9.0, mem_gb=3.0)
+def segment(image: Image, brain: Image, inverse: Path, template: str, resolution: float) -> Segmented:
     """Segment three tissues with the template's priors brought to the image."""
     from bids_app.image.register import apply
     from bids_app.image.template import load_template
     from bids_app.image.tissue import segment_tissues
 
-    head, atlas = load(image), load_template(template, resolution)
-    priors = [apply(prior, head, [inverse]) for prior in (atlas.gm, atlas.wm, atlas.csf)]
-    found = segment_tissues(head, load(brain), *priors)
-    return Segmented(
-        keep(found.labels, "labels"),
-        keep(found.gm, "gm"),
-        keep(found.wm, "wm"),
-        keep(found.csf, "csf"),
-        keep(priors[1], "wm_prior"),
-    )
+    atlas = load_template(template, resolution)
+    priors = [apply(prior, image, [inverse]) for prior in (atlas.gm, atlas.wm, atlas.csf)]
+    found = segment_tissues(image, brain, *priors)
+    return Segmented(found.labels, found.gm, found.wm, found.csf, priors[1])
 
 
-def segment_unfilled(image: Path, brain: Path, inverse: Path, template: str, resolution: float) -> Segmented:
+@step("first tissue segmentation", seconds=9.0, mem_gb=3.0)
+def segment_unfilled(
+    image: Image, brain: Image, inverse: Path, template: str, resolution: float
+) -> Segmented:
     """Segment three tissues with the lesions still in the image, to find them."""
     return segment(image, brain, inverse, template, resolution)
 
@@ -126,20 +124,21 @@ def segment_unfilled(image: Path, brain: Path, inverse: Path, template: str, res
 class Parcelled(NamedTuple):
     """Atlas labels, their names, and normal-appearing white matter, in the visit's space."""
 
-    parcels: Path
-    regions: Path
-    nawm: Path
+    parcels: WithMeta[Image]
+    regions: WithMeta[Table]
+    nawm: Image
 
 
-def parcellate(inverse: Path, wm: Path, lesions: Path, brain: Path, atlas: str) -> Parcelled:
+@step("bringing the atlas to the image", mem_gb=2.0)
+def parcellate(inverse: Path, wm: Image, lesions: Image, brain: Image, atlas: str) -> Parcelled:
     """Bring the atlas to the visit and find the normal-appearing white matter."""
     from bids_app.image.atlas import load_atlas, normal_appearing_white_matter, parcels
 
-    source, grid = load_atlas(atlas), load(wm)
+    source = load_atlas(atlas)
     meta = {"Atlas": source.name, "AtlasSpace": source.space}
     columns = {"index": {"Description": "Value in the label image."}, "name": {"Description": "Region."}}
     return Parcelled(
-        keep(parcels(source, grid, [inverse]), "parcels", meta),
-        keep_table(source.regions, "regions", meta | columns),
-        keep(normal_appearing_white_matter(grid, load(lesions), load(brain)), "nawm"),
+        WithMeta(parcels(source, wm, [inverse]), meta),
+        WithMeta(source.regions, meta | columns),
+        normal_appearing_white_matter(wm, lesions, brain),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bids_app.derivatives import load_image as load
-from bids_app.interfaces.files import keep, keep_table, masked
+from bids_app.steps.files import Image, Table, WithMeta, masked
+from bids_app.steps.record import step
 
 if TYPE_CHECKING:
     from bids_app.image.longitudinal import Visit
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 class Compared(NamedTuple):
     """Lesions matched: the table; labels on the later visit's grid; half-way, labels and both FLAIRs."""
 
-    table: Path
-    labels: Path
-    half_labels: Path
-    half_before: Path
-    half_after: Path
+    table: WithMeta[Table]
+    labels: WithMeta[Image]
+    half_labels: Image
+    half_before: Image
+    half_after: Image
 
 
-def compare_visits(before: dict[str, Path], after: dict[str, Path], seed: int) -> Compared:
+@step("comparing lesions with those of the visit before", seconds=4.0, mem_gb=3.0)
+def compare_visits(before: dict[str, Image], after: dict[str, Image], seed: int) -> Compared:
     """Register two visits rigidly in both directions and match their lesions half-way.
 
     Each visit is the keys `t1w` (where both have one), `flair`, `brain`, `dseg` and `lesion_labels` of its
@@ -32,7 +33,7 @@ def compare_visits(before: dict[str, Path], after: dict[str, Path], seed: int) -
     from bids_app.image.register import align_rigid
 
     guide = "t1w" if "t1w" in before and "t1w" in after else "flair"
-    old, new = (masked(load(visit[guide]), load(visit["brain"])) for visit in (before, after))
+    old, new = (masked(visit[guide], visit["brain"]) for visit in (before, after))
     there = rigid_matrix(align_rigid(old, new, Path("there.txt").absolute(), seed=seed))
     back = rigid_matrix(align_rigid(new, old, Path("back.txt").absolute(), seed=seed))
     half = half_way(there, back)
@@ -43,22 +44,19 @@ def compare_visits(before: dict[str, Path], after: dict[str, Path], seed: int) -
         "LaterToEarlier": (half @ half).round(6).tolist(),
         "Summary": summary(found.table),
     }
-    labels = on_grid(found.labels, half, load(after["lesion_labels"]))
+    labels = on_grid(found.labels, half, after["lesion_labels"])
     return Compared(
-        keep_table(found.table, "changes", COLUMNS | meta),
-        keep(labels, "labels", meta),
-        keep(found.labels, "half_labels"),
-        keep(found.before, "half_before"),
-        keep(found.after, "half_after"),
+        WithMeta(found.table, COLUMNS | meta),
+        WithMeta(labels, meta),
+        found.labels,
+        found.before,
+        found.after,
     )
 
 
-def _visit(files: dict[str, Path]) -> Visit:
+def _visit(images: dict[str, Image]) -> Visit:
     from bids_app.image.longitudinal import Visit
 
     return Visit(
-        flair=load(files["flair"]),
-        lesions=load(files["lesion_labels"]),
-        tissue=load(files["dseg"]),
-        brain=load(files["brain"]),
+        flair=images["flair"], lesions=images["lesion_labels"], tissue=images["dseg"], brain=images["brain"]
     )

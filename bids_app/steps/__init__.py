@@ -1,0 +1,43 @@
+"""Steps of a visit: functions of images, tables and values.
+
+What a step's parameters and result are annotated with says which files are read before it and written after it
+(`files.call`); images and tables are read when their voxels are asked for. Heavy libraries are imported inside the
+functions, so that building a graph stays quick.
+"""
+
+from bids_app.steps.anatomy import (
+    align_coarsely,
+    align_flair,
+    align_to_template,
+    parcellate,
+    prepare_head,
+    segment,
+    segment_unfilled,
+)
+from bids_app.steps.disconnection import measure_disconnection
+from bids_app.steps.lesions import check_lesions, describe_lesions, fill, find_lesions, take_lesions
+from bids_app.steps.longitudinal import Compared, compare_visits
+from bids_app.steps.measures import assess, measure_radiomics, measure_volumes
+from bids_app.steps.spaces import to_other_spaces
+
+__all__ = [
+    "Compared",
+    "align_coarsely",
+    "align_flair",
+    "align_to_template",
+    "assess",
+    "check_lesions",
+    "compare_visits",
+    "describe_lesions",
+    "fill",
+    "find_lesions",
+    "measure_disconnection",
+    "measure_radiomics",
+    "measure_volumes",
+    "parcellate",
+    "prepare_head",
+    "segment",
+    "segment_unfilled",
+    "take_lesions",
+    "to_other_spaces",
+]

@@ -1,0 +1,144 @@
+"""Steps on lesions: segmented or provided, filled, numbered and located."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nibabel as nib
+import numpy as np
+
+from bids_app.steps.files import Image, Table, WithMeta
+from bids_app.steps.record import step
+
+
+class Found(NamedTuple):
+    """Lesion probability and mask."""
+
+    probability: WithMeta[Image]
+    mask: WithMeta[Image]
+
+
+@step("finding lesions", seconds=4.0, mem_gb=3.0)
+def find_lesions(
+    flair: Image,
+    brain: Image,
+    gm: Image,
+    wm: Image,
+    csf: Image,
+    wm_prior: Image,
+    method: str,
+    threshold: float,
+    min_volume: float,
+    t1w: Image | None = None,
+) -> Found:
+    """Segment lesions by one method of `image.lesions.METHODS`."""
+    from bids_app.image.lesions import METHODS, LesionInputs, segment_lesions
+
+    inputs = LesionInputs(flair=flair, brain=brain, gm=gm, wm=wm, csf=csf, wm_prior=wm_prior, t1w=t1w)
+    found = segment_lesions(inputs, method, threshold=threshold, min_volume=min_volume)
+    chosen = METHODS[method]
+    meta = {"Method": chosen.about, "MethodSettings": chosen.recorded(threshold, min_volume)}
+    return Found(WithMeta(found.probability, meta), WithMeta(found.mask, meta))
+
+
+class Provided(NamedTuple):
+    """A lesion mask of the dataset, 0 and 1, on the grid of one scan."""
+
+    mask: Image
+    owner: str
+    notes: list[str]
+
+
+@step("checking the lesion mask that came with the data")
+def check_lesions(
+    given: Path, flair_scan: Path, t1w_scan: Path | None = None, label: int | None = None
+) -> Provided:
+    """Read a lesion mask of the dataset and find out which scan it belongs to, before anything that takes long."""
+    from bids_app.image.volume import read_mask, read_scan
+
+    scans = {"T1w": t1w_scan, "FLAIR": flair_scan}
+    like = {name: read_scan(path).image for name, path in scans.items() if path is not None}
+    mask, owner, notes = read_mask(given, like, label)
+    return Provided(mask, owner, [*notes, f"lesions: {given.name} (on the {owner} grid)"])
+
+
+@step("taking the lesion mask that came with the data")
+def take_lesions(given: Image, owner: str, source: str, flair: Image, to_t1w: Path | None = None) -> Found:
+    """Bring a lesion mask of the dataset to the working grid."""
+    from bids_app.image.register import apply
+    from bids_app.image.volume import resample
+
+    if owner == "FLAIR" and to_t1w is not None:
+        moved = apply(given, flair, [to_t1w], interpolation="nearestNeighbor")
+    else:
+        moved = resample(given, flair, order=0)
+    meta: dict[str, Any] = {
+        "Method": f"Lesion mask that came with the data, made by: {source}.",
+        "MaskSource": source,
+    }
+    if source == "manual":
+        meta["Manual"] = True
+    data = (np.asarray(moved.dataobj) > 0).astype(np.uint8)
+    probability = nib.Nifti1Image(data.astype(np.float32), flair.affine)
+    return Found(WithMeta(probability, meta), WithMeta(nib.Nifti1Image(data, flair.affine), meta))
+
+
+class Filled(NamedTuple):
+    """T1w with lesions filled."""
+
+    image: Image
+
+
+@step("filling lesions", seconds=3.0, mem_gb=2.0)
+def fill(t1w: Image, lesions: Image, wm: Image, brain: Image, seed: int) -> Filled:
+    """Fill the lesions of a T1w image from the white matter around them."""
+    from bids_app.image.atlas import normal_appearing_white_matter
+    from bids_app.image.fill import fill_lesions
+
+    nawm = normal_appearing_white_matter(wm, lesions, brain)
+    return Filled(fill_lesions(t1w, lesions, nawm, seed=seed))
+
+
+class Described(NamedTuple):
+    """Lesions numbered, the table of them, and their counts and volumes by place."""
+
+    labels: Image
+    table: WithMeta[Table]
+    places: WithMeta[Table]
+
+
+@step("describing lesions", mem_gb=2.0)
+def describe_lesions(
+    lesions: Image,
+    probability: Image,
+    flair: Image,
+    gm: Image,
+    csf: Image,
+    nawm: Image,
+    parcels: Image,
+    regions: Table,
+    inverse: Path,
+) -> Described:
+    """Number the lesions and say where each is."""
+    from bids_app.image import lesion_table
+    from bids_app.image.places import place_image
+    from bids_app.image.register import apply
+
+    labels = lesion_table.number_lesions(lesions)
+    around = lesion_table.Surroundings(
+        flair=flair,
+        probability=probability,
+        gm=gm,
+        csf=csf,
+        nawm=nawm,
+        parcels=parcels,
+        regions=regions,
+        places=apply(place_image(), labels, [inverse], interpolation="nearestNeighbor"),
+        from_template=[inverse],
+    )
+    table = lesion_table.lesion_table(labels, around)
+    places = lesion_table.places_table(table)
+    return Described(
+        labels, WithMeta(table, lesion_table.COLUMNS), WithMeta(places, lesion_table.PLACES_COLUMNS)
+    )

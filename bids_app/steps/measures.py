@@ -1,0 +1,119 @@
+"""Steps from images to tables: volumes, radiomics, quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from bids_app.steps.files import Image, Table, WithMeta
+from bids_app.steps.record import step
+
+NAWM_INDEX = 117  # after AAL's 116 regions; larger where another atlas has that label
+
+
+class Measured(NamedTuple):
+    """One table."""
+
+    table: WithMeta[Table]
+
+
+@step("regional volumes")
+def measure_volumes(
+    gm: Image,
+    wm: Image,
+    csf: Image,
+    brain: Image,
+    nawm: Image,
+    lesions: Image,
+    parcels: Image,
+    regions: Table,
+) -> Measured:
+    """Measure global volumes and grey matter per region."""
+    from bids_app.features.volumes import COLUMNS, volumes_table
+
+    table = volumes_table(
+        gm=gm, wm=wm, csf=csf, brain=brain, nawm=nawm, lesions=lesions, parcels=parcels, regions=regions
+    )
+    return Measured(WithMeta(table, COLUMNS))
+
+
+@step("radiomics", seconds=14.0, mem_gb=3.0)
+def measure_radiomics(
+    t1w: Image, parcels: Image, nawm: Image, brain: Image, regions: Table, settings_file: Path | None = None
+) -> Measured:
+    """Extract radiomic features of every atlas region and of normal-appearing white matter.
+
+    The two overlap at the inner edge of the cortex, so they are two label images. Features come from the
+    unfilled T1w, as in study A.
+    """
+    from bids_app.features.radiomics import PAPER_SETTINGS, RadiomicsSettings, extract
+
+    settings = RadiomicsSettings.from_file(settings_file) if settings_file else PAPER_SETTINGS
+    inside = np.asanyarray(brain.dataobj) > 0
+    cut = nib.Nifti1Image(np.asanyarray(parcels.dataobj) * inside, parcels.affine)
+    names: dict[int, str] = dict(zip(regions["index"], regions["name"], strict=True))
+    white_matter = max(NAWM_INDEX, max(names) + 1)
+    white = nib.Nifti1Image((np.asanyarray(nawm.dataobj) > 0).astype(np.int32) * white_matter, parcels.affine)
+    tables = [
+        extract(t1w, labels, label_names=some, settings=settings, mask=brain)
+        for labels, some in ((cut, names), (white, {white_matter: "NAWM"}))
+    ]
+    table = pd.concat(tables).rename_axis("name").reset_index()
+    table.insert(0, "index", [*names, white_matter])
+    meta = {
+        "index": {
+            "Description": f"Value in the label image; {white_matter} is normal-appearing white matter."
+        },
+        "name": {"Description": "Region."},
+        "RadiomicsSettings": settings.to_dict(),
+        "Columns": "The other columns are pyradiomics' feature names: image type, class, feature.",
+    }
+    return Measured(WithMeta(table, meta))
+
+
+@step("quality numbers")
+def assess(
+    flair: Image,
+    flair_scan: Path,
+    labels: Image,
+    brain: Image,
+    lesions: Image,
+    lesion_table: Table,
+    correlation: float,
+    stripped: bool,
+    t1w: Image | None = None,
+    segmented: Image | None = None,
+) -> Measured:
+    """Measure the visit's quality; `segmented` is Demyelin's lesion mask where another came with the data."""
+    from bids_app.image import quality
+    from bids_app.image.lesion_table import visit_summary
+    from bids_app.image.volume import read_scan
+
+    scan = read_scan(flair_scan).image
+    numbers: dict[str, Any] = {}
+    for name, image in {"t1w": t1w, "flair": flair}.items():
+        snr_wm, snr_gm, cnr = quality.contrast(image, labels, lesions) if image else (np.nan,) * 3
+        numbers |= {f"snr_{name}_wm": snr_wm, f"snr_{name}_gm": snr_gm, f"cnr_{name}": cnr}
+    millilitre = float(np.prod(nib.affines.voxel_sizes(lesions.affine))) / 1000
+    dice, difference = quality.compare_masks(lesions, segmented) if segmented else (np.nan, np.nan)
+    numbers |= {
+        "flair_t1w_nmi": quality.mutual_information(flair, t1w, brain) if t1w else np.nan,
+        "given_lesions_dice": dice,
+        "given_lesions_volume_difference_ml": difference,
+        "flair_noise": quality.scan_noise(scan),
+        "flair_slice_outlier": quality.slice_outlier(scan),
+        "brain_volume_ml": np.count_nonzero(brain.dataobj) * millilitre,
+        "template_correlation": correlation,
+        "lesion_volume_ml": np.count_nonzero(lesions.dataobj) * millilitre,
+        "lesion_count": len(lesion_table),
+        "skull_stripped": int(stripped),
+        "dissemination_areas": visit_summary(lesion_table)["dissemination_areas"],
+        "artefact_prone_lesions": int(lesion_table["artefact_prone"].notna().sum()),
+    }
+    numbers["flags"] = ",".join(quality.flags(numbers)) or None
+    table = pd.DataFrame([numbers])[list(quality.COLUMNS)].round(4)
+    return Measured(WithMeta(table, quality.COLUMNS))

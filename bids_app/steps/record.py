@@ -1,0 +1,41 @@
+"""What is known of a step before it runs, declared where the step is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What a step is for people and for the admission of steps.
+
+    Attributes
+    ----------
+    words : str
+        What it does, as the middle of a sentence.
+    seconds : float
+        At 2 mm on one core of a laptop; only proportions matter, until a step was measured.
+    mem_gb : float
+        Peak memory at 1 mm, rounded up.
+    """
+
+    words: str
+    seconds: float
+    mem_gb: float
+
+
+STEPS: dict[str, StepRecord] = {}
+
+
+def step(words: str, *, seconds: float = 2.0, mem_gb: float = 1.0) -> Callable[[Function], Function]:
+    """Declare a function to be a step of a graph: see `StepRecord`."""
+
+    def declare(function: Function) -> Function:
+        STEPS[function.__name__] = StepRecord(words, seconds, mem_gb)
+        return function
+
+    return declare

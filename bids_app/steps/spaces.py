@@ -1,0 +1,66 @@
+"""Steps that bring a visit's maps to other grids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+
+from bids_app.steps.files import Image, WithMeta
+from bids_app.steps.record import step
+
+
+class Spread(NamedTuple):
+    """A visit's maps on other grids."""
+
+    t1w_template: Image | None
+    probability_template: Image
+    lesions_template: Image
+    belief: WithMeta[Image]
+    lesions_template_3mm: Image
+    lesions_flair: Image
+
+
+@step("bringing maps to the template", mem_gb=2.0)
+def to_other_spaces(
+    flair: Image,
+    gm: Image,
+    brain: Image,
+    lesions: Image,
+    probability: Image,
+    forward: Path,
+    flair_scan: Path,
+    template: str,
+    resolution: float,
+    t1w: Image | None = None,
+    to_t1w: Path | None = None,
+) -> Spread:
+    """Bring maps to template space (working resolution and 3 mm) and lesions to the FLAIR as acquired."""
+    from bids_app.image.belief import belief_map, grey_matter_mean
+    from bids_app.image.register import apply, apply_averaged
+    from bids_app.image.template import belief_grid, load_template
+    from bids_app.image.volume import read_scan, resample
+
+    grid, coarse = load_template(template, resolution).brain, belief_grid(template)
+    images = (flair, gm, brain, lesions)
+    scan = read_scan(flair_scan).image
+    if to_t1w is None:
+        acquired = resample(lesions, scan, order=0)
+    else:
+        acquired = apply(lesions, scan, [to_t1w], interpolation="nearestNeighbor", inverse=[True])
+    belief = apply_averaged(belief_map(*images), coarse, [forward])
+    return Spread(
+        apply(t1w, grid, [forward]) if t1w else None,
+        apply(probability, grid, [forward]),
+        apply(lesions, grid, [forward], interpolation="nearestNeighbor"),
+        WithMeta(belief, {"GreyMatterMean": grey_matter_mean(*images)}),
+        _half(apply_averaged(lesions, coarse, [forward])),
+        acquired,
+    )
+
+
+def _half(share: Image) -> Image:
+    """Return where at least half of a voxel is covered."""
+    return nib.Nifti1Image((np.asarray(share.dataobj) >= 0.5).astype(np.uint8), share.affine)
