@@ -18,7 +18,8 @@ from typing import Any
 
 from bids_app.cli import main as demyelin
 from bids_app.derivatives import write_json, write_text
-from bids_app.derivatives.names import OUTPUTS
+from bids_app.derivatives.names import anat_folder
+from bids_app.derivatives.reader import Derivatives
 from bids_app.errors import InputError
 from bids_app.visit_name import VisitName
 
@@ -40,14 +41,19 @@ class Task:
     options: tuple[str, ...]
 
     @property
+    def visit(self) -> VisitName:
+        """What the visit is called."""
+        return VisitName(self.subject, self.session)
+
+    @property
     def name(self) -> str:
         """Prefix of the visit's files."""
-        return VisitName(self.subject, self.session).prefix
+        return self.visit.prefix
 
     @property
     def folder(self) -> Path:
         """Folder of the visit inside a dataset, with `anat`."""
-        return VisitName(self.subject, self.session).folder / "anat"
+        return anat_folder(Path(), self.visit.folder)
 
 
 def read_task(path: Path) -> Task:
@@ -163,26 +169,21 @@ def write_products(task: Task, derivatives: Path, folder: Path) -> None:
         The task's folder; gets `lesions/mask.nii.gz` (neuro/mask), `t1w/t1.nii.gz` (neuro/anat/t1w),
         `parcellation/parc.nii.gz` and `label.json` (neuro/parcellation/volume), `html/` and `product.json`.
     """
-
-    def made(key: str) -> Path:
-        ending = OUTPUTS[key].ending.format(template="MNI152NLin2009aSym", atlas="AAL")
-        return derivatives / task.folder / f"{task.name}_{ending}"
-
+    visit = Derivatives(derivatives).visit(task.visit, template="MNI152NLin2009aSym", atlas="AAL")
     places = {"lesions": "lesions/mask.nii.gz", "t1w": "t1w/t1.nii.gz", "parcels": "parcellation/parc.nii.gz"}
     for key, place in places.items():
-        if made(key).exists():
-            _copy(made(key), folder / place)
-    if made("parcel_table").exists():
-        write_json(_parcel_labels(made("parcel_table")), folder / "parcellation" / "label.json")
-    _copy(derivatives / f"{task.name}.html", folder / "html" / "index.html")
-    figures = derivatives / VisitName(task.subject).folder / "figures"
+        if visit.has(key):
+            _copy(visit.path(key), folder / place)
+    if visit.has("parcel_table"):
+        write_json(_parcel_labels(visit.path("parcel_table")), folder / "parcellation" / "label.json")
+    _copy(visit.page, folder / "html" / "index.html")
     pictures = {
         title: path
         for key, title in SHOWN.items()
-        for path in sorted(figures.glob(f"{task.name}_desc-*{key}.png"))[:1]
+        for path in sorted(visit.figures.glob(f"{task.name}_desc-*{key}.png"))[:1]
     }
     shown = [{"type": "image/png", "name": title, "base64": _small(path)} for title, path in pictures.items()]
-    numbers = _numbers(made("lesion_table"))
+    numbers = _numbers(visit.path("lesion_table"))
     told = f"{numbers['lesions']} lesions, {numbers['lesion_volume_ml']:g} mL"
     write_json(
         {"brainlife": [{"type": "success", "msg": told}, *shown], "meta": numbers}, folder / "product.json"

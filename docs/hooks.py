@@ -17,7 +17,7 @@ from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 
 from bids_app import cli
-from bids_app.derivatives.names import OUTPUTS, RESOLUTION
+from bids_app.derivatives.names import OUTPUTS, RESOLUTION, Output
 from bids_app.features import bundles, chaco, connectome_cli, volumes
 from bids_app.image import lesion_table, longitudinal, quality
 from bids_app.learn.diagnosis import result as diagnosis
@@ -26,14 +26,14 @@ from bids_app.phantom import cli as phantom_cli
 
 MARK = re.compile(r"<!-- table: (\w+) -->")
 COLUMNS: dict[str, Mapping[str, Mapping[str, object]]] = {
-    "seg-lesions_dseg.tsv": lesion_table.COLUMNS,
-    "seg-lesions_desc-places_dseg.tsv": lesion_table.PLACES_COLUMNS,
-    "seg-lesions_desc-sinceLABEL_dseg.tsv": longitudinal.COLUMNS,
-    "desc-volumes_dseg.tsv": volumes.COLUMNS,
-    "desc-chaco_dseg.tsv": chaco.COLUMNS,
-    "desc-chacopairs_dseg.tsv": chaco.PAIR_COLUMNS,
-    "seg-bundles_desc-chaco_dseg.tsv": bundles.BUNDLE_COLUMNS,
-    "desc-demyelin_qc.tsv": quality.COLUMNS,
+    "lesion_table": lesion_table.COLUMNS,
+    "lesion_places": lesion_table.PLACES_COLUMNS,
+    "changes": longitudinal.COLUMNS,
+    "volumes": volumes.COLUMNS,
+    "chaco": chaco.COLUMNS,
+    "chaco_pairs": chaco.PAIR_COLUMNS,
+    "chaco_bundles": bundles.BUNDLE_COLUMNS,
+    "qc": quality.COLUMNS,
 }
 
 
@@ -63,9 +63,12 @@ def visit() -> str:
     """Return the table of a visit's files."""
     rows = []
     for output in OUTPUTS.values():
-        name = output.ending.format(template="TEMPLATE", atlas="ATLAS")
-        rows.append((_code(name), output.about, "yes" if output.flair_only else "", output.level))
+        rows.append((_code(_name(output)), output.about, "yes" if output.flair_only else "", output.level))
     return _table(("file", "what", "FLAIR alone", "kept from"), rows)
+
+
+def _name(output: Output) -> str:
+    return output.ending.format(template="TEMPLATE", atlas="ATLAS", before="LABEL")
 
 
 def grids() -> str:
@@ -76,9 +79,9 @@ def grids() -> str:
 def columns() -> str:
     """Return a table of columns for each table of a visit."""
     parts = []
-    for ending, described in COLUMNS.items():
+    for key, described in COLUMNS.items():
         rows = [_column(name, about) for name, about in described.items()]
-        parts += [f"### {ending}", _table(("column", "what", "unit"), rows)]
+        parts += [f"### {_name(OUTPUTS[key])}", _table(("column", "what", "unit"), rows)]
     return "\n\n".join(parts)
 
 

@@ -110,7 +110,7 @@ def test_visit_report_shows_hostile_names_and_notes_as_text(bids, tmp_path):
         nib.save(image, anat / f"{name}_{ending}.nii.gz")
     table = pd.DataFrame({"name": [EVIL], "volume_mm3": [1.0]})
     table.to_csv(anat / f"{name}_seg-lesions_dseg.tsv", sep="\t", index=False)
-    page, *figures = write_visit_report(tmp_path, anat, name, settings=settings, notes=[EVIL])
+    page, *figures = write_visit_report(tmp_path, name, settings=settings, notes=[EVIL])
     text = page.read_text()
     assert figures
     assert text.count("&lt;img src=x") >= 3

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.derivatives import atomic, write_json, write_table
-from bids_app.derivatives.names import anat_folder
+from bids_app.derivatives.reader import Derivatives, read_meta
 from bids_app.errors import InputError
 from bids_app.visit_name import VisitName
 
@@ -23,7 +23,7 @@ Singles = npt.NDArray[np.float32]
 CACHE = Path("group/cache")
 STABILITY = Path("group/radiomics_stability.tsv")
 VERSION = 2  # of the cache's layout: columns in the order of their names
-FAMILIES = {  # family of columns -> ending of its file, measures (all where None)
+FAMILIES = {  # family of columns -> its output, measures (all where None)
     "volume": ("volumes", ("volume_mm3",)),
     "chaco": ("chaco", ("chaco",)),
     "radiomics": ("radiomics", None),
@@ -131,14 +131,14 @@ def _files(
     atlases = set()
     made_up = []
     for key in keys:
-        folder = anat_folder(derivatives, VisitName.parse(key).folder)
+        visit = Derivatives(derivatives).visit(key)
         found[key] = {}
-        for family, (ending, _) in FAMILIES.items():
-            paths = sorted(folder.glob(f"{key}_atlas-*_desc-{ending}_dseg.tsv"))
-            atlases |= {path.name.split("_atlas-")[1].split("_")[0] for path in paths}
-            if paths and (synthetic or family != "chaco" or not _is_synthetic(paths[0])):
-                found[key][family] = paths[0]
-            elif paths:
+        for family, (output, _) in FAMILIES.items():
+            files = visit.find(output)
+            atlases |= {file.entities["atlas"] for file in files}
+            if files and (synthetic or family != "chaco" or not _is_synthetic(files[0].path)):
+                found[key][family] = files[0].path
+            elif files:
                 made_up.append(key)
     if len(atlases) > 1:
         raise InputError(
@@ -160,11 +160,8 @@ def _files(
 
 def _is_synthetic(table: Path) -> bool:
     """Whether a disconnection table says in its sidecar that its connectome is no anatomy."""
-    try:
-        meta = json.loads(table.with_suffix(".json").read_text(encoding="utf-8"))
-        return bool(meta["Connectome"]["Synthetic"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    connectome = read_meta(table).get("Connectome")
+    return isinstance(connectome, dict) and bool(connectome.get("Synthetic"))
 
 
 def _fingerprint(path: Path) -> list[Any]:

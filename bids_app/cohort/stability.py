@@ -11,6 +11,7 @@ from joblib import Parallel, delayed
 
 from bids_app.cohort.features import STABILITY
 from bids_app.derivatives import load_image, write_json, write_table
+from bids_app.derivatives.reader import Derivatives
 from bids_app.errors import InputError
 from bids_app.features.radiomics import PAPER_SETTINGS, RadiomicsSettings
 from bids_app.features.stability import (
@@ -21,6 +22,7 @@ from bids_app.features.stability import (
     stability_table,
 )
 from bids_app.progress import say, track
+from bids_app.visit_name import VisitName
 
 REPETITIONS = 4  # of each visit: as it is, and three perturbations
 NAWM = "NAWM"
@@ -88,18 +90,13 @@ def measure_stability(
 
 def _files(derivatives: Path, visit: dict) -> dict[str, Path]:
     """Return a visit's T1w, parcels with their names, and NAWM; empty where one is missing."""
-    session = visit["session_id"] if isinstance(visit["session_id"], str) else None
-    parts = [visit["participant_id"], *([session] if session else [])]
-    stem = derivatives.joinpath(*parts, "anat") / "_".join(parts)
-    parcels = sorted(stem.parent.glob(f"{stem.name}_atlas-*_dseg.nii.gz"))
-    files = {
-        "t1w": stem.with_name(f"{stem.name}_desc-preproc_T1w.nii.gz"),
-        "nawm": stem.with_name(f"{stem.name}_label-NAWM_mask.nii.gz"),
-    }
-    if parcels:
-        files["parcels"] = parcels[0]
-        files["names"] = parcels[0].with_name(parcels[0].name.replace(".nii.gz", ".tsv"))
-    return files if parcels and all(path.exists() for path in files.values()) else {}
+    files = Derivatives(derivatives).visit(VisitName.from_ids(visit["participant_id"], visit["session_id"]))
+    parcels = files.find("parcels")
+    if not parcels:
+        return {}
+    files.atlas = parcels[0].entities["atlas"]
+    keys = {"t1w": "t1w", "nawm": "nawm", "parcels": "parcels", "names": "parcel_table"}
+    return {name: files.path(key) for name, key in keys.items()} if files.has(*keys.values()) else {}
 
 
 def _repeat(files: dict[str, Path], perturbations: list, settings: RadiomicsSettings) -> list[pd.DataFrame]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bids_app.cohort.dates import add_days
 from bids_app.cohort.features import FeatureTable, read_features
+from bids_app.derivatives.reader import Derivatives
 from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step
 from bids_app.visit_name import VisitName
@@ -133,10 +134,10 @@ def read_cohort(
 
 def _find_visits(derivatives: Path) -> pd.DataFrame:
     """List the visits that have a lesion table."""
-    rows = []
-    for path in sorted(derivatives.glob("sub-*/**/anat/*_seg-lesions_dseg.tsv")):
-        name = VisitName.parse(path.name)
-        rows.append({"participant_id": name.participant_id, "session_id": name.session_id})
+    rows = [
+        {"participant_id": name.participant_id, "session_id": name.session_id}
+        for name in Derivatives(derivatives).visits()
+    ]
     if not rows:
         raise InputError(f"{derivatives}: no finished visits; run the participant level first")
     return pd.DataFrame(rows).astype({"session_id": object})

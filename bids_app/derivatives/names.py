@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from bids_app.visit_name import VisitName
 
 TISSUES = ("GM", "WM", "CSF")
 LEVELS = ("minimal", "standard", "full")  # of --output-level, each with all of the one before
@@ -16,7 +19,7 @@ class Output:
     Attributes
     ----------
     ending : str
-        File name after the visit's prefix; `{template}` and `{atlas}` are filled in.
+        File name after the visit's prefix; `{template}`, `{atlas}` and `{before}` are filled in.
     about : str
         One sentence: what it holds, with units.
     flair_only : bool
@@ -25,6 +28,8 @@ class Output:
         BIDS metadata of its sidecar beside Description and Sources.
     level : str
         Least `--output-level` that keeps it: `minimal` is what the group level reads and lesion masks.
+    pair : bool
+        Whether it is made from two visits, and lies with the later one; `{before}` is the earlier session.
     """
 
     ending: str
@@ -32,14 +37,21 @@ class Output:
     flair_only: bool = False
     meta: tuple[tuple[str, object], ...] = ()
     level: str = "standard"
+    pair: bool = False
 
     def kept_at(self, level: str) -> bool:
         """Whether an output level keeps it."""
         return LEVELS.index(self.level) <= LEVELS.index(level)
 
-    def path(self, prefix: str, *, template: str, atlas: str) -> str:
+    def path(self, prefix: str, *, template: str, atlas: str, before: str = "") -> str:
         """Return the file name for one visit."""
-        return f"{prefix}_" + self.ending.format(template=template, atlas=atlas)
+        return f"{prefix}_" + self.ending.format(template=template, atlas=atlas, before=before)
+
+    def entities(self, name: str, prefix: str) -> dict[str, str] | None:
+        """Return what stands for `{template}`, `{atlas}` and `{before}` in a file's name; None if it is another's."""
+        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^_/]+)", re.escape(f"{prefix}_{self.ending}"))
+        found = re.fullmatch(pattern, name)
+        return found.groupdict() if found else None
 
 
 def _mask(kind: str) -> tuple[tuple[str, object], ...]:
@@ -172,12 +184,30 @@ OUTPUTS: dict[str, Output] = {
         level="full",
     ),
     "qc": Output("desc-demyelin_qc.tsv", "Quality numbers of the visit, one row.", True, level="minimal"),
+    "changes": Output(
+        "seg-lesions_desc-since{before}_dseg.tsv",
+        "Lesions matched between this visit and the one before: one row per lesion or group of merged ones; the image "
+        "has their index on this visit's grid.",
+        True,
+        pair=True,
+    ),
+    "change_labels": Output(
+        "seg-lesions_desc-since{before}_dseg.nii.gz",
+        "The rows' index of the table of changes, on this visit's grid.",
+        True,
+        pair=True,
+    ),
 }
 
 RESOLUTION = {
     "res-1": "Isotropic grid of the template: 1 mm, or 2 mm where the run used --fast.",
     "res-3": "3 mm isotropic grid of the template, as in study B.",
 }
+
+
+def figure_folder(output_dir: Path, name: VisitName) -> Path:
+    """Return the folder that holds the figures of a participant's visits."""
+    return output_dir / name.participant_id / "figures"
 
 
 def anat_folder(output_dir: Path, visit_folder: Path) -> Path:

@@ -73,6 +73,8 @@ def remove_others(folder: Path, prefix: str, kept: Iterable[Path]) -> None:
     """
     staying = set(kept)
     for output in OUTPUTS.values():
+        if output.pair:  # made after the visit, and removed with its record
+            continue
         pattern = output.path(glob.escape(prefix), template="*", atlas="*")
         for path in folder.glob(pattern):
             if path not in staying:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bids_app.reports.derived import Derived
+from bids_app.derivatives.reader import VisitFiles
 from bids_app.reports.norms import by_region
 from bids_app.reports.regions import number
 
@@ -48,12 +48,12 @@ class Chord(NamedTuple):
     about: str
 
 
-def connections_context(visit: Derived, atlas: Atlas) -> dict[str, Any] | None:
+def connections_context(visit: VisitFiles, atlas: Atlas) -> dict[str, Any] | None:
     """Return circle and table for the page; None where disconnection by pair was not measured.
 
     Parameters
     ----------
-    visit : Derived
+    visit : VisitFiles
         The visit.
     atlas : Atlas
         The atlas that it was processed with.

@@ -7,17 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from bids_app.reports.derived import Derived, read_table
+from bids_app.derivatives.reader import VisitFiles, read_table
 
 ROWS_SHOWN = 150
 
 
-def extra_tables(visit: Derived) -> list[dict[str, Any]]:
+def extra_tables(visit: VisitFiles) -> list[dict[str, Any]]:
     """Return the tables for the page.
 
     Parameters
     ----------
-    visit : Derived
+    visit : VisitFiles
         The visit.
     """
     path = visit.path("chaco_bundles")
@@ -29,13 +29,13 @@ def extra_tables(visit: Derived) -> list[dict[str, Any]]:
     return [shown_table(visit, "Bundles", path, table)]
 
 
-def shown_table(visit: Derived, title: str, path: Path, table: pd.DataFrame) -> dict[str, Any]:
+def shown_table(visit: VisitFiles, title: str, path: Path, table: pd.DataFrame) -> dict[str, Any]:
     """Return a table of the derivatives for the page: numbers short, missing values named, long ones cut."""
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
     return {
         "title": title,
         "caption": path.name,
-        "file": path.relative_to(visit.output_dir).as_posix(),
+        "file": path.relative_to(visit.root).as_posix(),
         "columns": [
             {"label": str(name).replace("_", " "), "numeric": is_number}
             for name, is_number in zip(table.columns, numeric, strict=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bids_app.derivatives.reader import VisitFiles
 from bids_app.errors import InputError
-from bids_app.reports.derived import Derived
 from bids_app.reports.figures import INK, Crop, canonical, cut, encode
 from bids_app.reports.page import data_uri
 
@@ -33,12 +33,12 @@ class Scene(NamedTuple):
     scale: float
 
 
-def lesion_strips(visit: Derived, numbers: list[int]) -> dict[int, str]:
+def lesion_strips(visit: VisitFiles, numbers: list[int]) -> dict[int, str]:
     """Return a picture for each lesion as a `data:` address, by the lesion's number.
 
     Parameters
     ----------
-    visit : Derived
+    visit : VisitFiles
         The visit.
     numbers : list of int
         Values in the image of numbered lesions.

@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bids_app.derivatives.names import OUTPUTS
-from bids_app.reports.derived import Derived, read_table
-from bids_app.visit_name import PARTICIPANT, SESSION, VisitName
+from bids_app.derivatives.reader import Derivatives, VisitFiles, read_table
 
 MIN_OTHERS = 8
 MAX_OTHERS = 150  # more change the norms little and cost time
@@ -40,14 +38,12 @@ class Norms:
         return away / self.spread.reindex(values.index).replace(0, np.nan)
 
 
-def others(visit: Derived, key: str) -> list[Path]:
+def others(visit: VisitFiles, key: str) -> list[Path]:
     """Return the table `key` of one visit of each other participant, at most `MAX_OTHERS`, evenly chosen."""
-    ending = OUTPUTS[key].ending.format(template=visit.template, atlas=visit.atlas)
     found: dict[str, Path] = {}
-    for pattern in (f"{PARTICIPANT}*/anat", f"{PARTICIPANT}*/{SESSION}*/anat"):
-        for path in sorted(visit.output_dir.glob(f"{pattern}/*_{ending}")):
-            found.setdefault(VisitName.parse(path.name).participant_id, path)
-    found.pop(visit.participant, None)
+    for name, path in Derivatives(visit.root).find(key, template=visit.template, atlas=visit.atlas):
+        found.setdefault(name.participant_id, path)
+    found.pop(visit.name.participant_id, None)
     paths = [found[name] for name in sorted(found)]
     if len(paths) <= MAX_OTHERS:
         return paths
@@ -73,12 +69,12 @@ def by_region(table: pd.DataFrame | None, column: str) -> pd.Series | None:
     return values[~values.index.duplicated()]
 
 
-def region_norms(visit: Derived, key: str, column: str, share_of: str | None = None) -> Norms | None:
+def region_norms(visit: VisitFiles, key: str, column: str, share_of: str | None = None) -> Norms | None:
     """Return the norms of a regional measure.
 
     Parameters
     ----------
-    visit : Derived
+    visit : VisitFiles
         The visit, whose own participant is left out.
     key, column : str
         Table, by its key in `names.OUTPUTS`, and its column.
@@ -93,7 +89,7 @@ def region_norms(visit: Derived, key: str, column: str, share_of: str | None = N
     return norms_of(found)
 
 
-def quality_norms(visit: Derived) -> Norms | None:
+def quality_norms(visit: VisitFiles) -> Norms | None:
     """Return the norms of the quality numbers."""
     rows = [read_once(path) for path in others(visit, "qc")]
     return norms_of([numbers(row) for row in rows if row is not None and len(row)])

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_app.derivatives import atomic
+from bids_app.derivatives.reader import VisitFiles
 from bids_app.errors import InputError
-from bids_app.reports.derived import Derived
 from bids_app.reports.figures import INK, Sheet, colour, composite, encode, ramp_stops
 from bids_app.reports.page import data_uri
 
@@ -200,12 +200,12 @@ PICTURES = (
 )
 
 
-def draw_pictures(visit: Derived, target: Path) -> Iterator[tuple[dict[str, Any], Path]]:
+def draw_pictures(visit: VisitFiles, target: Path) -> Iterator[tuple[dict[str, Any], Path]]:
     """Draw every picture whose images are there.
 
     Parameters
     ----------
-    visit : Derived
+    visit : VisitFiles
         The visit.
     target : Path
         Folder for the pictures as PNG files, as they stand when the page opens.
@@ -239,7 +239,7 @@ def draw_pictures(visit: Derived, target: Path) -> Iterator[tuple[dict[str, Any]
         yield _context(visit, picture, sheet, base, layers), path
 
 
-def _image(visit: Derived, key: str) -> nib.Nifti1Image:
+def _image(visit: VisitFiles, key: str) -> nib.Nifti1Image:
     """Return an output, or an image of the template on the grid that the visit's outputs have.
 
     Raises
@@ -258,7 +258,7 @@ def _image(visit: Derived, key: str) -> nib.Nifti1Image:
 
 
 def _layer(
-    visit: Derived, sheet: Sheet, background: nib.Nifti1Image, layer: Layer
+    visit: VisitFiles, sheet: Sheet, background: nib.Nifti1Image, layer: Layer
 ) -> tuple[dict[str, Any], Image] | None:
     """Draw a layer; None where its image is missing or on another grid."""
     try:
@@ -307,7 +307,7 @@ def _belief_threshold() -> float:
 
 
 def _context(
-    visit: Derived, picture: Picture, sheet: Sheet, base: Image, layers: list[tuple[dict[str, Any], Image]]
+    visit: VisitFiles, picture: Picture, sheet: Sheet, base: Image, layers: list[tuple[dict[str, Any], Image]]
 ) -> dict[str, Any]:
     """Return a picture for the template."""
     try:

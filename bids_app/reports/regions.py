@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bids_app.reports.derived import Derived
+from bids_app.derivatives.reader import VisitFiles
 from bids_app.reports.figures import RAMPS, ramp_stops
 from bids_app.reports.norms import FAR, Norms, by_region, region_norms
 from bids_app.reports.page import data_uri
@@ -25,12 +25,12 @@ CLEAR = 1e-6  # values nearer to 0 are not drawn, regions without a value neithe
 MNI = "MNI152"  # templates whose outline nilearn's glass brain has
 
 
-def regions_context(visit: Derived, atlas: Atlas) -> dict[str, Any] | None:
+def regions_context(visit: VisitFiles, atlas: Atlas) -> dict[str, Any] | None:
     """Return table and glass brains for the page; None where there are no regional volumes.
 
     Parameters
     ----------
-    visit : Derived
+    visit : VisitFiles
         The visit.
     atlas : Atlas
         The atlas that it was processed with.
@@ -102,7 +102,7 @@ def number(value: float, digits: int) -> str:
     return "n/a" if pd.isna(value) else f"{value:.{digits}f}"
 
 
-def _connectome_words(visit: Derived) -> dict[str, Any] | None:
+def _connectome_words(visit: VisitFiles) -> dict[str, Any] | None:
     meta = visit.meta("chaco").get("Connectome")
     if not isinstance(meta, dict):
         return None

@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bids_app.reports.derived import Derived, read_table
+from bids_app.derivatives.reader import VisitFiles, read_table
 from bids_app.reports.extras import shown_table
 from bids_app.reports.page import data_uri
 from bids_app.visit_name import VisitName
 
 CHANGES = ("new", "enlarged", "unchanged", "shrunken", "resolved")
-MARK = "_desc-since"
 
 
-def changes_context(visit: Derived) -> list[dict[str, Any]]:
+def changes_figure(visit: VisitFiles, before: str) -> Path:
+    """Return the place of the figure of what changed since the session `before`."""
+    return visit.figures / f"{visit.prefix}_desc-since{before}.png"
+
+
+def changes_context(visit: VisitFiles) -> list[dict[str, Any]]:
     """Return each comparison with an earlier visit for the page; empty where there is none.
 
     Parameters
     ----------
-    visit : Derived
+    visit : VisitFiles
         The later visit.
     """
     found = []
-    for path in sorted(visit.folder.glob(f"{visit.prefix}_seg-lesions{MARK}*_dseg.tsv")):
+    for path, entities in visit.find("changes"):
         table = read_table(path)
         if table is None or "change" not in table:
             continue
-        before = path.name.split(MARK)[1].removesuffix("_dseg.tsv")
-        picture = visit.output_dir / visit.participant / "figures" / f"{visit.prefix}{MARK}{before}.png"
-        earlier = VisitName(VisitName.parse(visit.prefix).participant, before)
-        page = f"{earlier}.html"
+        earlier = VisitName(visit.name.participant, entities["before"])
+        picture = changes_figure(visit, entities["before"])
+        page = VisitFiles(visit.root, earlier).page
         order = table["change"].map({name: place for place, name in enumerate(CHANGES)})
         table = table.assign(_order=order).sort_values("_order", kind="stable").drop(columns="_order")
         found.append(
             {
                 "before": earlier.session_id,
-                "page": page if (visit.output_dir / page).exists() else None,
+                "page": page.name if page.exists() else None,
                 "words": _words(table),
                 "level": "look" if table["change"].isin(["new", "enlarged"]).any() else "good",
                 "src": data_uri(picture) if picture.exists() else None,

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bids_app.derivatives.reader import VisitFiles
 from bids_app.reports.connections import heat
-from bids_app.reports.derived import Derived
 from bids_app.reports.norms import MIN_OTHERS, others, read_once
 
 MOST = 3.0  # mean |z| of the darkest step
@@ -24,7 +24,7 @@ CLASSES = {
 MAX_COMPARED = 30  # tables of a thousand columns: more take long and change the norms little
 
 
-def texture_context(visit: Derived) -> dict[str, Any] | None:
+def texture_context(visit: VisitFiles) -> dict[str, Any] | None:
     """Return the map for the page; None where there are no radiomics.
 
     A cell is the mean over the family's features of |z|. z compares with the same region of other
@@ -32,7 +32,7 @@ def texture_context(visit: Derived) -> dict[str, Any] | None:
 
     Parameters
     ----------
-    visit : Derived
+    visit : VisitFiles
         The visit.
     """
     table = _features(visit.table("radiomics"))

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.derivatives import write_text
+from bids_app.derivatives.reader import VisitFiles
 from bids_app.errors import InputError
-from bids_app.reports.derived import Derived
 from bids_app.reports.page import render_viewer
 
 if TYPE_CHECKING:
@@ -44,19 +44,19 @@ SHOWN = (
 )
 
 
-def viewer_path(visit: Derived) -> Path:
+def viewer_path(visit: VisitFiles) -> Path:
     """Return the place of the viewer's page below the root of the derivatives."""
-    return Path(visit.participant, "figures", f"{visit.prefix}_desc-viewer.html")
+    return (visit.figures / f"{visit.prefix}_desc-viewer.html").relative_to(visit.root)
 
 
-def write_viewer(visit: Derived) -> Path | None:
+def write_viewer(visit: VisitFiles) -> Path | None:
     """Write the viewer's page; None where there is nothing to show.
 
     Images are cut to the brain and a rim of 8 mm (no face is in the page), with intensities from 0 to 255.
 
     Parameters
     ----------
-    visit : Derived
+    visit : VisitFiles
         The visit.
     """
     try:
@@ -67,12 +67,12 @@ def write_viewer(visit: Derived) -> Path | None:
     if not volumes:
         return None
     script = (files("bids_app") / "data" / "niivue" / "niivue.umd.js").read_text(encoding="utf-8")
-    back = Path("..", "..", f"{visit.prefix}.html").as_posix()
+    back = Path("..", "..", visit.page.name).as_posix()
     text = render_viewer(name=visit.prefix, volumes=volumes, back=back, start=_start(visit), library=script)
-    return write_text(text, visit.output_dir / viewer_path(visit))
+    return write_text(text, visit.root / viewer_path(visit))
 
 
-def _start(visit: Derived) -> str | None:
+def _start(visit: VisitFiles) -> str | None:
     """Return the middle of the largest lesion in mm, None without lesions."""
     table = visit.table("lesion_table")
     if table is None or table.empty or not {"volume_mm3", *"xyz"} <= set(table.columns):
@@ -95,7 +95,7 @@ def _rim(brain: nib.Nifti1Image) -> tuple[Mask, tuple[slice, ...]]:
     return inside, boxes[0]
 
 
-def _volume(visit: Derived, one: Shown, inside: Mask, box: tuple[slice, ...]) -> dict[str, Any] | None:
+def _volume(visit: VisitFiles, one: Shown, inside: Mask, box: tuple[slice, ...]) -> dict[str, Any] | None:
     """Return an image for the page; None where it is missing."""
     try:
         image = visit.image(one.key)

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from bids_app.derivatives import write_text
+from bids_app.derivatives.reader import Derivatives, VisitFiles
 from bids_app.image.atlas import load_atlas
 from bids_app.reports.connections import connections_context
-from bids_app.reports.derived import Derived
 from bids_app.reports.extras import extra_tables
 from bids_app.reports.gallery import lesion_strips
 from bids_app.reports.methods import Facts, methods_parts
@@ -40,7 +40,6 @@ LESION_COLUMNS: tuple[tuple[str, str, int], ...] = (
 
 def write_visit_report(
     output_dir: Path,
-    folder: Path,
     prefix: str,
     *,
     settings: dict[str, Any],
@@ -53,8 +52,6 @@ def write_visit_report(
     ----------
     output_dir : Path
         Root of the derivatives; the page is `<prefix>.html` there.
-    folder : Path
-        The visit's `anat` folder.
     prefix : str
         The visit's prefix, e.g. `sub-01_ses-1`.
     settings : dict
@@ -70,8 +67,8 @@ def write_visit_report(
         The page, its figures and the viewer's page.
     """
     atlas = load_atlas(settings["atlas"])
-    visit = Derived(output_dir, folder, prefix, settings["template"], atlas.name)
-    drawn = list(draw_pictures(visit, output_dir / visit.participant / "figures"))
+    visit = Derivatives(output_dir).visit(prefix, template=settings["template"], atlas=atlas.name)
+    drawn = list(draw_pictures(visit, visit.figures))
     lesions = _lesion_table(visit)
     norms = quality_norms(visit)
     quality = quality_rows(visit, norms)
@@ -103,7 +100,7 @@ def write_visit_report(
         versions=versions(),
         sources=visit.meta("qc").get("Sources", []),
     )
-    page = write_text(text, output_dir / f"{prefix}.html")
+    page = write_text(text, visit.page)
     return [page, *(path for _, path in drawn), *([viewer] if viewer else [])]
 
 
@@ -114,7 +111,7 @@ def _change_lights(changes: list[dict[str, Any]]) -> list[dict[str, str]]:
     ]
 
 
-def _facts(visit: Derived) -> Facts:
+def _facts(visit: VisitFiles) -> Facts:
     """Return what the visit's files say of how they were made."""
     meta = visit.meta("lesions")
     return Facts(
@@ -129,7 +126,7 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _lesion_table(visit: Derived) -> pd.DataFrame | None:
+def _lesion_table(visit: VisitFiles) -> pd.DataFrame | None:
     """Read the lesion table, largest first; None where there is none."""
     table = visit.table("lesion_table")
     if table is None or not {"name", "volume_mm3"} <= set(table.columns):
@@ -141,7 +138,7 @@ def _lesion_table(visit: Derived) -> pd.DataFrame | None:
     return table.sort_values("volume_mm3", ascending=False, kind="stable")
 
 
-def _lesions_context(visit: Derived, table: pd.DataFrame | None) -> dict[str, Any] | None:
+def _lesions_context(visit: VisitFiles, table: pd.DataFrame | None) -> dict[str, Any] | None:
     """Return the lesion table for the page, each row with its picture."""
     if table is None or table.empty:
         return None

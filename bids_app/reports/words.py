@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_app.reports.derived import Derived
+from bids_app.derivatives.reader import VisitFiles
 from bids_app.reports.norms import FAR, Norms, by_region, numbers
 
 PLACES = {
@@ -82,7 +82,7 @@ WORSE = {
 LOOK = "Compare with the pictures above and with other visits of the study."
 
 
-def facts(visit: Derived, lesions: pd.DataFrame | None) -> list[dict[str, str]]:
+def facts(visit: VisitFiles, lesions: pd.DataFrame | None) -> list[dict[str, str]]:
     """Return the first numbers a reader wants: label, value and note."""
     found = []
     if lesions is not None:
@@ -103,13 +103,13 @@ def facts(visit: Derived, lesions: pd.DataFrame | None) -> list[dict[str, str]]:
 
 
 def lights(
-    visit: Derived, lesions: pd.DataFrame | None, quality: Sequence[dict[str, Any]], notes: Sequence[str]
+    visit: VisitFiles, lesions: pd.DataFrame | None, quality: Sequence[dict[str, Any]], notes: Sequence[str]
 ) -> list[dict[str, str]]:
     """Return the summary's traffic lights: level, label and words.
 
     Parameters
     ----------
-    visit : Derived
+    visit : VisitFiles
         The visit.
     lesions : DataFrame or None
         The lesion table.
@@ -183,7 +183,7 @@ def _lesion_light(lesions: pd.DataFrame | None, flagged: dict[str, Any]) -> dict
     return {"level": level, "label": "Lesions", "text": text}
 
 
-def _disconnection_light(visit: Derived) -> dict[str, str]:
+def _disconnection_light(visit: VisitFiles) -> dict[str, str]:
     chaco = by_region(visit.table("chaco"), "chaco")
     if chaco is None:
         text = "Not measured: the run had no connectome (--connectome) or no T1w."
@@ -197,12 +197,12 @@ def _disconnection_light(visit: Derived) -> dict[str, str]:
     return {"level": "good", "label": "Disconnection", "text": f"Most cut: {told}."}
 
 
-def quality_rows(visit: Derived, norms: Norms | None) -> list[dict[str, Any]]:
+def quality_rows(visit: VisitFiles, norms: Norms | None) -> list[dict[str, Any]]:
     """Return each quality number with its meaning, usual range, place among the others, and what to do.
 
     Parameters
     ----------
-    visit : Derived
+    visit : VisitFiles
         The visit.
     norms : Norms or None
         The other participants' numbers.

@@ -87,7 +87,7 @@ def finish(
     kept = put(key for key in files if OUTPUTS[key].kept_at(level))
     told = [*plan.notes, *(line for lines in notes.values() for line in lines)]
     pages = write_visit_report(
-        output_dir, folder, name, settings=settings, notes=told, with_viewer=level != "minimal"
+        output_dir, name, settings=settings, notes=told, with_viewer=level != "minimal"
     )
     remove_others(folder, name, kept)
     if level == "minimal":
@@ -110,22 +110,20 @@ def _page_alone(pages: Iterable[Path]) -> list[Path]:
     return kept
 
 
-def rewrite_report(output_dir: Path, folder: Path, name: str, record: dict[str, Any]) -> None:
+def rewrite_report(output_dir: Path, name: str, record: dict[str, Any]) -> None:
     """Write a finished visit's report again from its derivatives, and its done record with it.
 
     Parameters
     ----------
     output_dir : Path
         Root of the derivatives.
-    folder : Path
-        The visit's folder below it.
     name : str
         The visit's prefix.
     record : dict
         The visit's done record.
     """
-    anat, settings = anat_folder(output_dir, folder), record["settings"]
-    pages = write_visit_report(output_dir, anat, name, settings=settings, notes=record["notes"])
+    settings = record["settings"]
+    pages = write_visit_report(output_dir, name, settings=settings, notes=record["notes"])
     outputs = {output_dir / path for path in record["outputs"]} | set(pages)
     about = {key: record[key] for key in ("inputs", "settings", "notes", "level")}
     mark_done(output_dir, name, outputs=outputs, **about)

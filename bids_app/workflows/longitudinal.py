@@ -17,7 +17,8 @@ from nipype import Workflow
 from bids_app import steps
 from bids_app.derivatives import atomic, load_image, save_image
 from bids_app.derivatives.dataset import uri, write_sidecar
-from bids_app.derivatives.names import OUTPUTS, anat_folder
+from bids_app.derivatives.names import OUTPUTS
+from bids_app.derivatives.reader import Derivatives
 from bids_app.derivatives.records import VisitLocks, fingerprint, forget, is_done, mark_done, read_record
 from bids_app.errors import VisitError
 from bids_app.progress import say
@@ -29,7 +30,6 @@ from bids_app.workflows.step import add_step, node_name, read_failure
 
 SINCE = "since"  # of the description of a pair's files, and of its done record
 IMAGES = ("t1w", "flair", "brain", "dseg", "lesion_labels")
-ABOUT = "Lesions matched between this visit and the one before, {before}: {what}."
 
 
 class Pair(NamedTuple):
@@ -37,35 +37,26 @@ class Pair(NamedTuple):
 
     Attributes
     ----------
-    before, after : str
-        Prefixes of the earlier and the later visit.
+    before, after : VisitName
+        The earlier and the later visit.
     files_before, files_after : dict of str to Path
         Their derivatives by key.
     """
 
-    before: str
-    after: str
+    before: VisitName
+    after: VisitName
     files_before: dict[str, Path]
     files_after: dict[str, Path]
 
     @property
     def name(self) -> str:
         """Name of the done record."""
-        return f"{self.after}_{SINCE}-{_session(self.before)}"
-
-    @property
-    def stem(self) -> str:
-        """Start of the names of its files, which lie with the later visit's."""
-        return f"{self.after}_seg-lesions_desc-{SINCE}{_session(self.before)}_dseg"
+        return f"{self.after}_{SINCE}-{self.before.session}"
 
     @property
     def inputs(self) -> list[Path]:
         """All files that it is made from."""
         return [*self.files_before.values(), *self.files_after.values()]
-
-
-def _session(prefix: str) -> str:
-    return VisitName.parse(prefix).session or ""
 
 
 def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list[Pair], list[str]]:
@@ -81,7 +72,7 @@ def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list
         Pairs that cannot be compared, and why.
     """
     found = (output_dir / "logs" / "done").glob(f"{VisitName(participant, '*')}.json")
-    names = [path.stem for path in found if f"_{SINCE}-" not in path.stem]
+    names = [VisitName.parse(path.stem) for path in found if f"_{SINCE}-" not in path.stem]
     ordered = sorted(names, key=_order(bids_dir, participant, names))
     files = {name: _files(output_dir, name) for name in ordered}
     pairs, notes = [], []
@@ -96,7 +87,7 @@ def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list
     return pairs, notes
 
 
-def _order(bids_dir: Path, participant: str, names: Sequence[str]) -> Callable[[str], Any]:
+def _order(bids_dir: Path, participant: str, names: Sequence[VisitName]) -> Callable[[VisitName], Any]:
     """Return the key that orders visits in time."""
     table = bids_dir / VisitName(participant).sessions_table
     times: dict[str, str] = {}
@@ -107,26 +98,20 @@ def _order(bids_dir: Path, participant: str, names: Sequence[str]) -> Callable[[
                     times[bare(row.get("session_id") or "", SESSION)] = time
     except (OSError, ValueError, csv.Error):
         times = {}
-    if all(_session(name) in times for name in names):
-        return lambda name: times[_session(name)]
-    return VisitName.parse
+    if all(name.session in times for name in names):
+        return lambda name: times[name.session or ""]
+    return lambda name: name
 
 
-def _files(output_dir: Path, name: str) -> dict[str, Path] | None:
+def _files(output_dir: Path, name: VisitName) -> dict[str, Path] | None:
     """Return a visit's images by key; None where some were not kept."""
-    record = read_record(output_dir, name)
-    if record is None:
+    if read_record(output_dir, name.prefix) is None:
         return None
-    folder = anat_folder(output_dir, VisitName.parse(name).folder)
-    settings = record["settings"]
-
-    def path(key: str) -> Path:
-        return folder / OUTPUTS[key].path(name, template=str(settings.get("template")), atlas="")
-
-    alone = not path("flair").exists()
-    files = {key: path("flair_native" if alone and key == "flair" else key) for key in IMAGES}
-    if alone:
+    visit = Derivatives(output_dir).visit(name)
+    files = {key: visit.path(key) for key in IMAGES}
+    if not visit.has("flair"):
         del files["t1w"]
+        files["flair"] = visit.path("flair_native")
     return files if all(file.exists() for file in files.values()) else None
 
 
@@ -232,34 +217,33 @@ class PairPlan:
 def finish_pair(files: dict[str, Path], plan: PairPlan) -> Finished:
     """Write a pair's table, label image and figure, the later visit's report anew, then the pair's done record."""
     from bids_app.reports.changes import draw_changes
+    from bids_app.reports.since import changes_figure
     from bids_app.workflows.finish import rewrite_report
 
-    output_dir, pair, after = plan.output_dir, plan.pair, plan.pair.after
-    name = VisitName.parse(after)
-    folder = anat_folder(output_dir, name.folder)
-    table, image = folder / f"{pair.stem}.tsv", folder / f"{pair.stem}.nii.gz"
+    output_dir, pair, after = plan.output_dir, plan.pair, plan.pair.after.prefix
+    visit, session = Derivatives(output_dir).visit(pair.after), pair.before.session or ""
+    table, image = visit.path("changes", before=session), visit.path("change_labels", before=session)
     forget(output_dir, pair.name)
     save_image(load_image(files["labels"]), image)
     with atomic(table) as aside:
         shutil.copyfile(files["table"], aside)
     meta = json.loads(files["table"].with_suffix(".json").read_text(encoding="utf-8"))
-    what = "one row per lesion or group of merged ones; the image has their index on this visit's grid"
-    about = ABOUT.format(before=pair.before, what=what)
+    about = f"{OUTPUTS['changes'].about} The visit before is {pair.before}."
     sources = [uri(path, {"": output_dir}) for path in pair.inputs]
     sidecar = write_sidecar(table, {"Description": about, "Sources": sources} | meta)
-    figure = output_dir / name.participant_id / "figures" / f"{after}_desc-{SINCE}{_session(pair.before)}.png"
+    figure = changes_figure(visit, session)
     draw_changes(
         load_image(files["half_before"]),
         load_image(files["half_after"]),
         load_image(files["half_labels"]),
         table,
         figure,
-        names=(pair.before, after),
+        names=(pair.before.prefix, after),
     )
     if (
         record := read_record(output_dir, after)
     ) is not None:  # its page was written before the two were compared
-        rewrite_report(output_dir, name.folder, after, record)
+        rewrite_report(output_dir, after, record)
     written = [table, image, sidecar, figure]
     record_file = mark_done(
         output_dir, pair.name, inputs=plan.inputs, settings=plan.settings, outputs=written

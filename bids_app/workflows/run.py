@@ -145,7 +145,7 @@ def _rewrite_reports(visits: Sequence[Visit], settings: Settings) -> int:
                 "its images were not kept (--output-level minimal); the report stays as it was"
             )
             continue
-        rewrite_report(settings.output_dir, visit.folder, visit.name, record)
+        rewrite_report(settings.output_dir, visit.name, record)
         outcome.done.append(visit.name)
     say(outcome.summary(settings.output_dir))
     return outcome.code

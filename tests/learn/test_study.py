@@ -87,7 +87,7 @@ def texts(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", sorted(LEARN.rglob("*.py")), ids=lambda path: str(path.relative_to(LEARN)))
 def test_learning_knows_no_file_names_of_a_visit(path):
-    endings = {output.ending.format(template="", atlas="") for output in OUTPUTS.values()}
+    endings = {output.ending.format(template="", atlas="", before="") for output in OUTPUTS.values()}
     pieces = (
         "sub-",
         "ses-",

@@ -11,7 +11,8 @@ from bids_app.reports.visit import write_visit_report
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     root = tmp_path_factory.mktemp("derivatives")
-    page, *rest = write_visit_report(root, make_visit(root), "sub-01", settings=settings())
+    make_visit(root)
+    page, *rest = write_visit_report(root, "sub-01", settings=settings())
     return page, rest[-1]
 
 

@@ -7,8 +7,8 @@ import pytest
 from made_visits import make_tables, place
 
 from bids_app.derivatives import write_table
+from bids_app.derivatives.reader import Derivatives
 from bids_app.image.template import BUILT_IN
-from bids_app.reports.derived import Derived
 from bids_app.reports.norms import quality_norms
 from bids_app.reports.words import lights, quality_rows
 
@@ -25,7 +25,7 @@ def row(tmp_path):
             pd.DataFrame([{"snr_t1w_wm": snr, "skull_stripped": 0, "flags": flags}]),
             place(folder, "sub-01", "qc"),
         )
-        visit = Derived(tmp_path, folder, "sub-01", BUILT_IN, "AAL")
+        visit = Derivatives(tmp_path).visit("sub-01", template=BUILT_IN, atlas="AAL")
         rows = quality_rows(visit, quality_norms(visit))
         assert next(r for r in rows if r["key"] == "skull_stripped")["level"] == "none"
         return next(r for r in rows if r["key"] == "snr_t1w_wm"), lights(visit, None, rows, [])

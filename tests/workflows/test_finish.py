@@ -29,7 +29,7 @@ def visit(bids, add_scan, tmp_path):
     mask = nib.Nifti1Image(np.ones((8, 8, 8), np.uint8), np.eye(4))
     files: dict[str, Path] = {}
     for key, output in OUTPUTS.items():
-        if output.flair_only:
+        if output.flair_only and not output.pair:
             files[key] = path = work / (key + "." + output.ending.split(".", 1)[1].removesuffix(".gz"))
             if path.suffix == ".nii":
                 nib.save(mask if "mask" in output.ending or "dseg" in output.ending else image, path)
@@ -67,7 +67,7 @@ def test_exactly_the_files_of_the_level_stay(visit, level):
     expected = {
         output.path("sub-01", template=TEMPLATE, atlas="AAL")
         for output in OUTPUTS.values()
-        if output.flair_only and output.kept_at(level)
+        if output.flair_only and not output.pair and output.kept_at(level)
     }
     assert names(out) == expected
     for table in (out / "sub-01" / "anat").glob("*.tsv"):

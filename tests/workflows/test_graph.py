@@ -123,6 +123,10 @@ def test_what_is_published_is_what_the_table_of_outputs_says(build, tmp_path, sc
     _, nodes = build(*scans, connectome=str(folder))
     taken = nodes["finish"].inputs.copyable_trait_names()
     published = {name.removeprefix("files__") for name in taken if name.startswith("files__")}
-    without_t1w = {key for key, output in OUTPUTS.items() if output.flair_only}
+    without_t1w = {key for key, output in OUTPUTS.items() if output.flair_only and not output.pair}
     of_flair_alone = {"flair_native", "flair_to_template"}
-    assert published == (set(OUTPUTS) - of_flair_alone if "T1w" in scans else without_t1w)
+    assert published == (
+        {key for key, output in OUTPUTS.items() if not output.pair} - of_flair_alone
+        if "T1w" in scans
+        else without_t1w
+    )

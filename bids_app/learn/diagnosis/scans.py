@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.derivatives.names import OUTPUTS, anat_folder
+from bids_app.derivatives.reader import Derivatives
 from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step
 from bids_app.learn.names import is_male, visit_names
-from bids_app.visit_name import VisitName
 
 CLINICAL = ("age", "onset_age", "sex", "disease_duration", "months_since_episode")
 FIRST_CLASSES = ("RRMS", "MS")  # whose share called right is the sensitivity, as in study B
@@ -198,7 +197,7 @@ def map_paths(visits: pd.DataFrame, output_dir: Path, template: str) -> dict[str
     """
     found: dict[str, dict[str, Path]] = {name: {} for name in MAPS}
     for visit in visits["visit"]:
-        folder = anat_folder(output_dir, VisitName.parse(visit).folder)
-        for name, output in MAPS.items():
-            found[name][visit] = folder / OUTPUTS[output].path(visit, template=template, atlas="")
+        files = Derivatives(output_dir).visit(visit, template=template)
+        for name, key in MAPS.items():
+            found[name][visit] = files.path(key)
     return found

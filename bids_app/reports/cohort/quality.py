@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_app.derivatives.names import OUTPUTS, anat_folder
+from bids_app.derivatives.reader import Derivatives
 from bids_app.image.quality import COLUMNS, USUAL
-from bids_app.visit_name import VisitName
 
 FAR = 3.5  # modified z score, as Iglewicz and Hoaglin (1993) propose
 FEWEST = 8  # visits of a site to compare with one another
@@ -56,9 +55,7 @@ def read_quality(output_dir: Path, visits: pd.DataFrame, names: pd.Series) -> pd
     """
     rows = []
     for place, name in enumerate(names):
-        path = anat_folder(output_dir, VisitName.parse(name).folder) / OUTPUTS["qc"].path(
-            name, template="", atlas=""
-        )
+        path = Derivatives(output_dir).visit(name).path("qc")
         if path.exists():
             header, values = path.read_text(encoding="utf-8").splitlines()[:2]
             row = dict(zip(header.split("\t"), values.split("\t"), strict=False))
