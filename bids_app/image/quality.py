@@ -1,196 +1,365 @@
-"""Quality numbers of a visit, and which of them ask for a look."""
+"""Quality numbers of a visit: one record each, with how it is measured, what it is called and when to look.
+
+A number is added here and nowhere else: the table of the visit, its sidecar, both reports, the documentation and the
+phantom read the records.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, isfinite
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
-from bids_app.image.noise import noise_share
+from bids_app.image.lesion_table import visit_summary
+from bids_app.image.quality_measures import (
+    compare_masks,
+    contrast,
+    mutual_information,
+    scan_noise,
+    slice_outlier,
+)
 
-Mask = npt.NDArray[np.bool_]
+LOOK = "Compare with the pictures above and with other visits of the study."
 
-BINS = 64
-FOREGROUND = 0.3
 
-COLUMNS: dict[str, dict[str, object]] = {
-    "snr_t1w_wm": {"Description": "T1w signal-to-noise ratio: mean / SD of white matter."},
-    "snr_t1w_gm": {"Description": "T1w signal-to-noise ratio: mean / SD of grey matter."},
-    "cnr_t1w": {"Description": "T1w contrast-to-noise ratio: |mean WM - mean GM| / sqrt(var WM + var GM)."},
-    "snr_flair_wm": {"Description": "FLAIR signal-to-noise ratio: mean / SD of white matter."},
-    "cnr_flair": {
-        "Description": "FLAIR contrast-to-noise ratio: |mean WM - mean GM| / sqrt(var WM + var GM)."
-    },
-    "flair_noise": {
-        "Description": "FLAIR: standard deviation of the raw scan's noise (finest diagonal wavelet), as a share "
-        "of the foreground's median intensity."
-    },
-    "flair_slice_outlier": {
-        "Description": "FLAIR: largest jump of mean brain intensity between a slice and its two neighbours, in "
-        "robust SDs of all such jumps (stripes, dropped slices)."
-    },
-    "flair_t1w_nmi": {
-        "Description": "Normalised mutual information of the aligned FLAIR and the T1w in the brain (Studholme et al. "
-        "1999, doi:10.1016/S0031-3203(98)00091-0): 1 for unrelated images; n/a without T1w."
-    },
-    "brain_volume_ml": {"Description": "Volume of the brain mask.", "Units": "mL"},
-    "template_correlation": {
-        "Description": "Correlation of the registered image and the template in the brain."
-    },
-    "lesion_volume_ml": {"Description": "Total lesion volume.", "Units": "mL"},
-    "lesion_count": {"Description": "Number of lesions."},
-    "given_lesions_dice": {
-        "Description": "Dice of the lesion mask that came with the data and Demyelin's own; n/a where none came."
-    },
-    "given_lesions_volume_difference_ml": {
-        "Description": "Volume of the lesion mask that came with the data minus that of Demyelin's own; n/a where "
-        "none came.",
-        "Units": "mL",
-    },
-    "dissemination_areas": {
-        "Description": "Areas with lesions of those that dissemination in space asks for (2017 McDonald): "
-        "periventricular, juxtacortical or cortical, infratentorial; 0 to 3, the spinal cord is not seen."
-    },
-    "artefact_prone_lesions": {
-        "Description": "Lesions at sites where FLAIR artefacts look like lesions: septum pellucidum, fourth ventricle, "
-        "choroid plexus."
-    },
-    "skull_stripped": {"Description": "Whether the image came without a skull (1) or not (0)."},
+@dataclass(frozen=True, kw_only=True)
+class QualityInputs:
+    """What the quality of a visit is measured from.
+
+    Attributes
+    ----------
+    flair : Nifti1Image, (x, y, z)
+        FLAIR corrected for non-uniformity, on the working grid.
+    scan : Nifti1Image, (x, y, z)
+        FLAIR as acquired.
+    labels, brain, lesions : Nifti1Image, (x, y, z)
+        Tissue labels (1 GM, 2 WM, 3 CSF), brain mask and lesion mask, on the working grid.
+    lesion_table : DataFrame
+        As `lesion_table.lesion_table` returns it.
+    correlation : float
+        Of the registered image and the template.
+    stripped : bool
+        Whether the first image came without a skull.
+    t1w : Nifti1Image, (x, y, z), optional
+        T1w corrected for non-uniformity, on the working grid.
+    segmented : Nifti1Image, (x, y, z), optional
+        Demyelin's lesion mask where another came with the data.
+    """
+
+    flair: nib.Nifti1Image
+    scan: nib.Nifti1Image
+    labels: nib.Nifti1Image
+    brain: nib.Nifti1Image
+    lesions: nib.Nifti1Image
+    lesion_table: pd.DataFrame
+    correlation: float
+    stripped: bool
+    t1w: nib.Nifti1Image | None = None
+    segmented: nib.Nifti1Image | None = None
+
+    @cached_property
+    def of_t1w(self) -> tuple[float, float, float]:
+        """SNR in white matter, SNR in grey matter and CNR of the T1w."""
+        return contrast(self.t1w, self.labels, self.lesions) if self.t1w else (np.nan,) * 3
+
+    @cached_property
+    def of_flair(self) -> tuple[float, float, float]:
+        """SNR in white matter, SNR in grey matter and CNR of the FLAIR."""
+        return contrast(self.flair, self.labels, self.lesions)
+
+    @cached_property
+    def agreement(self) -> tuple[float, float]:
+        """Dice and difference in mL of the mask that came with the data and Demyelin's."""
+        return compare_masks(self.lesions, self.segmented) if self.segmented else (np.nan, np.nan)
+
+    def millilitres(self, mask: nib.Nifti1Image) -> float:
+        """Volume of a mask on the working grid."""
+        voxel = float(np.prod(nib.affines.voxel_sizes(self.lesions.affine))) / 1000
+        return np.count_nonzero(mask.dataobj) * voxel
+
+
+@dataclass(frozen=True)
+class QualityNumber:
+    """One quality number.
+
+    Attributes
+    ----------
+    name : str
+        Its column.
+    words : str
+        What reports call it, without the unit.
+    about : str
+        What it is, for the sidecar and the documentation.
+    measure : callable
+        From `QualityInputs` to the number; NaN where the visit lacks what it needs.
+    unit : str
+        For the label and the sidecar.
+    usual : tuple of float
+        Range in which most visits lie; outside it, the visit is flagged.
+    worse : {"low", "high", "both", None}
+        On which side of the other visits it asks for a look; None where it says what the visit is, not how good.
+    advice : str
+        What to look at.
+    light : str
+        The traffic light of the visit's report that it belongs to.
+    skewed : bool
+        Whether a long tail is its nature: compared on a log scale.
+    typical : tuple of float, optional
+        Mean and SD over good scans of one scanner, for the phantom.
+    """
+
+    name: str
+    words: str
+    about: str
+    measure: Callable[[QualityInputs], float]
+    unit: str = ""
+    usual: tuple[float, float] = (-inf, inf)
+    worse: Literal["low", "high", "both"] | None = None
+    advice: str = LOOK
+    light: str = ""
+    skewed: bool = False
+    typical: tuple[float, float] | None = None
+
+    @property
+    def label(self) -> str:
+        """Words with the unit."""
+        return f"{self.words} ({self.unit})" if self.unit else self.words
+
+    @property
+    def has_usual_range(self) -> bool:
+        """Whether any value is outside the usual range."""
+        return isfinite(self.usual[0]) or isfinite(self.usual[1])
+
+    @property
+    def column(self) -> dict[str, object]:
+        """What the sidecar says of it."""
+        unit = {"Units": self.unit} if self.unit else {}
+        return {"Description": self.about, **unit}
+
+
+SCAN, REGISTRATION, BRAIN_MASK = "Scan quality", "Registration", "Brain mask"
+
+QUALITY: dict[str, QualityNumber] = {
+    number.name: number
+    for number in (
+        QualityNumber(
+            "snr_t1w_wm",
+            "T1w signal-to-noise, white matter",
+            "T1w signal-to-noise ratio: mean / SD of white matter.",
+            lambda visit: visit.of_t1w[0],
+            usual=(5.0, inf),
+            worse="low",
+            advice="Look at the T1w for motion (rings, ghosts) and at the white matter outline; a rescan or exclusion "
+            "may be right.",
+            light=SCAN,
+            typical=(13.0, 1.5),
+        ),
+        QualityNumber(
+            "snr_t1w_gm",
+            "T1w signal-to-noise, grey matter",
+            "T1w signal-to-noise ratio: mean / SD of grey matter.",
+            lambda visit: visit.of_t1w[1],
+            worse="low",
+            advice="Look at the T1w for motion and at the tissue outlines.",
+            light=SCAN,
+            typical=(8.0, 0.8),
+        ),
+        QualityNumber(
+            "cnr_t1w",
+            "T1w contrast-to-noise",
+            "T1w contrast-to-noise ratio: |mean WM - mean GM| / sqrt(var WM + var GM).",
+            lambda visit: visit.of_t1w[2],
+            usual=(0.8, inf),
+            worse="low",
+            advice="Grey and white matter differ little: check that the T1w is not a post-contrast or proton-density "
+            "image, then the tissue outlines.",
+            light=SCAN,
+            typical=(2.4, 0.25),
+        ),
+        QualityNumber(
+            "snr_flair_wm",
+            "FLAIR signal-to-noise, white matter",
+            "FLAIR signal-to-noise ratio: mean / SD of white matter.",
+            lambda visit: visit.of_flair[0],
+            usual=(4.0, inf),
+            worse="low",
+            advice="Look at the FLAIR for noise and motion; small lesions may be missed or made up.",
+            light=SCAN,
+            typical=(11.0, 1.2),
+        ),
+        QualityNumber(
+            "cnr_flair",
+            "FLAIR contrast-to-noise",
+            "FLAIR contrast-to-noise ratio: |mean WM - mean GM| / sqrt(var WM + var GM).",
+            lambda visit: visit.of_flair[2],
+            worse="low",
+            advice="Look at the FLAIR's contrast; faint lesions may be missed.",
+            light=SCAN,
+            typical=(1.7, 0.2),
+        ),
+        QualityNumber(
+            "flair_noise",
+            "FLAIR noise, share of intensity",
+            "FLAIR: standard deviation of the raw scan's noise (finest diagonal wavelet), as a share of the "
+            "foreground's median intensity.",
+            lambda visit: scan_noise(visit.scan),
+            usual=(
+                -inf,
+                0.12,
+            ),  # four real scans 0.04 to 0.05; Dice of lesions falls by a tenth or more from 0.15
+            worse="high",
+            advice="The FLAIR is noisy: small lesions may be missed or made up; a rescan or exclusion may be right.",
+            light=SCAN,
+            typical=(0.045, 0.005),
+        ),
+        QualityNumber(
+            "flair_slice_outlier",
+            "FLAIR slice outlier, robust SDs",
+            "FLAIR: largest jump of mean brain intensity between a slice and its two neighbours, in robust SDs of all "
+            "such jumps (stripes, dropped slices).",
+            lambda visit: slice_outlier(visit.scan),
+            usual=(-inf, 20.0),
+            worse="high",
+            advice="A slice is far brighter or darker than its neighbours: look for stripes and dropped slices in the "
+            "lesion picture.",
+            light=SCAN,
+            skewed=True,
+            typical=(5.0, 1.0),
+        ),
+        QualityNumber(
+            "flair_t1w_nmi",
+            "FLAIR to T1w mutual information",
+            "Normalised mutual information of the aligned FLAIR and the T1w in the brain (Studholme et al. 1999, "
+            "doi:10.1016/S0031-3203(98)00091-0): 1 for unrelated images; n/a without T1w.",
+            lambda visit: mutual_information(visit.flair, visit.t1w, visit.brain) if visit.t1w else np.nan,
+            # four real patients aligned: 1.052 to 1.064, at 1 and 2 mm; 2 mm off: 1.020 to 1.037; 4 mm off: 1.009 to
+            # 1.016
+            usual=(1.02, 2.0),
+            worse="low",
+            advice="Flicker FLAIR to T1w: a shifted FLAIR puts lesions in wrong places.",
+            light=REGISTRATION,
+            typical=(1.16, 0.01),
+        ),
+        QualityNumber(
+            "brain_volume_ml",
+            "Brain mask volume",
+            "Volume of the brain mask.",
+            lambda visit: visit.millilitres(visit.brain),
+            unit="mL",
+            usual=(950.0, 2000.0),
+            worse="both",
+            advice="Look at the brain mask: a part cut off, or skull and eyes inside.",
+            light=BRAIN_MASK,
+        ),
+        QualityNumber(
+            "template_correlation",
+            "Correlation with the template",
+            "Correlation of the registered image and the template in the brain.",
+            lambda visit: visit.correlation,
+            usual=(0.45, 1.0),
+            worse="low",
+            advice="Flicker T1w to template: where the ventricles do not coincide, regions and template maps are "
+            "wrong.",
+            light=REGISTRATION,
+            typical=(0.78, 0.03),
+        ),
+        QualityNumber(
+            "lesion_volume_ml",
+            "Lesion volume",
+            "Total lesion volume.",
+            lambda visit: visit.millilitres(visit.lesions),
+            unit="mL",
+            usual=(0.0, 80.0),
+            worse="high",
+            advice="Very much lesion: look at the lesion pictures for outlines around what is no lesion.",
+            skewed=True,
+        ),
+        QualityNumber(
+            "lesion_count",
+            "Number of lesions",
+            "Number of lesions.",
+            lambda visit: len(visit.lesion_table),
+            advice="Look at the lesion table: many tiny lesions are often noise.",
+            skewed=True,
+        ),
+        QualityNumber(
+            "given_lesions_dice",
+            "Dice of the mask that came and Demyelin's",
+            "Dice of the lesion mask that came with the data and Demyelin's own; n/a where none came.",
+            lambda visit: visit.agreement[0],
+            usual=(0.1, 1.0),  # below: another visit's mask, or one in another space
+            worse="low",
+            advice="The mask that came with the data and Demyelin's differ much: check that it is of this visit and in "
+            "its space.",
+        ),
+        QualityNumber(
+            "given_lesions_volume_difference_ml",
+            "Volume of the mask that came minus Demyelin's",
+            "Volume of the lesion mask that came with the data minus that of Demyelin's own; n/a where none came.",
+            lambda visit: visit.agreement[1],
+            unit="mL",
+        ),
+        QualityNumber(
+            "dissemination_areas",
+            "Typical areas with lesions (of 3)",
+            "Areas with lesions of those that dissemination in space asks for (2017 McDonald): periventricular, "
+            "juxtacortical or cortical, infratentorial; 0 to 3, the spinal cord is not seen.",
+            lambda visit: visit_summary(visit.lesion_table)["dissemination_areas"],
+        ),
+        QualityNumber(
+            "artefact_prone_lesions",
+            "Lesions at artefact-prone sites",
+            "Lesions at sites where FLAIR artefacts look like lesions: septum pellucidum, fourth ventricle, choroid "
+            "plexus.",
+            lambda visit: int(visit.lesion_table["artefact_prone"].notna().sum()),
+            worse="high",
+            advice="Look at the lesions marked in the table: flow and pulsation look like lesions there.",
+            skewed=True,
+        ),
+        QualityNumber(
+            "skull_stripped",
+            "Came without a skull",
+            "Whether the image came without a skull (1) or not (0).",
+            lambda visit: int(visit.stripped),
+        ),
+    )
+}
+
+COLUMNS: dict[str, dict[str, object]] = {name: number.column for name, number in QUALITY.items()} | {
     "flags": {
         "Description": "Numbers outside the range in which most visits lie, separated by commas; n/a if none."
     },
 }
 
-USUAL: dict[str, tuple[float, float]] = {
-    "snr_t1w_wm": (5.0, np.inf),
-    "cnr_t1w": (0.8, np.inf),
-    "snr_flair_wm": (4.0, np.inf),
-    # four real scans 0.04 to 0.05; Dice of lesions falls by a tenth or more from 0.15
-    "flair_noise": (-np.inf, 0.12),
-    "flair_slice_outlier": (-np.inf, 20.0),
-    # four real patients aligned: 1.052 to 1.064, at 1 and 2 mm; 2 mm off: 1.020 to 1.037; 4 mm off: 1.009 to 1.016
-    "flair_t1w_nmi": (1.02, 2.0),
-    "brain_volume_ml": (950.0, 2000.0),
-    "template_correlation": (0.45, 1.0),
-    "lesion_volume_ml": (0.0, 80.0),
-    "given_lesions_dice": (0.1, 1.0),  # another visit's mask, or one in another space
-}
 
-
-def contrast(
-    image: nib.Nifti1Image, labels: nib.Nifti1Image, lesions: nib.Nifti1Image
-) -> tuple[float, float, float]:
-    """Return an image's SNR in white matter, SNR in grey matter, and CNR between them.
-
-    As MRIQC defines them (Esteban et al. 2017, doi:10.1371/journal.pone.0184661), without the part of air
-    in the noise, which skull-stripped and defaced images lack.
-
-    Parameters
-    ----------
-    image : Nifti1Image, (x, y, z)
-        T1w or FLAIR corrected for non-uniformity.
-    labels : Nifti1Image, (x, y, z)
-        1 GM, 2 WM, 3 CSF.
-    lesions : Nifti1Image, (x, y, z)
-        Mask of voxels left out.
-    """
-    data = np.asarray(image.dataobj, dtype=np.float64)
-    tissue, sound = np.asanyarray(labels.dataobj), np.asanyarray(lesions.dataobj) == 0
-    wm, gm = data[(tissue == 2) & sound], data[(tissue == 1) & sound]
-    spread_wm, spread_gm = wm.std(ddof=1), gm.std(ddof=1)
-    cnr = abs(wm.mean() - gm.mean()) / np.hypot(spread_wm, spread_gm)
-    return float(wm.mean() / spread_wm), float(gm.mean() / spread_gm), float(cnr)
-
-
-def scan_noise(scan: nib.Nifti1Image) -> float:
-    """Return the standard deviation of a scan's noise as a share of the foreground's median intensity.
-
-    Parameters
-    ----------
-    scan : Nifti1Image, (x, y, z)
-        Raw: interpolation smooths noise away. Its foreground is what has 0.3 of the 98th percentile.
-    """
-    data = np.asarray(scan.dataobj, dtype=np.float32)
-    return noise_share(data, data > FOREGROUND * np.percentile(data, 98))
-
-
-def slice_outlier(scan: nib.Nifti1Image) -> float:
-    """Return the largest jump of mean foreground intensity along the axis of slices, in robust SDs.
-
-    Parameters
-    ----------
-    scan : Nifti1Image, (x, y, z)
-        Image as acquired; its slices lie across the axis of its largest voxel edge.
-    """
-    data = np.asarray(scan.dataobj, dtype=np.float64)
-    axis = int(np.argmax(nib.affines.voxel_sizes(scan.affine)))
-    data = np.moveaxis(data, axis, 0).reshape(data.shape[axis], -1)
-    inside = data > 0.2 * np.percentile(data, 99)
-    enough = np.flatnonzero(inside.sum(axis=1) > 0.25 * inside.sum(axis=1).max())
-    sums = np.where(inside, data, 0).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
-    profile = sums[enough[0] : enough[-1] + 1]  # an empty slice between full ones was dropped
-    if profile.size < 5:
-        return 0.0
-    jumps = profile[1:-1] - (profile[:-2] + profile[2:]) / 2
-    spread = 1.4826 * np.median(np.abs(jumps - np.median(jumps)))
-    return float(np.abs(jumps).max() / max(spread, 1e-3 * profile.mean()))
-
-
-def mutual_information(one: nib.Nifti1Image, other: nib.Nifti1Image, mask: nib.Nifti1Image) -> float:
-    """Return the normalised mutual information of two images in a mask, 1 (unrelated) to 2 (one tells the other).
-
-    (H(A) + H(B)) / H(A, B) of Studholme et al. 1999 (Pattern Recognit 32:71), of 64 bins between the 1st and 99th
-    percentile of each image, so that a few bright voxels do not squeeze the rest into one bin.
-
-    Parameters
-    ----------
-    one, other : Nifti1Image, (x, y, z)
-        Aligned images on one grid.
-    mask : Nifti1Image, (x, y, z)
-        Where to look.
-    """
-    inside = np.asanyarray(mask.dataobj) > 0
-    values = [np.asarray(image.dataobj, dtype=np.float64)[inside] for image in (one, other)]
-    if not inside.any():
-        return float("nan")
-    cut = [np.clip(v, *np.percentile(v, (1, 99))) for v in values]
-    joint = np.histogram2d(cut[0], cut[1], bins=BINS)[0]
-
-    def entropy(counts: npt.NDArray[np.float64]) -> float:
-        share = counts[counts > 0] / counts.sum()
-        return float(-(share * np.log(share)).sum())
-
-    both = entropy(joint)
-    return (entropy(joint.sum(axis=0)) + entropy(joint.sum(axis=1))) / both if both > 0 else float("nan")
-
-
-def compare_masks(given: nib.Nifti1Image, own: nib.Nifti1Image) -> tuple[float, float]:
-    """Return the Dice of two masks on one grid (1 where both are empty) and the first's volume minus the second's.
-
-    Parameters
-    ----------
-    given, own : Nifti1Image, (x, y, z)
-        Masks; above 0 is lesion.
+def quality_table(visit: QualityInputs) -> pd.DataFrame:
+    """Measure a visit.
 
     Returns
     -------
-    tuple of float
-        Dice, 0 to 1; volume difference in mL.
+    DataFrame
+        One row; the columns of `COLUMNS`.
     """
-    a, b = np.asanyarray(given.dataobj) > 0, np.asanyarray(own.dataobj) > 0
-    total = int(a.sum()) + int(b.sum())
-    voxel = float(abs(np.linalg.det(given.affine[:3, :3]))) / 1000
-    dice = 2 * int((a & b).sum()) / total if total else 1.0
-    return dice, (int(a.sum()) - int(b.sum())) * voxel
+    return quality_row({name: number.measure(visit) for name, number in QUALITY.items()})
+
+
+def quality_row(numbers: Mapping[str, float]) -> pd.DataFrame:
+    """Return a table of one row from numbers by name, with its flags; numbers that are not there are missing."""
+    row = dict.fromkeys(COLUMNS) | dict(numbers) | {"flags": ",".join(flags(numbers)) or None}
+    return pd.DataFrame([row]).round(4)
 
 
 def flags(numbers: Mapping[str, float]) -> list[str]:
-    """Return the names of numbers outside `USUAL`; a missing number is not flagged."""
+    """Return the names of numbers outside their usual range, in the order of `QUALITY`; missing ones are not."""
     found = []
-    for name, (low, high) in USUAL.items():
-        value = numbers.get(name)
-        if value is not None and np.isfinite(value) and not low <= value <= high:
+    for name, number in QUALITY.items():
+        value, (low, high) = numbers.get(name), number.usual
+        if value is not None and isfinite(value) and not low <= value <= high:
             found.append(name)
     return found

@@ -7,20 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from bids_app.image.quality import COLUMNS, flags
+from bids_app.image.quality import QUALITY, quality_row
 
 BAD = 0.02  # share of scans with stripes or noise
-NUMBERS = {  # mean and SD of good scans at the first site
-    "snr_t1w_wm": (13.0, 1.5),
-    "snr_t1w_gm": (8.0, 0.8),
-    "cnr_t1w": (2.4, 0.25),
-    "snr_flair_wm": (11.0, 1.2),
-    "cnr_flair": (1.7, 0.2),
-    "flair_noise": (0.045, 0.005),
-    "flair_slice_outlier": (5.0, 1.0),
-    "flair_t1w_nmi": (1.16, 0.01),
-    "template_correlation": (0.78, 0.03),
-}
+NUMBERS = {name: number.typical for name, number in QUALITY.items() if number.typical}
 
 
 def draw_quality(
@@ -38,7 +28,7 @@ def draw_quality(
     t1w : bool
         Whether the visit has a T1w; without, its numbers are missing.
     """
-    row: dict[str, object] = dict.fromkeys(COLUMNS)
+    row: dict[str, object] = {}
     noise = rng.standard_normal(len(NUMBERS))
     kind = rng.random()
     for (name, (mean, sd)), z in zip(NUMBERS.items(), noise, strict=True):
@@ -52,5 +42,4 @@ def draw_quality(
         row["flair_noise"] = 0.15
     row |= dict(known) | {"skull_stripped": 0}
     numbers = {name: value for name, value in row.items() if isinstance(value, int | float)}
-    row["flags"] = ",".join(flags(numbers)) or None
-    return pd.DataFrame([row])[list(COLUMNS)].round(4)
+    return quality_row(numbers)

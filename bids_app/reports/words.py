@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bids_app.derivatives.reader import VisitFiles
+from bids_app.image.quality import BRAIN_MASK, QUALITY, REGISTRATION, SCAN, QualityNumber
 from bids_app.reports.norms import FAR, Norms, by_region, numbers
 
 PLACES = {
@@ -27,59 +28,6 @@ VOLUMES = {
     "CSF": ("Cerebrospinal fluid", ""),
     "NAWM": ("Normal-appearing white matter", ""),
 }
-NAMES = {
-    "snr_t1w_wm": "T1w signal to noise, white matter",
-    "snr_t1w_gm": "T1w signal to noise, grey matter",
-    "cnr_t1w": "T1w contrast to noise",
-    "snr_flair_wm": "FLAIR signal to noise, white matter",
-    "snr_flair_gm": "FLAIR signal to noise, grey matter",
-    "cnr_flair": "FLAIR contrast to noise",
-    "flair_noise": "FLAIR noise, share of intensity",
-    "flair_slice_outlier": "FLAIR slice outlier",
-    "brain_volume_ml": "Brain mask volume, mL",
-    "template_correlation": "Correlation with the template",
-    "lesion_volume_ml": "Lesion volume, mL",
-    "lesion_count": "Lesions",
-    "skull_stripped": "Came without a skull",
-    "flair_t1w_nmi": "FLAIR to T1w mutual information",
-    "given_lesions_dice": "Given mask against our own, Dice",
-    "given_lesions_volume_difference_ml": "Given mask minus our own, mL",
-    "dissemination_areas": "Typical areas with lesions (of 3)",
-    "artefact_prone_lesions": "Lesions at artefact-prone sites",
-}
-ADVICE = {
-    "snr_t1w_wm": "Look at the T1w for motion (rings, ghosts) and at the white matter outline; a rescan or exclusion "
-    "may be right.",
-    "snr_t1w_gm": "Look at the T1w for motion and at the tissue outlines.",
-    "cnr_t1w": "Grey and white matter differ little: check that the T1w is not a post-contrast or proton-density "
-    "image, then the tissue outlines.",
-    "snr_flair_wm": "Look at the FLAIR for noise and motion; small lesions may be missed or made up.",
-    "snr_flair_gm": "Look at the FLAIR for noise and motion.",
-    "cnr_flair": "Look at the FLAIR's contrast; faint lesions may be missed.",
-    "flair_noise": "The FLAIR is noisy: small lesions may be missed or made up; a rescan or exclusion may be right.",
-    "flair_slice_outlier": "A slice is far brighter or darker than its neighbours: look for stripes and dropped slices "
-    "in the lesion picture.",
-    "brain_volume_ml": "Look at the brain mask: a part cut off, or skull and eyes inside.",
-    "template_correlation": "Flicker T1w to template: where the ventricles do not coincide, regions and template maps "
-    "are wrong.",
-    "lesion_volume_ml": "Very much lesion: look at the lesion pictures for outlines around what is no lesion.",
-    "lesion_count": "Look at the lesion table: many tiny lesions are often noise.",
-    "flair_t1w_nmi": "Flicker FLAIR to T1w: a shifted FLAIR puts lesions in wrong places.",
-    "given_lesions_dice": "The given mask and our own differ much: check that it is of this visit and in its space.",
-    "artefact_prone_lesions": "Look at the lesions marked in the table: flow and pulsation look like lesions there.",
-}
-# on which side of the others a number asks for a look; other numbers say what the visit is, not how good
-WORSE = {
-    **dict.fromkeys(
-        ("snr_t1w_wm", "snr_t1w_gm", "cnr_t1w", "snr_flair_wm", "snr_flair_gm", "cnr_flair"), "low"
-    ),
-    **dict.fromkeys(("template_correlation", "flair_t1w_nmi", "given_lesions_dice"), "low"),
-    **dict.fromkeys(
-        ("flair_noise", "flair_slice_outlier", "lesion_volume_ml", "artefact_prone_lesions"), "high"
-    ),
-    "brain_volume_ml": "both",
-}
-LOOK = "Compare with the pictures above and with other visits of the study."
 
 
 def facts(visit: VisitFiles, lesions: pd.DataFrame | None) -> list[dict[str, str]]:
@@ -132,16 +80,14 @@ def lights(
         found.append({"level": "good" if "T1w" in images else "look", "label": "Images", "text": words})
     found.append(
         _light(
-            "Registration",
+            REGISTRATION,
             flagged,
-            ("template_correlation", "flair_t1w_nmi"),
             quality,
             "Nothing unusual; flicker to see.",
         )
     )
-    found.append(_light("Brain mask", flagged, ("brain_volume_ml",), quality, "Volume as most brains have."))
-    scans = tuple(key for key in NAMES if key.startswith(("snr", "cnr", "flair_slice")))
-    found.append(_light("Scan quality", flagged, scans, quality, "Noise and contrast as in most scans."))
+    found.append(_light(BRAIN_MASK, flagged, quality, "Volume as most brains have."))
+    found.append(_light(SCAN, flagged, quality, "Noise and contrast as in most scans."))
     found.append(_disconnection_light(visit))
     if notes:
         words = f"{len(notes)} noted while processing, listed below."
@@ -150,8 +96,9 @@ def lights(
 
 
 def _light(
-    label: str, flagged: dict[str, Any], keys: Sequence[str], quality: Sequence[dict[str, Any]], fine: str
+    label: str, flagged: dict[str, Any], quality: Sequence[dict[str, Any]], fine: str
 ) -> dict[str, str]:
+    keys = [name for name, number in QUALITY.items() if number.light == label]
     measured = {row["key"] for row in quality if row["value"] is not None}
     bad = [flagged[key] for key in keys if key in flagged]
     if bad:
@@ -178,7 +125,7 @@ def _lesion_light(lesions: pd.DataFrame | None, flagged: dict[str, Any]) -> dict
     if prone:
         text += f" {prone} at sites where artefacts look like lesions: check them in the table."
     if "lesion_volume_ml" in flagged:
-        text += f" {ADVICE['lesion_volume_ml']}"
+        text += f" {QUALITY['lesion_volume_ml'].advice}"
     level = "look" if prone or "lesion_volume_ml" in flagged else "good"
     return {"level": level, "label": "Lesions", "text": text}
 
@@ -207,8 +154,6 @@ def quality_rows(visit: VisitFiles, norms: Norms | None) -> list[dict[str, Any]]
     norms : Norms or None
         The other participants' numbers.
     """
-    from bids_app.image.quality import USUAL
-
     table = visit.table("qc")
     if table is None or table.empty:
         return []
@@ -219,29 +164,37 @@ def quality_rows(visit: VisitFiles, norms: Norms | None) -> list[dict[str, Any]]
     for key, value in values.items():
         name = str(key)
         away = float(z.get(key, np.nan))
-        low, high = USUAL.get(name, (-np.inf, np.inf))
-        why = _why(away, name, f"usual: {_range(low, high)}" if name in listed else "")
+        number = QUALITY.get(name) or _unknown(name)
+        usual = _range(*number.usual)
+        why = _why(away, number.worse, f"usual: {usual}" if name in listed else "")
         about = meta.get(name, {}) if isinstance(meta.get(name), dict) else {}
         rows.append(
             {
                 "key": name,
-                "name": NAMES.get(name, name.replace("_", " ")),
+                "name": number.label,
                 "about": str(about.get("Description", "")),
                 "value": None if pd.isna(value) else float(value),
                 "text": "n/a" if pd.isna(value) else f"{value:.4g}",
-                "usual": _range(low, high),
+                "usual": usual,
                 "z": "n/a" if np.isnan(away) else f"{away:.1f}",
-                "level": _level(value, bool(why), name in USUAL or (name in WORSE and not np.isnan(away))),
+                "level": _level(
+                    value, bool(why), number.has_usual_range or bool(number.worse and not np.isnan(away))
+                ),
                 "why": why,
-                "advice": ADVICE.get(name, LOOK) if why else "",
+                "advice": number.advice if why else "",
             }
         )
     return rows
 
 
-def _why(z: float, name: str, outside: str) -> str:
+def _unknown(name: str) -> QualityNumber:
+    """Stand in for a number of another version of Demyelin, which this one does not know."""
+    return QualityNumber(name, name.replace("_", " "), "", lambda _: np.nan)
+
+
+def _why(z: float, worse: str | None, outside: str) -> str:
     """Return why a number asks for a look: its usual range if it is outside, else how far the others are."""
-    bad_side = {"low": z < 0, "high": z > 0, "both": True}.get(WORSE.get(name, ""), False)
+    bad_side = {"low": z < 0, "high": z > 0, "both": True}.get(worse or "", False)
     if outside or np.isnan(z) or abs(z) < FAR or not bad_side:
         return outside
     return f"{abs(z):.1f} spreads {'below' if z < 0 else 'above'} the other participants"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -89,31 +89,19 @@ def assess(
     segmented: Image | None = None,
 ) -> Measured:
     """Measure the visit's quality; `segmented` is Demyelin's lesion mask where another came with the data."""
-    from bids_app.image import quality
-    from bids_app.image.lesion_table import visit_summary
+    from bids_app.image.quality import COLUMNS, QualityInputs, quality_table
     from bids_app.image.volume import read_scan
 
-    scan = read_scan(flair_scan).image
-    numbers: dict[str, Any] = {}
-    for name, image in {"t1w": t1w, "flair": flair}.items():
-        snr_wm, snr_gm, cnr = quality.contrast(image, labels, lesions) if image else (np.nan,) * 3
-        numbers |= {f"snr_{name}_wm": snr_wm, f"snr_{name}_gm": snr_gm, f"cnr_{name}": cnr}
-    millilitre = float(np.prod(nib.affines.voxel_sizes(lesions.affine))) / 1000
-    dice, difference = quality.compare_masks(lesions, segmented) if segmented else (np.nan, np.nan)
-    numbers |= {
-        "flair_t1w_nmi": quality.mutual_information(flair, t1w, brain) if t1w else np.nan,
-        "given_lesions_dice": dice,
-        "given_lesions_volume_difference_ml": difference,
-        "flair_noise": quality.scan_noise(scan),
-        "flair_slice_outlier": quality.slice_outlier(scan),
-        "brain_volume_ml": np.count_nonzero(brain.dataobj) * millilitre,
-        "template_correlation": correlation,
-        "lesion_volume_ml": np.count_nonzero(lesions.dataobj) * millilitre,
-        "lesion_count": len(lesion_table),
-        "skull_stripped": int(stripped),
-        "dissemination_areas": visit_summary(lesion_table)["dissemination_areas"],
-        "artefact_prone_lesions": int(lesion_table["artefact_prone"].notna().sum()),
-    }
-    numbers["flags"] = ",".join(quality.flags(numbers)) or None
-    table = pd.DataFrame([numbers])[list(quality.COLUMNS)].round(4)
-    return Measured(WithMeta(table, quality.COLUMNS))
+    visit = QualityInputs(
+        flair=flair,
+        scan=read_scan(flair_scan).image,
+        labels=labels,
+        brain=brain,
+        lesions=lesions,
+        lesion_table=lesion_table,
+        correlation=correlation,
+        stripped=stripped,
+        t1w=t1w,
+        segmented=segmented,
+    )
+    return Measured(WithMeta(quality_table(visit), COLUMNS))

@@ -23,7 +23,8 @@ from bids_app.image.lesions import (
     segment_lesions,
     sharpened,
 )
-from bids_app.image.quality import contrast, flags, scan_noise, slice_outlier
+from bids_app.image.quality import flags
+from bids_app.image.quality_measures import contrast, scan_noise, slice_outlier
 from bids_app.image.white_matter import relative_to_white
 from bids_app.phantom.lesion_inputs import phantom_inputs
 

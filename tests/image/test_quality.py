@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bids_app.image.quality import (
-    COLUMNS,
-    USUAL,
+from bids_app.image.quality import BRAIN_MASK, COLUMNS, LOOK, QUALITY, REGISTRATION, SCAN, flags
+from bids_app.image.quality_measures import (
     compare_masks,
     contrast,
-    flags,
     mutual_information,
     scan_noise,
     slice_outlier,
@@ -97,6 +95,8 @@ def test_flags_are_the_numbers_out_of_range_only():
     ]
 
 
-def test_every_flagged_number_is_a_described_column():
-    assert set(USUAL) <= set(COLUMNS)
+def test_every_number_is_described_and_what_can_be_bad_says_what_to_look_at():
+    judged = [number for number in QUALITY.values() if number.worse or number.has_usual_range]
+    assert all(number.advice != LOOK for number in judged)
+    assert {number.light for number in judged} >= {SCAN, REGISTRATION, BRAIN_MASK}
     assert all(str(column["Description"]).endswith((".", ").")) for column in COLUMNS.values())

@@ -10,28 +10,14 @@ import numpy as np
 import pandas as pd
 
 from bids_app.derivatives.reader import Derivatives
-from bids_app.image.quality import COLUMNS, USUAL
+from bids_app.image.quality import QUALITY, QualityNumber
 
 FAR = 3.5  # modified z score, as Iglewicz and Hoaglin (1993) propose
 FEWEST = 8  # visits of a site to compare with one another
 WIDTH, HEIGHT, MARGIN = 430.0, 44.0, 10.0  # of a strip's picture
-SKEWED = {"lesion_volume_ml", "lesion_count", "artefact_prone_lesions", "flair_slice_outlier"}
-LABELS = {
-    "snr_t1w_wm": "T1w signal-to-noise, white matter",
-    "snr_t1w_gm": "T1w signal-to-noise, grey matter",
-    "cnr_t1w": "T1w contrast-to-noise",
-    "snr_flair_wm": "FLAIR signal-to-noise, white matter",
-    "cnr_flair": "FLAIR contrast-to-noise",
-    "flair_noise": "FLAIR noise (share of intensity)",
-    "flair_slice_outlier": "FLAIR slice outlier (robust SD)",
-    "flair_t1w_nmi": "FLAIR-T1w similarity",
-    "brain_volume_ml": "Brain volume (mL)",
-    "template_correlation": "Correlation with the template",
-    "lesion_volume_ml": "Lesion volume (mL)",
-    "lesion_count": "Number of lesions",
-    "artefact_prone_lesions": "Lesions where artefacts are likely",
-    "given_lesions_dice": "Dice of given and own lesions",
-}
+SHOWN = {
+    name: number for name, number in QUALITY.items() if number.worse or number.skewed
+}  # the others say what a visit is
 
 
 def read_quality(output_dir: Path, visits: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
@@ -49,7 +35,7 @@ def read_quality(output_dir: Path, visits: pd.DataFrame, names: pd.Series) -> pd
     Returns
     -------
     DataFrame
-        A row per visit that has them: visit, site, the numbers of `image.quality.COLUMNS`, `outside` (numbers beyond
+        A row per visit that has them: visit, site, the numbers of `image.quality.QUALITY`, `outside` (numbers beyond
         the usual range) and `unlike` (numbers with a modified z score beyond 3.5 among their kind), names
         separated by commas.
     """
@@ -64,11 +50,11 @@ def read_quality(output_dir: Path, visits: pd.DataFrame, names: pd.Series) -> pd
         return pd.DataFrame()
     table = pd.DataFrame(rows).replace("n/a", None)
     site = visits["site"].to_numpy()[table.pop("place")] if "site" in visits else None
-    numbers = [name for name in COLUMNS if name in table and name != "flags"]
+    numbers = [name for name in QUALITY if name in table]
     table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce")
     table = table[["visit", *numbers]].assign(outside=table.get("flags"))
     table.insert(1, "site", site)
-    shown = [name for name in LABELS if name in table and table[name].notna().any()]
+    shown = [name for name in SHOWN if name in table and table[name].notna().any()]
     far = pd.DataFrame(
         {name: modified_z(even(name, table[name]), table["site"]).abs() > FAR for name in shown}
     )
@@ -80,7 +66,7 @@ def read_quality(output_dir: Path, visits: pd.DataFrame, names: pd.Series) -> pd
 
 def even(name: str, values: pd.Series) -> pd.Series:
     """Return numbers that are skewed by nature on a log scale, so that a long tail is no outlier."""
-    return np.log1p(values.clip(lower=0)) if name in SKEWED else values
+    return np.log1p(values.clip(lower=0)) if QUALITY[name].skewed else values
 
 
 def modified_z(values: pd.Series, site: pd.Series) -> pd.Series:
@@ -108,14 +94,15 @@ def strips(table: pd.DataFrame, links: Mapping[str, str]) -> list[dict[str, Any]
         Address of each visit's page.
     """
     return [
-        _strip(table, name, label, links)
-        for name, label in LABELS.items()
+        _strip(table, number, links)
+        for name, number in SHOWN.items()
         if name in table and table[name].notna().any()
     ]
 
 
-def _strip(table: pd.DataFrame, name: str, label: str, links: Mapping[str, str]) -> dict[str, Any]:
+def _strip(table: pd.DataFrame, number: QualityNumber, links: Mapping[str, str]) -> dict[str, Any]:
     """Return where each visit's point lies, which stand out, and the usual range."""
+    name = number.name
     known = table[table[name].notna()]
     values = known[name].to_numpy(np.float64)
     low, high = float(values.min()), float(values.max())
@@ -137,13 +124,13 @@ def _strip(table: pd.DataFrame, name: str, label: str, links: Mapping[str, str])
             points.append((px, py))
     usual = [
         {"x": float(across(bound)), "value": f"{bound:g}"}
-        for bound in USUAL.get(name, ())
+        for bound in number.usual
         if np.isfinite(bound) and low <= bound <= high
     ]
     return {
         "name": name,
-        "label": label,
-        "about": str(COLUMNS[name]["Description"]),
+        "label": number.label,
+        "about": number.about,
         "low": f"{low:.4g}",
         "median": f"{np.median(values):.4g}",
         "high": f"{high:.4g}",
@@ -161,14 +148,16 @@ def _split(names: object) -> list[str]:
     return names.split(",") if isinstance(names, str) else []
 
 
+def _label(name: str) -> str:
+    return QUALITY[name].label if name in QUALITY else name
+
+
 def quality_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table for the page: visits that stand out first, their reasons in words."""
     reasons = []
     for outside, unlike in zip(table["outside"], table["unlike"], strict=True):
-        words = [f"{LABELS.get(n, n)}: outside the usual range" for n in _split(outside)]
-        words += [
-            f"{LABELS.get(n, n)}: unlike the others" for n in _split(unlike) if n not in _split(outside)
-        ]
+        words = [f"{_label(n)}: outside the usual range" for n in _split(outside)]
+        words += [f"{_label(n)}: unlike the others" for n in _split(unlike) if n not in _split(outside)]
         reasons.append("; ".join(words))
     count = [
         len(set(_split(a)) | set(_split(b))) for a, b in zip(table["outside"], table["unlike"], strict=True)
