@@ -17,6 +17,16 @@ from bids_app.protocol import CROSS_VALIDATED, LABELS, Protocol, requested
 from bids_app.settings import BOTH, PROTOCOLS, STUDIES
 
 LEARN = Path(bids_app.learn.__file__).parent
+ROOMS = ("learn", "figures", "cohort", "reports/cohort")
+GROUP_LEVEL = [
+    *(path for room in ROOMS for path in sorted((LEARN.parent / room).rglob("*.py"))),
+    LEARN.parent / "group.py",
+]
+
+
+def place(path: Path) -> str:
+    """The name of a module in the list of tests."""
+    return str(path.relative_to(LEARN.parent))
 
 
 @pytest.fixture
@@ -85,7 +95,7 @@ def texts(path: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", sorted(LEARN.rglob("*.py")), ids=lambda path: str(path.relative_to(LEARN)))
+@pytest.mark.parametrize("path", sorted(LEARN.rglob("*.py")), ids=place)
 def test_learning_knows_no_file_names_of_a_visit(path):
     endings = {output.ending.format(template="", atlas="", before="") for output in OUTPUTS.values()}
     pieces = (
@@ -104,12 +114,18 @@ def test_learning_knows_no_file_names_of_a_visit(path):
     assert not found
 
 
-@pytest.mark.parametrize("path", sorted(LEARN.rglob("*.py")), ids=lambda path: str(path.relative_to(LEARN)))
+@pytest.mark.parametrize("path", GROUP_LEVEL, ids=place)
 def test_protocols_are_not_spelled_out(path):
-    if path.name in {
-        "protocol.py",
-        "grid.py",
-        "sizes.py",
-    }:  # the kernel's scale as published is called so, too
+    if path.name in {"grid.py", "sizes.py"}:  # the kernel's scale as published is called so, too
         return
     assert not [text for text in texts(path) if text in {BOTH, *map(str, Protocol)}]
+
+
+@pytest.mark.parametrize("path", [p for p in GROUP_LEVEL if p.parent.parent != LEARN], ids=place)
+def test_no_study_is_told_from_another_by_its_name_outside_its_room(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    equal = [
+        n for n in ast.walk(tree) if isinstance(n, ast.Compare) and isinstance(n.ops[0], ast.Eq | ast.NotEq)
+    ]
+    sides = [side for n in equal for side in (n.left, *n.comparators)]
+    assert not [side.lineno for side in sides if isinstance(side, ast.Constant) and side.value in STUDIES]
