@@ -18,6 +18,7 @@ RUN uv venv /opt/demyelin --python /usr/bin/python3 \
       --extra pyradiomics --extra dask -r pyproject.toml
 COPY README.md LICENSE ./
 COPY bids_app bids_app
+COPY demyelin demyelin
 RUN uv build --wheel --out-dir /dist \
  && uv pip install --no-cache --no-deps --python /opt/demyelin/bin/python /dist/*.whl \
  && uv tool run --no-cache --from cyclonedx-bom==7.5.0 \

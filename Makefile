@@ -66,8 +66,8 @@ bench-lesions: dev-env
 	PYTHONPATH=training $(BIN)/python bench/bench_lesions.py
 
 lint: dev-env
-	$(BIN)/ruff check bids_app tests training bench
-	$(BIN)/ruff format --check bids_app tests training bench
+	$(BIN)/ruff check bids_app demyelin tests training bench
+	$(BIN)/ruff format --check bids_app demyelin tests training bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell

@@ -10,12 +10,14 @@ import argparse
 import html
 import re
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 
+import demyelin
 from bids_app import cli
 from bids_app.derivatives.names import OUTPUTS, RESOLUTION, Output
 from bids_app.features import bundles, chaco, connectome_cli, volumes
@@ -50,7 +52,14 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put the tables where a page wants them."""
-    makers = {"visit": visit, "grids": grids, "columns": columns, "cohort": cohort, "options": options}
+    makers = {
+        "visit": visit,
+        "grids": grids,
+        "columns": columns,
+        "cohort": cohort,
+        "options": options,
+        "api": api,
+    }
     return MARK.sub(lambda found: makers[found[1]](), markdown)
 
 
@@ -105,6 +114,15 @@ def options() -> str:
             if isinstance(action, argparse._SubParsersAction):
                 for sub in action.choices.values():
                     parts += [f"### {sub.prog}", *_groups(sub)]
+    return "\n\n".join(parts)
+
+
+def api() -> str:
+    """Return a heading for each public function, and its docstring."""
+    parts = []
+    for name in demyelin.CALLED:
+        found: Any = attrgetter(name)(demyelin)
+        parts.append(f"## demyelin.{name}\n\n::: {found.__module__}.{found.__qualname__}")
     return "\n\n".join(parts)
 
 

@@ -98,6 +98,20 @@ def read_cohort(
     InputError
         If there are no finished visits, the table cannot be read, lists none of their participants or lacks a
         mapped column, a participant is in it twice, a number is text or a date none.
+
+    Examples
+    --------
+    A synthetic cohort in place of finished visits:
+
+    >>> import subprocess
+    >>> from demyelin import read_cohort
+    >>> made = "demyelin-phantom cohort --derivatives-only --study A --nprocs 1 --visits 12,0 --regions 7"
+    >>> _ = subprocess.run(made.split(), check=True, capture_output=True)
+    >>> cohort = read_cohort("cohort/derivatives/demyelin", "cohort/participants.tsv")
+    >>> len(cohort.visits)
+    12
+    >>> sorted(cohort.columns["family"].unique())
+    ['chaco', 'radiomics', 'volume']
     """
     derivatives, participants = Path(derivatives), Path(participants)
     names = columns or {}

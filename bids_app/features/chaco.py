@@ -101,6 +101,25 @@ def chaco(
     InputError
         If the lesion image is not 3D, no part of the lesions lies in the brain, or the atlas has no region or
         lies elsewhere in space than the streamlines.
+
+    Examples
+    --------
+    Four straight streamlines between two regions, two of them through the lesion:
+
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> from demyelin import Connectome, chaco
+    >>> lines = [np.array([[2.0, y, 5.0], [17.0, y, 5.0]]) for y in (4, 6, 12, 14)]
+    >>> connectome = Connectome.from_streamlines(lines, affine=np.eye(4), shape=(20, 20, 10))
+    >>> regions = np.zeros((20, 20, 10), np.uint8)
+    >>> regions[:4], regions[16:] = 1, 2
+    >>> lesion = np.zeros((20, 20, 10), np.uint8)
+    >>> lesion[9:11, 3:8, 4:7] = 1
+    >>> found = chaco(
+    ...     nib.Nifti1Image(lesion, np.eye(4)), connectome, nib.Nifti1Image(regions, np.eye(4))
+    ... )
+    >>> found.regions["chaco"].tolist()
+    [0.5, 0.5]
     """
     if definition not in ("nemo2", "nemo1"):
         raise ValueError(f"definition is 'nemo2' or 'nemo1', not {definition!r}")

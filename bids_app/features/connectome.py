@@ -113,6 +113,15 @@ class Connectome:
         InputError
             If there are none, a point is not finite, or they are in another space: a fifth of the points outside
             the grid, one of them more than a metre away, or too little of them in white matter.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from demyelin import Connectome
+        >>> lines = [np.array([[2.0, y, 5.0], [17.0, y, 5.0]]) for y in (4, 6, 12, 14)]
+        >>> connectome = Connectome.from_streamlines(lines, affine=np.eye(4), shape=(20, 20, 10))
+        >>> connectome.length.tolist()
+        [15.0, 15.0, 15.0, 15.0]
         """
         if voxelization not in ("exact", "vertex"):
             raise ValueError(f"voxelization is 'exact' or 'vertex', not {voxelization!r}")

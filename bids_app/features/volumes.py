@@ -64,6 +64,25 @@ def volumes_table(
     -------
     DataFrame
         Columns `index` (from 1001 for the global rows), `name`, `volume_mm3`. A region without voxels has volume 0.
+
+    Examples
+    --------
+    The template itself, with no lesion:
+
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> from nibabel.processing import resample_from_to
+    >>> from demyelin import load_atlas, load_template, volumes_table
+    >>> head, atlas = load_template(resolution=4), load_atlas()
+    >>> none = nib.Nifti1Image(np.zeros(head.gm.shape, np.uint8), head.gm.affine)
+    >>> table = volumes_table(
+    ...     gm=head.gm, wm=head.wm, csf=head.csf, brain=head.brain, nawm=none, lesions=none,
+    ...     parcels=resample_from_to(atlas.image, head.gm, order=0), regions=atlas.regions,
+    ... )
+    >>> len(table)
+    123
+    >>> bool(1e6 < table.set_index("name").loc["TIV", "volume_mm3"] < 2.2e6)
+    True
     """
     voxel = float(abs(np.linalg.det(parcels.affine[:3, :3])))
     inside = np.asanyarray(brain.dataobj) > 0

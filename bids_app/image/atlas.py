@@ -66,6 +66,13 @@ def load_atlas(atlas: str = AAL) -> Atlas:
     ------
     InputError
         If a file is missing or unreadable, or the table does not name the labels.
+
+    Examples
+    --------
+    >>> from demyelin import load_atlas
+    >>> atlas = load_atlas()
+    >>> atlas.regions["name"].head(3).tolist()
+    ['Precentral_L', 'Precentral_R', 'Frontal_Sup_L']
     """
     if atlas == AAL:
         return _built_in()

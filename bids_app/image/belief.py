@@ -75,8 +75,14 @@ def belief_map(
 
     Parameters
     ----------
-    flair, gm, brain, lesions
-        As in `grey_matter_mean`.
+    flair : Nifti1Image, (x, y, z)
+        FLAIR image corrected for non-uniformity, any unit.
+    gm : Nifti1Image, (x, y, z)
+        Probability of grey matter (0 to 1) or a grey-matter mask, on the same grid.
+    brain : Nifti1Image, (x, y, z)
+        Brain mask on the same grid.
+    lesions : Nifti1Image, (x, y, z), optional
+        Lesion mask on the same grid; lesions do not count as grey matter.
 
     Returns
     -------
@@ -87,6 +93,20 @@ def belief_map(
     ------
     VisitError
         As in `grey_matter_mean`.
+
+    Examples
+    --------
+    One voxel is half as bright again as pure grey matter:
+
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> from demyelin import belief_map, load_template
+    >>> head = load_template(resolution=4)
+    >>> bright = 100 * head.gm.get_fdata() + 80 * head.wm.get_fdata()
+    >>> bright[15, 28, 28] = 150
+    >>> belief = belief_map(nib.Nifti1Image(bright, head.gm.affine), head.gm, head.brain)
+    >>> bool(belief.get_fdata()[15, 28, 28] > 0.5)
+    True
     """
     mean = grey_matter_mean(flair, gm, brain, lesions)
     belief = np.asarray(flair.dataobj, dtype=np.float32) / np.float32(mean) - np.float32(1)

@@ -118,6 +118,18 @@ def number_lesions(mask: nib.Nifti1Image) -> nib.Nifti1Image:
     Returns
     -------
     Nifti1Image, (x, y, z), int32
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> from demyelin import number_lesions
+    >>> mask = np.zeros((8, 8, 8), np.uint8)
+    >>> mask[1, 1, 1] = 1
+    >>> mask[4:6, 4:6, 4:6] = 1
+    >>> numbered = number_lesions(nib.Nifti1Image(mask, np.eye(4)))
+    >>> np.bincount(numbered.get_fdata().astype(int).ravel()).tolist()
+    [503, 8, 1]
     """
     labels = cc3d.connected_components(
         np.asanyarray(mask.dataobj) > 0, connectivity=26, binary_image=True, out_dtype=np.uint32

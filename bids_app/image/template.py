@@ -60,6 +60,13 @@ def load_template(name: str = BUILT_IN, resolution: float = 1.0) -> Template:
     ------
     InputError
         If TemplateFlow does not have it, or cannot be reached and has no copy on this machine.
+
+    Examples
+    --------
+    >>> from demyelin import load_template
+    >>> template = load_template(resolution=4)
+    >>> template.wm.shape
+    (50, 59, 48)
     """
     maps = _built_in(resolution) if name == BUILT_IN else _from_templateflow(name, resolution)
     t1w, brain, gm, wm = maps

@@ -65,6 +65,24 @@ def extract(
     ------
     InputError
         If image and labels do not share a grid, there is no label, or pyradiomics is needed but not installed.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> from demyelin import radiomics
+    >>> picture = np.random.default_rng(1).normal(100, 20, (12, 12, 12)).astype(np.float32)
+    >>> region = np.zeros((12, 12, 12), np.uint8)
+    >>> region[3:9, 3:9, 3:9] = 1
+    >>> settings = radiomics.RadiomicsSettings.from_dict(
+    ...     {"imageType": {"Original": {}}, "featureClass": {"firstorder": ["Mean", "Energy"]}}
+    ... )
+    >>> table = radiomics.extract(
+    ...     nib.Nifti1Image(picture, np.eye(4)), nib.Nifti1Image(region, np.eye(4)),
+    ...     label_names={1: "cube"}, settings=settings,
+    ... )
+    >>> list(table.columns)
+    ['original_firstorder_Mean', 'original_firstorder_Energy']
     """
     _check(image, labels, mask, settings)
     codes = _codes(labels)

@@ -77,6 +77,21 @@ def run(
     ------
     InputError
         If labels, maps, raters or the number of patients make the analysis impossible, or the protocol is unknown.
+
+    Examples
+    --------
+    A synthetic cohort, in which lesions lie where each disease has them:
+
+    >>> import subprocess
+    >>> from demyelin import diagnosis, read_cohort
+    >>> made = "demyelin-phantom study-b --derivatives-only --study B --nprocs 1 --visits 16,10 --patients 8,5"
+    >>> _ = subprocess.run(made.split(), check=True, capture_output=True)
+    >>> cohort = read_cohort("study-b/derivatives/demyelin", "study-b/participants.tsv")
+    >>> grid = diagnosis.Grid(sizes=(2, 16), C=(1,), gamma=(0.125,))
+    >>> options = diagnosis.Options(grid=grid, null_grid=grid, cv=3, outer=3, permutations=0)
+    >>> result = diagnosis.run(cohort, protocol="nested", seed=1, options=options)
+    >>> sorted(result.tables["performance"]["metric"].unique())
+    ['accuracy', 'auc', 'sensitivity', 'specificity']
     """
     from bids_app.image.template import BUILT_IN, belief_grid
 

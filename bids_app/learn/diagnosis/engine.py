@@ -70,6 +70,17 @@ def chi2_rank(
     -----
     Numerator and denominator are whole numbers that a double holds exactly (up to several thousand scans), so
     voxels with equal statistics are ties whatever their counts.
+
+    Examples
+    --------
+    Four scans of two classes: the third voxel tells them apart.
+
+    >>> import numpy as np
+    >>> from demyelin import diagnosis
+    >>> maps = np.array([[1, 0, 1], [0, 0, 1], [1, 0, 0], [0, 0, 0]], dtype=bool)
+    >>> statistic, order = diagnosis.chi2_rank(maps, ["RRMS", "RRMS", "NMOSD", "NMOSD"])
+    >>> statistic.tolist(), order.tolist()
+    ([0.0, 0.0, 4.0], [2, 0, 1])
     """
     maps = np.asarray(maps)
     classes, code = np.unique(np.asarray(y), return_inverse=True)

@@ -78,6 +78,20 @@ def run(
     InputError
         If there are too few patients, EDSS does not vary, a site, model or protocol is unknown or a column
         unusable.
+
+    Examples
+    --------
+    A synthetic cohort, in which EDSS follows from planted features:
+
+    >>> import subprocess
+    >>> from demyelin import edss, read_cohort
+    >>> made = "demyelin-phantom study-a --derivatives-only --study A --nprocs 1 --visits 30,0 --regions 7"
+    >>> _ = subprocess.run(made.split(), check=True, capture_output=True)
+    >>> cohort = read_cohort("study-a/derivatives/demyelin", "study-a/participants.tsv")
+    >>> options = edss.Options(outer=3, permutations=0)
+    >>> result = edss.run(cohort, protocol="nested", models=["ridge"], cv=3, seed=1, options=options)
+    >>> sorted(result.tables["performance"]["protocol"].astype(str).unique())
+    ['held out', 'nested']
     """
     protocols = requested(protocol)
     check_choices("models", models, MODELS)

@@ -181,6 +181,17 @@ class CollinearityFilter(ColumnSelector):
     ----------
     representatives_ : dict
         For each dropped column the kept one, first in priority, that it correlates with too much.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from demyelin import selection
+    >>> table = pd.DataFrame({"a": [1, 2, 3, 4], "b": [2, 4, 6, 8.1], "c": [1, -1, -1, 1]})
+    >>> selector = selection.CollinearityFilter(threshold=0.8).fit(table)
+    >>> list(selector.transform(table))
+    ['a', 'c']
+    >>> selector.representatives_
+    {'b': 'a'}
     """
 
     def __init__(self, threshold: float = 0.8, priority: Sequence[Column] | None = None) -> None:

@@ -52,6 +52,17 @@ class LassoSelect(OutcomeSelector):
     coef_ : ndarray, (p,)
         Weights of the standardised columns. If the LASSO keeps none, the column that correlates best with the
         outcome is kept, so that a model can be fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from demyelin import selection
+    >>> rng = np.random.default_rng(1)
+    >>> table = pd.DataFrame(rng.normal(size=(100, 5)), columns=list("abcde"))
+    >>> outcome = 2 * table["b"] - table["d"] + 0.1 * rng.normal(size=100)
+    >>> list(selection.LassoSelect(random_state=1).fit(table, outcome).transform(table))
+    ['b', 'd']
     """
 
     def __init__(
@@ -150,6 +161,18 @@ class CFSSelect(OutcomeSelector):
     ----------
     merit_ : float
         Merit of the subset before locally predictive columns are added.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from demyelin import selection
+    >>> rng = np.random.default_rng(1)
+    >>> table = pd.DataFrame(rng.normal(size=(100, 5)), columns=list("abcde"))
+    >>> outcome = 2 * table["b"] - table["d"] + 0.1 * rng.normal(size=100)
+    >>> # a is chance: the merit counts correlations in 100 rows as they are
+    >>> list(selection.CFSSelect().fit(table, outcome).transform(table))
+    ['a', 'b', 'd']
     """
 
     def __init__(self, locally_predictive: bool = True) -> None:
