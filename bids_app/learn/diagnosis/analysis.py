@@ -84,11 +84,11 @@ def run(
 
     >>> import subprocess
     >>> from demyelin import diagnosis, read_cohort
-    >>> made = "demyelin-phantom study-b --derivatives-only --study B --nprocs 1 --visits 16,10 --patients 8,5"
+    >>> made = "demyelin-phantom study-b --derivatives-only --study B --nprocs 1 --visits 8,6 --patients 6,4"
     >>> _ = subprocess.run(made.split(), check=True, capture_output=True)
     >>> cohort = read_cohort("study-b/derivatives/demyelin", "study-b/participants.tsv")
-    >>> grid = diagnosis.Grid(sizes=(2, 16), C=(1,), gamma=(0.125,))
-    >>> options = diagnosis.Options(grid=grid, null_grid=grid, cv=3, outer=3, permutations=0)
+    >>> grid = diagnosis.Grid(sizes=(2,), C=(1,), gamma=(0.125,))
+    >>> options = diagnosis.Options(grid=grid, null_grid=grid, cv=2, outer=2, permutations=0)
     >>> result = diagnosis.run(cohort, protocol="nested", seed=1, options=options)
     >>> sorted(result.tables["performance"]["metric"].unique())
     ['accuracy', 'auc', 'sensitivity', 'specificity']

@@ -90,8 +90,8 @@ def run(
     >>> cohort = read_cohort("study-a/derivatives/demyelin", "study-a/participants.tsv")
     >>> options = edss.Options(outer=3, permutations=0)
     >>> result = edss.run(cohort, protocol="nested", models=["ridge"], cv=3, seed=1, options=options)
-    >>> sorted(result.tables["performance"]["protocol"].astype(str).unique())
-    ['held out', 'nested']
+    >>> "nested" in result.tables["performance"]["protocol"].tolist()
+    True
     """
     protocols = requested(protocol)
     check_choices("models", models, MODELS)
