@@ -18,7 +18,6 @@ from bids_app.features.radiomics import (
     PAPER_SETTINGS,
     RadiomicsSettings,
     RadiomicsWarning,
-    column_descriptions,
     extract,
     feature_names,
 )
@@ -282,10 +281,6 @@ def test_paper_settings_give_1092_names():
     assert len(names) == len(set(names)) == 12 * 91
     assert names[:2] == ["original_firstorder_10Percentile", "original_firstorder_90Percentile"]
     assert names[-1] == "wavelet-LLL_ngtdm_Strength"
-    about = column_descriptions(names)
-    assert list(about) == ["index", "name", *names]
-    assert "sigma 3.0 mm" in about["log-sigma-3-0-mm-3D_glcm_Imc1"]["Description"]
-    assert "co-occurrence" in about["log-sigma-3-0-mm-3D_glcm_Imc1"]["Description"]
     with pytest.raises(InputError, match="after extraction"):
         feature_names(changed(preCrop=True))
 

@@ -1,6 +1,5 @@
 """Radiomic features at pyradiomics' own values, many times faster."""
 
-from bids_app.features.radiomics.catalogue import column_descriptions
 from bids_app.features.radiomics.engine import extract, feature_names
 from bids_app.features.radiomics.fallback import RadiomicsWarning
 from bids_app.features.radiomics.settings import PAPER_SETTINGS, RadiomicsSettings
@@ -10,7 +9,6 @@ __all__ = [
     "PAPER_SETTINGS",
     "RadiomicsSettings",
     "RadiomicsWarning",
-    "column_descriptions",
     "extract",
     "feature_names",
     "precompile",

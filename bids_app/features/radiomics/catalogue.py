@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 FIRST_ORDER = [
     "10Percentile",
     "90Percentile",
@@ -115,49 +113,3 @@ KERNEL_ORDER = [(family, feature) for family, features in CLASSES.items() for fe
 # pyradiomics has one more GLCM feature, so that a parameter file which names none asks for it too
 MCC = "MCC"
 SUBBANDS = ("LLH", "LHL", "LHH", "HLL", "HLH", "HHL", "HHH", "LLL")
-
-FAMILIES = {
-    "firstorder": "first-order statistic of the intensities",
-    "glcm": "grey-level co-occurrence matrix",
-    "glrlm": "grey-level run-length matrix",
-    "glszm": "grey-level size-zone matrix",
-    "gldm": "grey-level dependence matrix",
-    "ngtdm": "neighbouring grey-tone difference matrix",
-}
-
-
-def image_words(image_type: str) -> str:
-    """Say what an image type is, e.g. `wavelet-LLH` or `log-sigma-1-0-mm-3D`."""
-    if image_type.startswith("wavelet-"):
-        return f"subband {image_type.removeprefix('wavelet-')} (x, y, z) of the undecimated wavelet transform"
-    if image_type.startswith("log-sigma-"):
-        sigma = image_type.removeprefix("log-sigma-").removesuffix("-mm-3D").replace("-", ".")
-        return f"Laplacian of Gaussian with sigma {sigma} mm"
-    return f"{image_type} image"
-
-
-def column_descriptions(columns: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return the columns of a visit's radiomics table for its JSON sidecar.
-
-    Parameters
-    ----------
-    columns : iterable of str
-        Names of the features (`feature_names`, or the columns of `extract`'s table).
-
-    Returns
-    -------
-    dict
-        `index`, `name` and every feature, each with a `Description`.
-    """
-    about = {
-        "index": {"Description": "Value of the region in the label image."},
-        "name": {"Description": "Region."},
-    }
-    return about | {name: {"Description": describe_feature(name)} for name in columns}
-
-
-def describe_feature(name: str) -> str:
-    """Describe one column, e.g. `original_glcm_Contrast`."""
-    image_type, family, feature = name.rsplit("_", 2)
-    words = FAMILIES.get(family, family)
-    return f"{feature} ({words}), {image_words(image_type)}; definition of pyradiomics 3.0.1."
