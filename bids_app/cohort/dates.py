@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bids_app.errors import InputError
-
 SCAN = "acq_time"  # BIDS' name, in sessions.tsv
 DATES = {
     "days_to_edss": "edss_date",
@@ -14,39 +12,40 @@ DATES = {
 }
 
 
-def add_days(visits: pd.DataFrame) -> pd.DataFrame:
+def add_days(visits: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Fill the columns of days from those of dates and the scan's `acq_time`; days that are given stay.
 
     Parameters
     ----------
     visits : DataFrame
         One row per visit; `edss_date`, `relapse_date`, `steroids_date` and `acq_time` as BIDS writes times.
-
-    Raises
-    ------
-    InputError
-        If a date cannot be read, or there are dates and no scan has one.
+    notes : list of str
+        Gets the dates that cannot be read, which are missing then, and dates that are of no use as no scan has one.
     """
     given = {name: date for name, date in DATES.items() if date in visits and visits[date].notna().any()}
     if not given:
         return visits
     if SCAN not in visits or visits[SCAN].isna().all():
-        raise InputError(
-            f"column {next(iter(given.values()))} needs the date of the scan: add {SCAN} to "
-            "sub-*_sessions.tsv or participants.tsv, or name days instead of dates"
+        notes.append(
+            f"column {next(iter(given.values()))} needs the date of the scan and was not used: add {SCAN} to "
+            "sub-*_sessions.tsv or participants.tsv, or give days instead of dates"
         )
-    scan = _as_dates(visits, SCAN)
+        return visits
+    scan = _as_dates(visits, SCAN, notes)
     filled = visits.copy()
     for name, date in given.items():
-        days = (_as_dates(visits, date) - scan).dt.days * (1 if name == "days_to_edss" else -1)
+        days = (_as_dates(visits, date, notes) - scan).dt.days * (1 if name == "days_to_edss" else -1)
         filled[name] = visits[name].fillna(days) if name in visits else days
     return filled
 
 
-def _as_dates(visits: pd.DataFrame, name: str) -> pd.Series:
+def _as_dates(visits: pd.DataFrame, name: str, notes: list[str]) -> pd.Series:
     """Return whole days: a visit in the evening and a rating in the morning are of one day."""
     dates = pd.to_datetime(visits[name].astype("string"), format="ISO8601", errors="coerce", utc=True)
     unread = visits.loc[dates.isna() & visits[name].notna(), name]
     if not unread.empty:
-        raise InputError(f"column {name} holds {str(unread.iloc[0])!r}, not a date such as 2021-03-30")
+        notes.append(
+            f"column {name}: {len(unread)} cells such as {str(unread.iloc[0])!r} are no dates such as 2021-03-30, "
+            "year first: taken as missing"
+        )
     return dates.dt.normalize()

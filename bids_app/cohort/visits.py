@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,23 +11,12 @@ import pandas as pd
 
 from bids_app.cohort.dates import add_days
 from bids_app.cohort.features import FeatureTable, read_features
+from bids_app.cohort.join import join_people, with_scan_times
 from bids_app.derivatives.reader import Derivatives
 from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step
-from bids_app.visit_name import VisitName
-
-NUMBERS = (
-    "age",
-    "disease_duration",
-    "onset_age",
-    "edss",
-    "days_to_edss",
-    "days_since_relapse",
-    "days_since_steroids",
-)
-TEXTS = ("sex", "site", "diagnosis", "disease_course")  # site 1 is not 1.0, even beside one that is unknown
-KEYS = ("participant_id", "session_id")
-OLDEST = "89+"  # how BIDS writes ages above 89
+from bids_app.tables import match_ids, read_people, read_sessions
+from bids_app.visit_name import PARTICIPANT, VisitName
 
 
 @dataclass(frozen=True)
@@ -40,10 +28,11 @@ class Cohort:
     derivatives : Path
         Root of the derivatives.
     visits : DataFrame
-        One row per visit: participant_id, session_id (missing where there are no sessions), then the columns
-        of participants.tsv and phenotype/, those of sessions.tsv in their place where it has them.
+        One row per visit: participant_id, session_id (missing where there are no sessions), then the columns of
+        participants.tsv and phenotype/ in standard form (see `bids_app.tables.People`); rows of a session, in whichever
+        table, come before rows of a participant.
     notes : list of str
-        Who was left out, and why.
+        Who was left out, and why; what was changed in tables, and what is doubtful there.
     synthetic : bool
         Whether disconnection from synthetic connectomes counts.
     flow : list of dict
@@ -97,7 +86,7 @@ def read_cohort(
     ------
     InputError
         If there are no finished visits, the table cannot be read, lists none of their participants or lacks a
-        mapped column, a participant is in it twice, a number is text or a date none.
+        mapped column. A cell that cannot be read is missing, and in the notes.
 
     Examples
     --------
@@ -114,35 +103,41 @@ def read_cohort(
     ['chaco', 'radiomics', 'volume']
     """
     derivatives, participants = Path(derivatives), Path(participants)
-    names = columns or {}
+    names, notes = dict(columns or {}), list[str]()
     found = _find_visits(derivatives)
-    table = _read_table(participants, KEYS[:1], names)
-    visits = found.merge(table, on="participant_id", how="left", validate="many_to_one")
-    if not set(found["participant_id"]) & set(table["participant_id"]):
+    if not participants.is_file():
         raise InputError(
-            f"{participants}: lists none of the participants with derivatives ({found['participant_id'].iloc[0]} ...); "
-            "column participant_id needs their names, with sub-"
+            f"{participants}: missing; the group level needs it for age, sex, diagnosis and edss"
         )
-    notes = []
-    unknown = sorted(set(found["participant_id"]) - set(table["participant_id"]))
+    people = read_people(participants, columns=names)
+    notes += people.notes
+    listed = people.values["participant_id"].unique()
+    mine = found["participant_id"].unique()
+    same = match_ids(listed, mine, PARTICIPANT)
+    if not same:
+        raise InputError(
+            f"{participants}: lists none of the participants with derivatives ({mine[0]} ...); "
+            "column participant_id needs their names"
+        )
+    unknown = sorted(set(mine) - set(same.values()))
     if unknown:
         notes.append(
             f"{len(unknown)} participants with derivatives are not in {participants.name} ({unknown[0]} ...)"
         )
-    missing = sorted(set(table["participant_id"]) - set(found["participant_id"]))
+    missing = sorted(set(listed) - set(same))
     if missing:
         notes.append(f"{len(missing)} participants have no derivatives yet ({missing[0]} ...)")
-    visits = visits[~visits["participant_id"].isin(unknown)].reset_index(drop=True)
-    listed = flow_step("participants in participants.tsv", table, len(table), "")
+    visits = found[~found["participant_id"].isin(unknown)].reset_index(drop=True)
+    unique = people.values.drop_duplicates("participant_id")
+    listing = flow_step("participants in participants.tsv", unique, len(unique), "")
     step = flow_step("visits with derivatives", visits, 0, "participants without finished derivatives")
-    flow = [listed | {"n_visits": None}, step | {"excluded": len(missing)}]
-    visits = _with_phenotype(visits, participants.parent, names, notes)
-    visits = add_days(_with_sessions(visits, participants.parent, names))
-    for name, column in names.items():
+    flow = [listing | {"n_visits": None}, step | {"excluded": len(missing)}]
+    visits = join_people(visits, people, notes, over=False)
+    visits = add_days(_with_tables(visits, participants.parent, names, notes), notes)
+    for name, own in names.items():
         if name not in visits:
-            raise InputError(
-                f"{participants}: column {column} (for {name}) is missing; it has {', '.join(table.columns)}"
-            )
+            has = ", ".join(map(str, people.values.columns))
+            raise InputError(f"{participants}: column {own} (for {name}) is missing; it has {has}")
     return Cohort(derivatives, visits, notes, flow=flow)
 
 
@@ -157,88 +152,25 @@ def _find_visits(derivatives: Path) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"session_id": object})
 
 
-def _read_table(path: Path, keys: Sequence[str], columns: Mapping[str, str]) -> pd.DataFrame:
-    """Read a table of participants, sessions or phenotypes with Demyelin's column names, one row per key."""
-    texts = dict.fromkeys([*KEYS, *(columns.get(name, name) for name in TEXTS)], str)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # more cells than the header has names
-            table = pd.read_csv(path, sep="\t", dtype=texts, na_values=["n/a"], index_col=False)
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{path}: missing; the group level needs it for age, sex, diagnosis and edss"
-        ) from error
-    except pd.errors.ParserWarning as error:
-        raise InputError(f"{path}: a row has more cells than the header; mend the table") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable table with tabs ({type(error).__name__})") from error
-    shadowed = {name for name, column in columns.items() if column != name} - set(columns.values())
-    mapped = {column: name for name, column in columns.items() if column in table}
-    table = table.drop(columns=[name for name in table if name in shadowed]).rename(columns=mapped)
-    for key in keys:
-        if key not in table:
-            raise InputError(f"{path}: column {key} is missing")
-        if table[key].isna().any():
-            raise InputError(f"{path}: a row has no {key}; fill it in or remove the row")
-    table = table.drop(columns=[key for key in KEYS if key in table and key not in keys])
-    doubled = table[table.duplicated(list(keys))]
-    if not doubled.empty:
-        raise InputError(f"{path}: {' '.join(doubled[list(keys)].iloc[0])} is there twice; keep one row each")
-    for name in NUMBERS:
-        if name in table:
-            table[name] = _as_numbers(path, name, table[name])
-    return table
-
-
-def _as_numbers(path: Path, name: str, values: pd.Series) -> pd.Series:
-    numbers = pd.to_numeric(values.replace(OLDEST, OLDEST.rstrip("+")), errors="coerce")
-    text = values[numbers.isna() & values.notna()]
-    if not text.empty:
-        raise InputError(
-            f"{path}: column {name} holds {str(text.iloc[0])!r}, not a number; use n/a where unknown"
-        )
-    return numbers
-
-
-def _with_phenotype(
+def _with_tables(
     visits: pd.DataFrame, root: Path, columns: Mapping[str, str], notes: list[str]
 ) -> pd.DataFrame:
-    """Add the columns of phenotype/*.tsv; where a column is known already, fill its gaps."""
+    """Add what phenotype/*.tsv, sub-*_sessions.tsv and *_scans.tsv say; an unreadable one is left out and told."""
     for path in sorted((root / "phenotype").glob("*.tsv")):
-        with path.open(encoding="utf-8", errors="replace") as stream:
-            has_sessions = "session_id" in stream.readline().split()
-        keys = KEYS if has_sessions else KEYS[:1]
         try:
-            table = _read_table(path, keys, columns)
+            table = read_people(path, columns=columns, name=f"phenotype/{path.name}")
         except InputError as error:
             notes.append(f"{error}; the table was left out")
             continue
-        visits = _overlay(visits, table, keys, over=False)
-    return visits
-
-
-def _with_sessions(visits: pd.DataFrame, root: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Put the values of sessions tables, which belong to the visit itself, over those of participants.tsv."""
-    tables = []
-    for participant in visits.loc[visits["session_id"].notna(), "participant_id"].unique():
-        path = root / VisitName.parse(participant).sessions_table
-        if path.exists():
-            renamed = {name: column for name, column in columns.items() if name != "participant_id"}
-            tables.append(_read_table(path, KEYS[1:], renamed).assign(participant_id=participant))
-    return _overlay(visits, pd.concat(tables, ignore_index=True), KEYS, over=True) if tables else visits
-
-
-def _overlay(visits: pd.DataFrame, table: pd.DataFrame, keys: Sequence[str], *, over: bool) -> pd.DataFrame:
-    """Join a table's columns to the visits; values known on both sides are the table's if `over`."""
-    known = visits[list(keys)].merge(table, on=list(keys), how="left", validate="many_to_one")
-    joined = visits.copy()
-    for name in known.columns.difference(list(KEYS), sort=False):
-        new = known[name].set_axis(visits.index)
-        if name in visits:
-            new = (
-                new.where(new.notna(), visits[name])
-                if over
-                else visits[name].where(visits[name].notna(), new)
-            )
-        joined[name] = new
-    return joined
+        notes += table.notes
+        visits = join_people(visits, table, notes, over=False)
+    with_sessions = visits.loc[visits["session_id"].notna(), "participant_id"].unique()
+    places = {person: root / VisitName.parse(person).sessions_table for person in with_sessions}
+    sessions, refused = read_sessions(
+        {person: path for person, path in places.items() if path.is_file()}, columns=columns
+    )
+    notes += refused
+    if sessions is not None:
+        notes += sessions.notes
+        visits = join_people(visits, sessions, notes, over=True)
+    return with_scan_times(visits, root, notes)

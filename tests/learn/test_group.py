@@ -82,14 +82,8 @@ def edit(tmp_path, dataset, change) -> Path:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda t: pd.concat([t, t.head(1)]), "is there twice"),
-        (lambda t: t.assign(age="old"), "column age holds 'old', not a number"),
         (lambda t: t.rename(columns={"participant_id": "subject"}), "column participant_id is missing"),
         (lambda t: t.head(0), "lists none of the participants with derivatives"),
-        (
-            lambda t: t.assign(participant_id=t["participant_id"].str.removeprefix("sub-")),
-            r"lists none of the participants with derivatives \(sub-",
-        ),
     ],
 )
 def test_bad_participants_tables_are_one_clear_line(tmp_path, dataset, change, words):

@@ -1,0 +1,143 @@
+"""Rows of tables joined to visits, and what stayed over on either side counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from bids_app.errors import InputError
+from bids_app.tables import KEYS, People, match_ids, read_table
+from bids_app.visit_name import PARTICIPANT, SESSION, VisitName
+
+CHANGING = ("edss", "age", "disease_duration", "days_to_edss", "days_since_relapse", "days_since_steroids")
+SCANS = ("FLAIR", "T1w")  # whose time is the visit's, the first that has one
+
+
+def join_people(visits: pd.DataFrame, people: People, notes: list[str], *, over: bool) -> pd.DataFrame:
+    """Add a table's columns to the visits.
+
+    A row of a session belongs to that visit and wins over what is known of the participant; a row of a participant
+    holds for all visits and wins only if `over`.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        participant_id, session_id and what is known already.
+    people : People
+        The table.
+    notes : list of str
+        Gets how many rows and visits stayed over.
+    over : bool
+        Whether rows of participants replace what is known.
+    """
+    table = people.values.copy()
+    same = match_ids(table["participant_id"].unique(), visits["participant_id"].unique(), PARTICIPANT)
+    _tell_close(same, people.path.name, notes)
+    table["participant_id"] = table["participant_id"].map(same.get)
+    if "session_id" not in people.keys:
+        table = table[table["participant_id"].notna()]
+        _tell_held(visits, table, people.path.name, notes)
+        return overlay(visits, table, KEYS[:1], over=over)
+    of_session = table["session_id"].notna()
+    alone = table[~of_session & table["participant_id"].notna()].drop(columns="session_id")
+    rows = table[of_session].copy()
+    rows["session_id"] = _sessions(rows, visits)
+    lost = rows["participant_id"].isna() | rows["session_id"].isna()
+    _tell_lost(people, of_session, lost, notes)
+    visits = overlay(visits, alone, KEYS[:1], over=over) if len(alone) else visits
+    rows = rows[~lost]
+    without = ~_keyed(visits).isin(_keyed(rows))
+    if len(rows) and without.any():
+        who = _keyed(visits)[without].iloc[0]
+        notes.append(
+            f"{people.path.name}: {int(without.sum())} of {len(visits)} visits have no row ({who} ...)"
+        )
+    return overlay(visits, rows.drop_duplicates(list(KEYS)), KEYS, over=True)
+
+
+def _keyed(table: pd.DataFrame) -> pd.Series:
+    return table["participant_id"].astype(str) + "_" + table["session_id"].astype(str)
+
+
+def _sessions(rows: pd.DataFrame, visits: pd.DataFrame) -> pd.Series:
+    """Return the sessions of rows as the visits call them, None where there is none."""
+    known = visits.dropna(subset=["session_id"]).groupby("participant_id")["session_id"].unique()
+    found = rows["session_id"].copy()
+    for person, some in rows.groupby("participant_id")["session_id"]:
+        same = match_ids(some.unique(), known.get(person, []), SESSION)
+        found.loc[some.index] = some.map(lambda one, same=same: same.get(one))
+    return found
+
+
+def _tell_close(same: dict[str, str], name: str, notes: list[str]) -> None:
+    close = [(one, known) for one, known in same.items() if one != known]
+    if close:
+        notes.append(f"{name}: {len(close)} participants such as {close[0][0]} read as {close[0][1]}")
+
+
+def _tell_lost(people: People, of_session: pd.Series, lost: pd.Series, notes: list[str]) -> None:
+    if not lost.any():
+        return
+    first = people.values[of_session].loc[lost.index[lost][0]]
+    notes.append(
+        f"{people.path.name}: {int(lost.sum())} of {len(lost)} rows match no visit, such as {first['participant_id']} "
+        f"{first['session_id']}"
+    )
+
+
+def _tell_held(visits: pd.DataFrame, table: pd.DataFrame, name: str, notes: list[str]) -> None:
+    """Tell that a value which changes over time is one for all visits of a participant."""
+    several = visits["participant_id"].value_counts()
+    people = table[table["participant_id"].isin(several.index[several > 1])]
+    held = [column for column in CHANGING if column in people and people[column].notna().any()]
+    if held:
+        notes.append(
+            f"{name}: one {', '.join(held)} for all visits of {len(people)} participants, where no table of sessions "
+            "has the visit's own"
+        )
+
+
+def overlay(visits: pd.DataFrame, table: pd.DataFrame, keys: Sequence[str], *, over: bool) -> pd.DataFrame:
+    """Join a table's columns to the visits; values known on both sides are the table's if `over`."""
+    known = visits[list(keys)].merge(table, on=list(keys), how="left", validate="many_to_one")
+    joined = visits.copy()
+    for name in known.columns.difference(list(KEYS), sort=False):
+        new = known[name].set_axis(visits.index)
+        if name in visits:
+            first, second = (new, visits[name]) if over else (visits[name], new)
+            new = first.where(first.notna(), second)
+        joined[name] = new
+    return joined
+
+
+def with_scan_times(visits: pd.DataFrame, root: Path, notes: list[str]) -> pd.DataFrame:
+    """Fill `acq_time` from `*_scans.tsv` where no table of people has it."""
+    times: dict[int, str] = {}
+    known = visits["acq_time"] if "acq_time" in visits else pd.Series(None, index=visits.index, dtype=object)
+    for place in visits.index[known.isna()]:
+        name = VisitName.from_ids(visits.loc[place, "participant_id"], visits.loc[place, "session_id"])
+        path = root / name.folder / f"{name.prefix}_scans.tsv"
+        if path.is_file() and (time := scan_time(path, notes)):
+            times[place] = time
+    if not times:
+        return visits
+    return visits.assign(acq_time=known.astype(object).fillna(pd.Series(times)))
+
+
+def scan_time(path: Path, notes: list[str]) -> str | None:
+    """Return when a visit's FLAIR image, else its T1w image, was made, by its table of scans."""
+    try:
+        cells = read_table(path).cells
+    except InputError as error:
+        notes.append(f"{error}; the table was left out")
+        return None
+    if not {"filename", "acq_time"} <= set(cells):
+        return None
+    rows = cells.dropna(subset=["filename", "acq_time"])
+    for suffix in SCANS:
+        times = rows.loc[rows["filename"].str.contains(rf"_{suffix}\.nii", regex=True), "acq_time"]
+        if len(times):
+            return str(times.iloc[0])
+    return None

@@ -1,0 +1,57 @@
+"""Notes on a table, one line for each kind of change or doubt, with the first lines that it concerns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+SHOWN = 3
+
+
+class Notes:
+    """Collects what was noticed in one file.
+
+    Parameters
+    ----------
+    name : str
+        The file, as people know it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._found: dict[tuple[str, str], list[tuple[object, str]]] = {}
+        self._plain: Counter[str] = Counter()
+
+    def say(self, text: str) -> None:
+        """Note something about the file as a whole."""
+        self._plain[text] += 1
+
+    def cell(self, column: str, what: str, line: object, value: str) -> None:
+        """Note something about a cell; `what` follows its value, as in `'2.7' is not on the scale`."""
+        self._found.setdefault((column, what), []).append((line, value))
+
+    def cells(self, column: str, what: str, found: Iterable[tuple[object, str]]) -> None:
+        """Note the same of several cells."""
+        for line, value in found:
+            self.cell(column, what, line, value)
+
+    def take(self, other: Notes) -> None:
+        """Take the notes of another file in, as said of this one."""
+        self._plain += other._plain
+        for key, found in other._found.items():
+            self._found.setdefault(key, []).extend(found)
+
+    def lines(self) -> list[str]:
+        """Return the notes."""
+        told = [
+            f"{self._name}: {text}" + (f" ({n} files)" if n > 1 else "") for text, n in self._plain.items()
+        ]
+        for (column, what), found in self._found.items():
+            values = list(dict.fromkeys(value for _, value in found))
+            some = ", ".join(repr(value) for value in values[:SHOWN]) + (
+                " ..." if len(values) > SHOWN else ""
+            )
+            where = ", ".join(str(line) for line, _ in found[:SHOWN]) + (" ..." if len(found) > SHOWN else "")
+            count = f"{len(found)} cells, lines {where}" if len(found) > 1 else f"line {where}"
+            told.append(f"{self._name}: column {column} ({count}): {some} {what}")
+        return told
