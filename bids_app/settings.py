@@ -201,6 +201,62 @@ class Settings:
         "(ComBat); a site unseen in training is aligned from its own visits, at least 20, or refused.",
         room="Group level",
     )
+    random_split: bool = option(
+        False,
+        "Study A: draw the internal test at random, as published, instead of within three bands of EDSS.",
+        room="Group level",
+    )
+    repeated_splits: int = option(
+        -1,
+        "Study A: other random splits into training and internal test, all steps refitted (default: 100, fewer where "
+        "the table is large; 0: none).",
+        room="Group level",
+        metavar="N",
+        within=(-1, 10_000),
+    )
+    candidates: tuple[str, ...] = option(
+        (),
+        "Study A: candidates beyond the published ones: volumes (z scores of the regions' volumes) or numeric columns "
+        "of your own in participants.tsv.",
+        room="Group level",
+        metavar="volumes|COLUMN",
+    )
+    models: tuple[str, ...] = option(
+        (), "Study A: models to fit: ridge, gp, svr, rf (default: all).", room="Group level", metavar="MODEL"
+    )
+    lasso_penalty: str = option(
+        "1se",
+        "Study A: penalty of the LASSO: within one standard error of the least error (1se), of least error (min), or "
+        "the largest that keeps N columns (21 in the study).",
+        room="Group level",
+        metavar="1se|min|N",
+    )
+    icc_threshold: float = option(
+        0.9,
+        "Study A: least ICC of a feature that is kept.",
+        room="Group level",
+        metavar="ICC",
+        within=(-1, 1),
+    )
+    variance_threshold: float = option(
+        0.01,
+        "Study A: least variance of a candidate that is kept, after scaling to 0..1.",
+        room="Group level",
+        metavar="VARIANCE",
+        within=(0, 1),
+    )
+    correlation_threshold: float = option(
+        0.8,
+        "Study A: |r| above which the later of two candidates is dropped.",
+        room="Group level",
+        metavar="R",
+        within=(0, 1),
+    )
+    interval_steps: bool = option(
+        False,
+        "Study A: let prediction intervals end on steps of the EDSS (0, 1, 1.5, ...).",
+        room="Group level",
+    )
     all_visits: bool = option(
         False,
         "Study A: use all visits of a participant, kept together, instead of the one nearest its EDSS.",

@@ -38,7 +38,7 @@ ALLOWED = {
     "sklearn.gaussian_process.kernels.WhiteKernel",
     "sklearn.tree._tree.Tree",
 }
-FORMAT = 3  # of the card: 2 added ComBat, 3 the hash of the card itself
+FORMAT = 4  # of the card: 2 added ComBat, 3 the hash of the card itself, 4 the folds that make an interval
 FREE = ("Description", "Licence")  # what the owner of a model may write anew
 LOW_APPLICABILITY = 0.8
 LICENCE = "The trained model belongs to whoever trained it; state the data it came from."

@@ -99,6 +99,6 @@ def note_on(names: Sequence[str], pairs: Pairs, what: str) -> list[str]:
     told = "; ".join(f"{names[i]} and {names[j]}" for i, j in pairs[:10])
     more = f"; and {len(pairs) - 10} more pairs" if len(pairs) > 10 else ""
     return [
-        f"the same {what} under two names: {told}{more}. They count as one patient in every fold and test; find out "
+        f"the same {what} under two names: {told}{more}. They are kept together in every fold and set; find out "
         "which name is right, and remove the other"
     ]

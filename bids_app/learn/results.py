@@ -115,6 +115,6 @@ class Applied:
 
 APPLIED = {
     "applied": "A row per visit and model: what the model says; applicability is the share of its inputs that are "
-    "known and inside the training range.",
+    "known and inside the training range; reason says why there is no prediction, or no interval.",
     "applied_performance": "How well the models do on the visits whose outcome is known.",
 }

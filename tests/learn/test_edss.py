@@ -16,10 +16,10 @@ from bids_app.learn.artifact import _card_digest, load_model, load_models
 from bids_app.learn.edss import Options, run
 from bids_app.learn.edss.apply import apply_models
 from bids_app.learn.edss.patients import include
-from bids_app.learn.edss.scores import conformal_width, pearson, quantise, weighted_kappa
+from bids_app.learn.edss.scores import pearson, quantise, weighted_kappa
 from bids_app.learn.edss.sets import split
 
-SMALL = Options(outer=4, permutations=0)
+SMALL = Options(outer=4, permutations=0, repeats=0)
 REGIONS = ("Precentral_L", "Thalamus_R", "Caudate_L", "NAWM")
 FEATURES = [
     f"{image}_{feature}"
@@ -118,7 +118,9 @@ def test_results_depend_neither_on_the_rows_order_nor_on_processes(learned):
     mixed = FeatureTable(cohort.features.iloc[order].reset_index(drop=True), cohort.columns, [])
     visits = cohort.visits.iloc[order].reset_index(drop=True)
     other = SimpleNamespace(visits=visits, features=mixed.values, columns=mixed.columns, table=mixed)
-    again = run(other, seed=1, cv=4, external_site="b", options=Options(outer=4, permutations=0, n_jobs=2))
+    again = run(
+        other, seed=1, cv=4, external_site="b", options=Options(outer=4, permutations=0, repeats=0, n_jobs=2)
+    )
     for name in ("predictions", "performance", "columns"):
         pd.testing.assert_frame_equal(again.tables[name], learned.tables[name])
 
@@ -137,7 +139,11 @@ def test_selection_outside_the_folds_inflates_noise_and_inside_does_not():
 def test_several_visits_of_a_patient_stay_together():
     cohort = make_cohort(40, sessions=2)
     result = run(
-        cohort, seed=1, cv=4, models=["ridge"], options=Options(outer=4, permutations=1, several=True)
+        cohort,
+        seed=1,
+        cv=4,
+        models=["ridge"],
+        options=Options(outer=4, permutations=1, repeats=0, several=True),
     )
     nested = result.tables["predictions"].query("protocol == 'nested' and features == 'all'")
     assert (nested.groupby("participant_id")["fold"].nunique() == 1).all()
@@ -159,7 +165,18 @@ def test_criteria_leave_out_whom_the_study_does():
     left, flow = include(visits)
     assert left["participant_id"].tolist() == ["sub-1", "sub-6"]
     assert left["session_id"].tolist()[1] == "ses-2"
-    assert flow["n_visits"].tolist() == [7, 6, 5, 4, 3, 2]
+    applied = ~flow["reason"].str.startswith("not applied")
+    assert flow.loc[applied, "n_visits"].tolist() == [7, 6, 5, 4, 3, 2]
+    skipped = flow[~applied].set_index("step")
+    assert set(skipped.index) == {
+        "multiple sclerosis",
+        "no relapse within 30 days before",
+        "no steroids within 30 days before",
+    }
+    assert (
+        skipped.loc["multiple sclerosis", "reason"] == "not applied: no column diagnosis, or no value in it"
+    )
+    assert (skipped["excluded"] == 0).all()
 
 
 def test_saved_models_predict_the_same(learned, tmp_path):
@@ -213,7 +230,7 @@ def test_damaged_foreign_or_unfit_models_are_refused(learned, tmp_path):
         applied(cohort, tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"Columns": ["a"]}, {"IntervalHalfWidth90": 0.1}, {"Sites": []}])
+@pytest.mark.parametrize("change", [{"Columns": ["a"]}, {"Interval": {}}, {"Sites": []}])
 def test_cards_that_were_changed_are_refused_but_for_what_is_the_owners(learned, tmp_path, change):
     learned.write(tmp_path)
     stem = tmp_path / "models" / "edss-ridge"
@@ -266,7 +283,7 @@ def test_unusable_cohorts_are_one_clear_line(change, words):
 def test_fewer_patients_than_folds_and_a_single_site_are_told_and_run():
     cohort = make_cohort(14)
     cohort.visits["site"] = "a"
-    options = Options(outer=20, permutations=0)
+    options = Options(outer=20, permutations=0, repeats=0)
     result = run(cohort, seed=1, cv=20, models=["ridge"], test_size=0, options=options)
     assert any("folds hold one or two patients" in note for note in result.notes)
     assert result.tables["predictions"]["predicted"].notna().all()
@@ -303,5 +320,3 @@ def test_scores_on_the_scales_own_steps():
     assert quantise(np.array([0.4, 0.6, 2.3, 11])).tolist() == [0, 1, 2.5, 10]
     assert weighted_kappa(np.array([1, 2, 3.0]), np.array([1, 2, 3.0])) == 1
     assert np.isnan(pearson(np.array([1.0, 2]), np.array([3.0, 3])))
-    assert conformal_width(np.arange(1, 20.0)) == 18
-    assert conformal_width(np.arange(5.0)) == np.inf

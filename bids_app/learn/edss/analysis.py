@@ -11,31 +11,44 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.learn.artifact import site_names
-from bids_app.learn.edss import tables
-from bids_app.learn.edss.apply import make_models
-from bids_app.learn.edss.calibration import calibration, coverage
-from bids_app.learn.edss.columns import SITE, candidates, priority, site_codes
+from bids_app.learn.edss import missing, tables
+from bids_app.learn.edss.added_value import added_value
+from bids_app.learn.edss.calibration import calibration, calibration_models, coverage
+from bids_app.learn.edss.columns import SITE, TIV, candidates, priority, site_codes
+from bids_app.learn.edss.equation import course_difference, ridge_equation, volume_scores
 from bids_app.learn.edss.fitting import Design, Fitted, Table
+from bids_app.learn.edss.intervals import with_intervals
 from bids_app.learn.edss.models import MODELS
 from bids_app.learn.edss.options import Options
-from bids_app.learn.edss.patients import include
+from bids_app.learn.edss.patients import include, whole_patients
 from bids_app.learn.edss.protocols import (
     Outer,
     as_published,
-    conformal,
     deal_all,
     leak_free,
     learning_curve,
 )
 from bids_app.learn.edss.result import EDSSResult
-from bids_app.learn.edss.scores import compare_models, pearson, performance
+from bids_app.learn.edss.robustness import (
+    leave_one_site_out,
+    repeated_splits,
+    repeats_allowed,
+    selection_stability,
+    split_summary,
+    subgroups,
+)
+from bids_app.learn.edss.sample_size import sample_size
+from bids_app.learn.edss.saved import make_models
+from bids_app.learn.edss.scores import compare_models, null_summary, pearson, performance
+from bids_app.learn.edss.serving import predict_all, served
 from bids_app.learn.edss.sets import check, check_sites, split
+from bids_app.learn.edss.tripod import checklist
 from bids_app.learn.names import visit_names
-from bids_app.learn.statistics import permutation_p
 from bids_app.learn.study import StudyCohort
 from bids_app.protocol import CROSS_VALIDATED, Protocol, check_choices, requested
 from bids_app.settings import BOTH
 
+LEAST_R2 = 0.05  # assumed where the models explain less, or nothing
 Predicted = dict[tuple[str, str], npt.NDArray[np.float64]]
 
 
@@ -96,10 +109,11 @@ def run(
     protocols = requested(protocol)
     check_choices("models", models, MODELS)
     options = options or Options()
-    visits, data, sites, flow = _prepare(cohort, options)
-    sets = split(visits, external_site, test_size, seed)
+    visits, data, sites, flow, doubled, cohort_features = _prepare(cohort, options)
+    who = visits.assign(participant_id=data.groups)
+    sets = split(who, external_site, test_size, seed, bands=not options.random_split)
     check_sites(visits, sites)
-    notes = [*cohort.table.notes, *check(data, sets, cv)]
+    notes = [*cohort.table.notes, *doubled, *check(data, sets, cv)]
     rows = sets.pop("training")
     design = Design(models, cv, options.outer, options.permutations, seed, options.rules, options.n_jobs)
 
@@ -107,34 +121,52 @@ def run(
         design if Protocol.PAPER in protocols else replace(design, permutations=0)
     )  # its null would not be told
     fitted, published, null = as_published(data, rows, shown)
-    nested = leak_free(data, rows, design) if Protocol.NESTED in protocols else []
+    shown = design if Protocol.NESTED in protocols else replace(design, permutations=0)
+    outer = leak_free(data, rows, shown)  # its folds serve the intervals too
+    nested = outer if Protocol.NESTED in protocols else []
+    models_served = with_intervals(data, rows, served(data, rows, fitted), outer, options.interval_steps)
+    tested = {
+        name: predict_all(models_served, fitted.constants, data.X.iloc[test]) for name, test in sets.items()
+    }
     predictions = _predictions(
-        visits, data, rows, sets, fitted, published if Protocol.PAPER in protocols else None, nested
+        visits, data, rows, sets, tested, published if Protocol.PAPER in protocols else None, nested
     )
     scores = performance(predictions, seed)
-    calibrated, widths = conformal(data, rows, design)
     names = visit_names(visits["participant_id"], visits["session_id"])
-    covered, intervals = coverage(data, names, calibrated, widths, sets)
+    covered, intervals = coverage(data, names, models_served, sets)
     anova, pairs = compare_models(predictions)
+    notes += missing.notes_on(data, rows, sets, fitted)
+    imputed = names[missing.imputed_visits(data, missing.seen_by_models(data, fitted))].tolist()
     kinds = np.full(len(visits), "training", dtype=object)
     for name, test in sets.items():
         kinds[test] = name
     out = {
         "cohort": visits.assign(set=kinds),
         "flow": flow,
-        "demographics": tables.demographics(visits, data.X),
+        "demographics": tables.demographics(visits, data.X, seed),
         "selection": tables.selection_counts(fitted, nested),
         "columns": tables.selected_columns(data, rows, fitted, nested),
         "representatives": _representatives(fitted),
         "performance": scores,
         "predictions": predictions,
+        "added_value": added_value(predictions, seed),
+        "missing": missing.missing_values(data, rows, fitted),
+        "missing_sensitivity": missing.sensitivity(predictions, imputed),
         "anova": anova,
         "pairs": pairs,
         "hyperparameters": tables.hyperparameters(fitted, nested),
         "learning_curve": learning_curve(data, rows, sets, design),
         "calibration": calibration(predictions, models[0], seed),
-        "intervals": covered,
-        "interval_visits": intervals,
+        "calibration_models": calibration_models(predictions, seed),
+        "equation": ridge_equation(models_served),
+        "course": course_difference(visits, data.groups),
+        "volumes_z": volume_scores(cohort_features, visits, names, rows),
+        "subgroups": subgroups(predictions, visits, names, seed),
+        "sites_out": leave_one_site_out(visits, data, design),
+        "sample_size": _sample_size(data, rows, fitted, scores),
+        **_other_splits(who, data, external_site, test_size, options, design, nested),
+        **_by_features("intervals", covered),
+        **_by_features("interval_visits", intervals),
         **_gap_and_null(scores, data, rows, null, nested, design),
     }
     chosen = {"protocol": protocol, "external_site": external_site, "test_size": test_size, "cv": cv}
@@ -145,23 +177,71 @@ def run(
         "Settings": settings,
         "TrainingVisits": len(rows),
     }
-    saved = make_models(data, rows, fitted, widths, card | ({"SiteNumbers": sites} if sites else {}))
+    saved = make_models(data, rows, models_served, covered, card | ({"SiteNumbers": sites} if sites else {}))
     kept = {name: table for name, table in out.items() if len(table)}
+    kept["tripod"] = checklist(kept, settings, len(saved))
     return EDSSResult(tables=kept, notes=notes, settings=settings, models=saved)
 
 
 def _prepare(
     cohort: StudyCohort, options: Options
-) -> tuple[pd.DataFrame, Table, dict[str, int], pd.DataFrame]:
-    """Return the visits included, what is learned from, numbers of the sites (for ComBat) and the flow."""
+) -> tuple[pd.DataFrame, Table, dict[str, int], pd.DataFrame, list[str], pd.DataFrame]:
+    """Return the visits included, what is learned from, numbers of the sites (for ComBat), flow, notes, measures."""
     visits, flow = include(cohort.visits.assign(_row=np.arange(len(cohort.visits))), several=options.several)
     features = cohort.features.iloc[visits.pop("_row").to_numpy()].set_axis(visits.index)
-    X, about = candidates(visits, features, cohort.columns)
+    X, about = candidates(visits, features, cohort.columns, options.candidates)
     sites = site_codes(visits) if options.combat else {}
     if sites:
         X[SITE] = visits[SITE].astype(str).map(sites).astype(np.float32)
-    y, groups = visits["edss"].to_numpy(np.float64), visits["participant_id"].to_numpy()
-    return visits, Table(X, y, groups, about, priority(about)), sites, flow
+    groups, notes = whole_patients(visits, features, cohort.columns)
+    data = Table(X, visits["edss"].to_numpy(np.float64), groups, about, priority(about))
+    return visits, data, sites, flow, notes, features
+
+
+def _by_features(name: str, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return a table of models on all columns, and that of models on clinical columns alone."""
+    if table.empty:
+        return {}
+    clinical = table["features"] == "clinical"
+    return {
+        name: table[~clinical].reset_index(drop=True),
+        f"{name}_clinical": table[clinical].reset_index(drop=True),
+    }
+
+
+def _other_splits(
+    who: pd.DataFrame,
+    data: Table,
+    external_site: str | None,
+    test_size: float,
+    options: Options,
+    design: Design,
+    nested: list[Outer],
+) -> dict[str, pd.DataFrame]:
+    """Return scores over other random splits, and how alike selections are over them and over the outer folds."""
+    repeats = repeats_allowed(options.repeats, *data.X.shape)
+    bands = not options.random_split
+    splits, chosen = repeated_splits(who, data, external_site, test_size, bands, design, repeats)
+    runs = {"outer folds": [fold.columns for fold in nested], "random splits": chosen}
+    n = len(data.about) - (data.about["column"] == TIV).sum()
+    alike = [{"over": name} | selection_stability(some, n) for name, some in runs.items() if len(some) > 1]
+    return {"splits": splits, "split_summary": split_summary(splits), "stability": pd.DataFrame(alike)}
+
+
+def _sample_size(
+    data: Table, rows: npt.NDArray[np.intp], fitted: Fitted, scores: pd.DataFrame
+) -> pd.DataFrame:
+    """Return what Riley's criteria ask for, given the R2 found without leakage (at least .05)."""
+    own = scores[(scores["features"] == "all") & (scores["protocol"] != Protocol.PAPER)]
+    r2 = float(np.clip(own["R2"].max() if len(own) else 0, LEAST_R2, 0.95))
+    counts = fitted.selected.counts
+    parameters = {
+        "clinical columns": len(fitted.columns.get("clinical", [])),
+        "selected columns": counts["cfs"],
+        "all candidates": counts["candidates"],
+    }
+    y = data.y[rows]
+    return sample_size(len(np.unique(data.groups[rows])), parameters, r2, y.mean(), y.std(ddof=1))
 
 
 def _predictions(
@@ -169,7 +249,7 @@ def _predictions(
     data: Table,
     rows: npt.NDArray[np.intp],
     sets: dict[str, npt.NDArray[np.intp]],
-    fitted: Fitted,
+    tested: dict[str, Predicted],
     published: Predicted | None,
     nested: list[Outer],
 ) -> pd.DataFrame:
@@ -178,7 +258,7 @@ def _predictions(
     for k, fold in enumerate(nested, start=1):
         told.append(_told(visits, data, rows[fold.test], "cv", fold.predicted, Protocol.NESTED, k))
     for where, test in sets.items():
-        told.append(_told(visits, data, test, where, fitted.predict(data.X.iloc[test]), Protocol.HELD_OUT))
+        told.append(_told(visits, data, test, where, tested[where], Protocol.HELD_OUT))
     return pd.concat(told, ignore_index=True)
 
 
@@ -216,7 +296,12 @@ def _representatives(fitted: Fitted) -> pd.DataFrame:
 
 
 def _gap_and_null(
-    scores: pd.DataFrame, data: Table, rows: Any, null: list[float], nested: list[Outer], design: Design
+    scores: pd.DataFrame,
+    data: Table,
+    rows: Any,
+    null: list[dict[str, float]],
+    nested: list[Outer],
+    design: Design,
 ) -> dict[str, pd.DataFrame]:
     """Return published minus leak-free estimates, and what both protocols give with permuted outcomes."""
     own = scores[(scores["set"] == "cv") & (scores["features"] == "all")].set_index(["protocol", "model"])
@@ -225,30 +310,32 @@ def _gap_and_null(
         gap = own.loc[Protocol.PAPER, ["r", "R2", "mae"]] - own.loc[Protocol.NESTED, ["r", "R2", "mae"]]
         out["gap"] = gap.reset_index()
     drawn = {Protocol.PAPER: null, Protocol.NESTED: _nested_null(data, rows, nested, design)}
-    table = [(p, k, r) for p, values in drawn.items() for k, r in enumerate(values, start=1)]
-    summary = []
-    for name, values in drawn.items():
-        if values and (name, "ridge") in own.index:
-            observed = float(own["r"][name, "ridge"])
-            table.insert(0, (name, 0, observed))
-            known = np.nan_to_num(np.array(values), nan=0.0)
-            p = permutation_p(observed, known)
-            summary.append((name, observed, known.mean(), p, len(known)))
-    if summary:
-        out["null"] = pd.DataFrame(table, columns=["protocol", "permutation", "r"])
-        out["null_summary"] = pd.DataFrame(
-            summary, columns=["protocol", "r", "null_mean_r", "p", "permutations"]
-        )
+    known = [
+        (protocol, name, k, r)
+        for protocol, values in drawn.items()
+        for k, by_model in enumerate(values, start=1)
+        for name, r in by_model.items()
+        if (protocol, name) in own.index
+    ]
+    if known:
+        columns = ["protocol", "model", "permutation", "r"]
+        observed = [
+            (protocol, name, 0, own.loc[(protocol, name), "r"])
+            for protocol, name in dict.fromkeys((row[0], row[1]) for row in known)
+        ]
+        out["null"] = pd.DataFrame([*observed, *known], columns=columns)
+        out["null_summary"] = null_summary(out["null"])
     return out
 
 
-def _nested_null(data: Table, rows: Any, nested: list[Outer], design: Design) -> list[float]:
+def _nested_null(data: Table, rows: Any, nested: list[Outer], design: Design) -> list[dict[str, float]]:
     if not nested:
         return []
     out = []
     for k, dealt in enumerate(deal_all(data, rows, design.permutations, design.seed)):
-        predicted = np.empty(len(rows))
+        predicted = {name: np.empty(len(rows)) for name in design.models}
         for fold in nested:
-            predicted[fold.test] = fold.null[k]
-        out.append(pearson(dealt, predicted))
+            for name, values in fold.null[k].items():
+                predicted[name][fold.test] = values
+        out.append({name: pearson(dealt, values) for name, values in predicted.items()})
     return out

@@ -1,127 +1,34 @@
-"""EDSS models for new visits: what is saved, and how it is applied with its limits told."""
+"""EDSS models for new visits: each visit and model for itself, with the reason where there is no prediction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.learn.artifact import LICENCE, LOW_APPLICABILITY, Model, training_ranges, versions
-from bids_app.learn.edss.columns import (
-    ADJUSTED,
-    CLINICAL,
-    KEPT_BY_COMBAT,
-    SITE,
-    TIV,
-    clinical_columns,
-    harmonised,
-)
-from bids_app.learn.edss.fitting import Fitted, Table
-from bids_app.learn.edss.patients import refuse_impossible, standard_course
+from bids_app.learn.artifact import LOW_APPLICABILITY, Model
+from bids_app.learn.edss.columns import CLINICAL, SITE, clinical_columns
+from bids_app.learn.edss.intervals import bounds
+from bids_app.learn.edss.patients import COURSES, HIGHEST_EDSS, standard_course
 from bids_app.learn.edss.scores import score
+from bids_app.learn.edss.serving import predict
+from bids_app.learn.names import SEXES, visit_names
 from bids_app.learn.results import Applied
-from bids_app.learn.selection import CovariateZScore, MedianImpute
+from bids_app.learn.selection.combat import FEWEST as FEWEST_OF_A_SITE
 from bids_app.learn.study import StudyCohort
 
-SHIFTED = "measures may be shifted there"
 FEWEST_SCORED = 3  # patients
-UNITS = {
-    "age": "years",
-    "disease_duration": "years",
-    "volume": "mm3",
-    "chaco": "share",
-    "radiomics": "pyradiomics' own",
-}
-
-
-def make_models(
-    data: Table, rows: Any, fitted: Fitted, widths: dict[tuple[str, str], float], about: dict[str, Any]
-) -> dict[str, Model]:
-    """Return the tuned models with the steps that bring raw columns to them.
-
-    Parameters
-    ----------
-    data : Table
-    rows : ndarray
-        Training rows.
-    fitted : Fitted
-        On these rows.
-    widths : dict
-        Half widths of 90 % prediction intervals by (features, model).
-    about : dict
-        Further entries of the card: sites, metrics, settings.
-    """
-    models = {}
-    for (features, name), search in fitted.searches.items():
-        columns = fitted.columns[features]
-        covariates = [c for c in ("age", "sex", TIV) if c in data.X] if set(ADJUSTED) & set(columns) else []
-        changed = harmonised(columns) if SITE in data.X else []
-        kept = [c for c in KEPT_BY_COMBAT if c in data.X] if changed else []
-        inputs = list(dict.fromkeys([*columns, *covariates, *kept]))
-        raw = data.X.iloc[rows][inputs]
-        impute = MedianImpute().fit(raw)
-        ready = impute.transform(raw)
-        combat = fitted.blind.combat
-        if combat is not None:
-            combat = combat.restricted(changed, [*inputs, SITE]) if changed else None
-        if combat is not None:
-            ready = combat.transform(ready.assign(**{SITE: data.X[SITE].iloc[rows]}))[inputs]
-        adjusted = [c for c in ADJUSTED if c in columns]
-        card = {
-            "Kind": "edss",
-            "Description": f"EDSS by {name} from {features} columns (study A).",
-            "Outcome": "edss",
-            "Inputs": inputs,
-            "Units": {c: UNITS.get(c.split(".")[0], "1") for c in inputs},
-            "Columns": columns,
-            "Ranges": training_ranges(impute.transform(raw)),
-            "IntervalHalfWidth90": width
-            if np.isfinite(width := widths.get((features, name), np.inf))
-            else None,
-            "Versions": versions(),
-            "Licence": LICENCE,
-        }
-        parts = {
-            "impute": impute,
-            "combat": combat,
-            "adjust": CovariateZScore(covariates, adjusted).fit(ready) if adjusted else None,
-            "model": search.best_estimator_,
-        }
-        models[name if features == "all" else f"{name}-{features}"] = Model(parts, card | about)
-    return models
-
-
-def predict(model: Model, table: pd.DataFrame, sites: pd.Series) -> npt.NDArray[np.float64]:
-    """Return a saved model's predictions for rows of a table with its inputs.
-
-    Raises
-    ------
-    InputError
-        If the model harmonises sites (ComBat) and a row has none, or too few rows a site unseen in training.
-    """
-    X = model.parts["impute"].transform(table[model.card["Inputs"]].astype(np.float32))
-    if model.parts["combat"] is not None:
-        known = model.card["SiteNumbers"]
-        if sites.isna().any():
-            raise InputError(
-                "participants.tsv: a visit has no site, which a model trained with --combat needs"
-            )
-        names = [*known, *sorted(set(sites.astype(str)) - set(known))]
-        number = {name: known.get(name, len(known) + place) for place, name in enumerate(names)}
-        X = model.parts["combat"].transform(
-            X.assign(**{SITE: sites.astype(str).map(number).to_numpy(np.float32)})
-        )
-    if model.parts["adjust"] is not None:
-        X = model.parts["adjust"].transform(X)
-    return model.parts["model"].predict(X[model.card["Columns"]].to_numpy(np.float64))
 
 
 def apply_models(cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed: int = 1) -> Applied:
     """Predict EDSS of a cohort's visits with saved models.
+
+    A visit is predicted by a model if every input is known; an input that was unknown for training patients too may
+    be unknown, and is then imputed as it was in training. What a visit gets does not depend on the other visits, but
+    for models trained with ComBat at sites that were not in training.
 
     Parameters
     ----------
@@ -134,78 +41,187 @@ def apply_models(cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed:
     Returns
     -------
     Applied
-        `applied`: a row per visit and model: observed (where known), predicted, low, high (90 % interval, as wide as
-        in training), applicability.
+        `applied`: a row per visit and model: observed (where known), predicted, low, high (90 % interval),
+        applicability, inputs imputed, and the reason where there is no prediction or no interval.
 
     Raises
     ------
     InputError
-        If the cohort lacks a column that a model needs, or holds a category unseen in training or an EDSS outside
-        0 to 10.
+        If no visit can be predicted by any model.
     """
-    visits = cohort.visits
-    table = _inputs(cohort)
-    sites = visits[SITE] if SITE in visits else pd.Series(None, visits.index, dtype=object)
-    observed = _observed(visits)
-    out, notes = [], []
-    for name, model in models:
-        absent = [column for column in model.card["Inputs"] if column not in table]
-        if absent:
-            raise InputError(
-                f"{name}: needs column {absent[0]} ({len(absent)} missing), which this dataset lacks"
-            )
-        predicted, fits = predict(model, table, sites), model.applicability(table)
-        width = model.card["IntervalHalfWidth90"] or np.nan
-        rows = visits[["participant_id", "session_id"]].assign(
-            model=name, observed=observed, predicted=predicted
-        )
-        out.append(rows.assign(low=predicted - width, high=predicted + width, applicability=fits))
-        poor = int((fits < LOW_APPLICABILITY).sum())
-        if poor:
-            notes.append(
-                f"{name}: {poor} of {len(visits)} visits have more than a fifth of the inputs unknown or outside the "
-                "training range; their predictions are extrapolations"
-            )
-    if new := models[0][1].unseen_sites(visits):
-        aligned = any(model.parts["combat"] is not None for _, model in models)
-        notes.append(
-            f"site {', '.join(new)} was not in training; "
-            + (
-                "ComBat aligned it from its own visits, which each prediction there depends on"
-                if aligned
-                else SHIFTED
-            )
-        )
+    visits = cohort.visits.reset_index(drop=True)
+    needed = {c for _, m in models for c in [*m.card["Inputs"], *m.card["Interval"]["Inputs"]]}
+    table = _inputs(visits, cohort.features.reset_index(drop=True), needed)
+    refused = _refused(visits)
+    names = visit_names(visits["participant_id"], visits["session_id"])
+    observed = visits["edss"].to_numpy(np.float64) if "edss" in visits else np.full(len(visits), np.nan)
+    rows = visits[["participant_id", "session_id"]]
+    out = [
+        rows.assign(model=name, observed=observed, **_applied(model, table, visits, refused))
+        for name, model in models
+    ]
     applied = pd.concat(out, ignore_index=True)
+    if applied["predicted"].isna().all():
+        raise InputError(f"no visit can be predicted: {applied['reason'].iloc[0]} ({names.iloc[0]})")
+    applied["session_id"] = applied["session_id"].astype(object)
+    notes = [*_told(applied, names, len(models)), *_extrapolated(applied), *_new_sites(models, visits)]
     return Applied({"applied": applied} | _scores(applied, seed), notes)
 
 
-def _observed(visits: pd.DataFrame) -> npt.NDArray[np.float64]:
-    if "edss" not in visits:
-        return np.full(len(visits), np.nan)
-    refuse_impossible(visits)
-    return visits["edss"].to_numpy(np.float64)
+def _applied(
+    model: Model, table: pd.DataFrame, visits: pd.DataFrame, refused: pd.Series
+) -> dict[str, npt.NDArray | pd.Series]:
+    """Return one model's columns of the table of predictions."""
+    card, interval = model.card, model.card["Interval"]
+    inputs, more = card["Inputs"], interval["Inputs"]
+    table = table.reindex(columns=list(dict.fromkeys([*table.columns, *inputs, *more])))
+    site, numbers = _sites(model, visits)
+    table[SITE] = numbers
+    reason = refused.mask(refused == "", _unknown(table, inputs, card["Imputed"]))
+    reason = reason.mask(reason == "", site)
+    reason = reason.mask(reason == "", _few_of_a_site(model, visits, reason))
+    good = (reason == "").to_numpy()
+    without = _unknown(table, more, card["Imputed"])
+    whole = good & (without == "").to_numpy()
+    predicted, low, high = (np.full(len(table), np.nan) for _ in range(3))
+    if good.any():
+        predicted[good] = predict(model.parts, table[good])
+    if whole.any():
+        low[whole], high[whole] = bounds(model.parts["intervals"], table[whole])
+    reason = reason.mask(good & ~whole, "no interval: " + without)
+    unknown = table[inputs].isna()
+    return {
+        "predicted": predicted,
+        "low": low,
+        "high": high,
+        "applicability": model.applicability(table),
+        "imputed": _listed(unknown).where(good & unknown.any(axis=1)),
+        "reason": reason.where(reason != ""),
+    }
+
+
+def _listed(mask: pd.DataFrame) -> pd.Series:
+    """Return the names of the columns that are true, row by row."""
+    return pd.Series([", ".join(mask.columns[row]) for row in mask.to_numpy()], mask.index, dtype=object)
+
+
+def _unknown(table: pd.DataFrame, inputs: Sequence[str], imputed: dict[str, int]) -> pd.Series:
+    """Return which inputs a visit lacks that every training patient had, as a reason; empty where none."""
+    absent = table[[name for name in inputs if name not in imputed]].isna()
+    names = _listed(absent)
+    return names.where(names == "", "unknown, and known for every training patient: " + names)
+
+
+def _refused(visits: pd.DataFrame) -> pd.Series:
+    """Return why a visit cannot be predicted by any model; empty where it can."""
+    reason = pd.Series("", visits.index, dtype=object)
+    if "edss" in visits:
+        wrong = (visits["edss"] < 0) | (visits["edss"] > HIGHEST_EDSS)
+        reason[wrong] = "column edss holds " + visits["edss"].map("{:g}".format) + "; EDSS goes from 0 to 10"
+    if "disease_course" in visits:
+        course = standard_course(visits["disease_course"])
+        unseen = course.notna() & ~course.isin(list(COURSES))
+        words = (
+            "column disease_course holds " + course.map(repr) + ", unseen in training; models know RR and SP"
+        )
+        reason[unseen] = words[unseen]
+    if "sex" in visits:
+        unread = visits["sex"].notna() & ~_readable(visits["sex"])
+        reason[unread] = "column sex holds " + visits["sex"].map(repr) + "; use M, F or n/a"
+    return reason
+
+
+def _readable(sex: pd.Series) -> pd.Series:
+    return sex.astype("string").str.strip().str.lower().isin(list(SEXES))
+
+
+def _inputs(visits: pd.DataFrame, features: pd.DataFrame, needed: Collection[str]) -> pd.DataFrame:
+    """Return what models may need, NaN where unknown; text in a user's own column is unknown too."""
+    if "disease_course" in visits:
+        course = standard_course(visits["disease_course"])
+        visits = visits.assign(disease_course=course.where(course.isin(list(COURSES))))
+    if "sex" in visits:
+        visits = visits.assign(sex=visits["sex"].where(_readable(visits["sex"])))
+    own = [c for c in visits if c in needed and c not in features and c not in CLINICAL]
+    numbers = visits[own].apply(pd.to_numeric, errors="coerce")
+    return pd.concat([clinical_columns(visits), numbers, features], axis=1)
+
+
+def _sites(model: Model, visits: pd.DataFrame) -> tuple[pd.Series, npt.NDArray[np.float32]]:
+    """Return why a harmonised model cannot use a visit's site (empty where it can), and the sites' numbers."""
+    reason = pd.Series("", visits.index, dtype=object)
+    known = model.card.get("SiteNumbers")
+    if model.parts["combat"] is None or known is None:
+        return reason, np.zeros(len(visits), np.float32)
+    site = visits[SITE] if SITE in visits else pd.Series(None, visits.index, dtype=object)
+    reason[site.isna()] = "no site in participants.tsv, which a model trained with --combat needs"
+    new = sorted(set(site.dropna().astype(str)) - set(known))
+    numbers = known | {name: max(known.values()) + 1 + place for place, name in enumerate(new)}
+    return reason, site.astype(str).map(numbers).fillna(0).to_numpy(np.float32)
+
+
+def _few_of_a_site(model: Model, visits: pd.DataFrame, reason: pd.Series) -> pd.Series:
+    """Return why a visit of a site unseen in training cannot be harmonised; empty where it can."""
+    out = pd.Series("", visits.index, dtype=object)
+    if model.parts["combat"] is None or SITE not in visits:
+        return out
+    site = visits[SITE].where(reason == "").astype("string")
+    for name, count in site[~site.isin(list(model.card["SiteNumbers"]))].value_counts().items():
+        if count < FEWEST_OF_A_SITE:
+            out[(site == name).fillna(False)] = (
+                f"site {name} was not in training and has {count} visits here; ComBat needs {FEWEST_OF_A_SITE}"
+            )
+    return out
+
+
+def _told(applied: pd.DataFrame, names: pd.Series, n_models: int) -> list[str]:
+    """Return a note per reason, with how many visits and models it holds for, and per imputed input."""
+    visit = np.tile(names.to_numpy(), n_models)
+    out = []
+    for column, words in (
+        ("reason", "{} not predicted: {}"),
+        ("imputed", "{} predicted with training medians of {}"),
+    ):
+        for what, rows in applied.assign(visit=visit).dropna(subset=column).groupby(column, sort=False):
+            who = rows["visit"].unique()
+            of = f"{len(who)} of {len(names)} visits" if len(names) > 1 else "the visit"
+            by = rows["model"].unique()
+            which = "" if len(by) == n_models else f" by {', '.join(by)}"
+            interval = column == "reason" and rows["predicted"].notna().all()
+            line = "{} predicted, {}" if interval else words
+            out.append(line.format(of, what) + f"{which} ({who[0]}{' ...' if len(who) > 1 else ''})")
+    return out
+
+
+def _extrapolated(applied: pd.DataFrame) -> list[str]:
+    poor = applied[applied["predicted"].notna() & (applied["applicability"] < LOW_APPLICABILITY)]
+    return [
+        f"{name}: {len(rows)} of {int((applied['model'] == name).sum())} visits have more than a fifth of the inputs "
+        "unknown or outside the training range; their predictions are extrapolations"
+        for name, rows in poor.groupby("model", sort=False)
+    ]
+
+
+def _new_sites(models: Sequence[tuple[str, Model]], visits: pd.DataFrame) -> list[str]:
+    new = models[0][1].unseen_sites(visits)
+    if not new:
+        return []
+    aligned = any(model.parts["combat"] is not None for _, model in models)
+    words = "ComBat aligned it from its own visits, which each prediction there depends on"
+    return [
+        f"site {', '.join(new)} was not in training; {words if aligned else 'measures may be shifted there'}"
+    ]
 
 
 def _scores(applied: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
-    """Score the predictions of visits whose EDSS is known."""
-    known = applied[applied["observed"].notna()]
-    if known["participant_id"].nunique() < FEWEST_SCORED:
+    """Score the predictions of visits whose EDSS is known, and their intervals."""
+    known = applied[applied["observed"].notna() & applied["predicted"].notna()]
+    enough = known.groupby("model")["participant_id"].nunique() >= FEWEST_SCORED
+    known = known[known["model"].isin(enough.index[enough])]
+    if known.empty:
         return {}
-    scores = [{"model": name} | score(rows, seed) for name, rows in known.groupby("model", sort=False)]
+    scores = []
+    for name, rows in known.groupby("model", sort=False):
+        inside = rows["observed"].between(rows["low"], rows["high"])[rows["low"].notna()]
+        scores.append({"model": name} | score(rows, seed) | {"coverage": inside.mean()})
     return {"applied_performance": pd.DataFrame(scores)}
-
-
-def _inputs(cohort: StudyCohort) -> pd.DataFrame:
-    visits = cohort.visits
-    if "disease_course" in visits:
-        course = standard_course(visits["disease_course"])
-        unseen = course[course.notna() & ~course.isin(["RR", "SP"])]
-        if not unseen.empty:
-            raise InputError(
-                f"participants.tsv: column disease_course holds {unseen.iloc[0]!r}, unseen in training; models know RR "
-                "and SP; leave those participants out with --participant-label"
-            )
-        visits = visits.assign(disease_course=course)
-    clinical = clinical_columns(visits)
-    return pd.concat([clinical[[c for c in CLINICAL if c in clinical]], cohort.features], axis=1)

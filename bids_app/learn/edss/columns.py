@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,11 @@ from bids_app.learn.names import is_male
 CLINICAL = ("age", "sex", "disease_duration", "disease_course_SP")
 TOO_SMALL = ("Vermis_1_2", "Vermis_10")  # the two of AAL's regions that study A's 114 are taken to lack
 GLOBAL = ("volume.TLV", "volume.WBV")
-ADJUSTED = ("volume.WBV",)
 TIV = "volume.TIV"
 SITE = "site"  # as numbers, for ComBat alone
 KEPT_BY_COMBAT = (*CLINICAL, TIV)  # what sites may differ in by their patients
-HARMONISED = (
-    "volume.WBV",
-    "radiomics.",
-)  # measures of the image; lesions and what they cut are taken as they are
+NOT_REGIONS = ("volume.TLV", TIV, "volume.GM", "volume.WM", "volume.CSF", "volume.NAWM")
+VOLUMES = "volumes"  # what --candidates calls the regions' volumes
 FIRST_ORDER, TEXTURE, LOG, WAVELET, OTHER = 2, 3, 4, 5, 6  # ranks after clinical (0), volumes and ChaCo (1)
 
 
@@ -76,12 +73,43 @@ def site_codes(visits: pd.DataFrame) -> dict[str, int]:
 
 
 def harmonised(columns: Iterable[str]) -> list[str]:
-    """Return those of the columns that ComBat changes."""
-    return [name for name in columns if name.startswith(HARMONISED)]
+    """Return those of the columns that ComBat changes: measures of the image, but not lesions and what they cut."""
+    return [name for name in columns if name.startswith("radiomics.") or is_adjusted(name)]
+
+
+def is_adjusted(name: str) -> bool:
+    """Whether a column is a volume of the brain or a region, which becomes a z score."""
+    return name.startswith("volume.") and name not in NOT_REGIONS and not name.endswith(TOO_SMALL)
+
+
+def own_columns(visits: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Return a user's own candidates as numbers.
+
+    Raises
+    ------
+    InputError
+        If participants.tsv has no such column, it holds text, or it is the outcome.
+    """
+    columns = {}
+    for name in names:
+        if name not in visits or name == "edss":
+            known = ", ".join(str(c) for c in visits if c not in ("participant_id", "session_id", "edss"))
+            raise InputError(
+                f"--candidates {name}: {'the outcome cannot be a candidate' if name == 'edss' else 'no such column'}; "
+                f"choose of {VOLUMES}, {known}"
+            )
+        numbers = pd.to_numeric(visits[name], errors="coerce")
+        text = visits[name][numbers.isna() & visits[name].notna()]
+        if len(text):
+            raise InputError(
+                f"--candidates {name}: holds {str(text.iloc[0])!r}, not a number; use numbers and n/a"
+            )
+        columns[name] = numbers.astype(np.float32)
+    return pd.DataFrame(columns, index=visits.index)
 
 
 def candidates(
-    visits: pd.DataFrame, features: pd.DataFrame, columns: pd.DataFrame
+    visits: pd.DataFrame, features: pd.DataFrame, columns: pd.DataFrame, more: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join the clinical columns with study A's imaging measures.
 
@@ -92,6 +120,8 @@ def candidates(
         Rows as in `visits`.
     columns : DataFrame, (p, ...)
         column, family, region, image_type, feature, icc.
+    more : sequence of str
+        Further candidates: `volumes` for those of the regions, or numeric columns of `visits`.
 
     Returns
     -------
@@ -102,9 +132,12 @@ def candidates(
         `columns` of these, with their rank of priority.
     """
     clinical = clinical_columns(visits)
+    own = own_columns(visits, [name for name in more if name != VOLUMES and name not in CLINICAL])
+    clinical = clinical.join(own.loc[:, own.notna().any()])
     family, name = columns["family"], columns["column"]
     wanted = (
         name.isin([*GLOBAL, TIV])
+        | (name.map(is_adjusted).astype(bool) if VOLUMES in more else False)
         | (family == "chaco")
         | ((family == "radiomics") & ~columns["region"].isin(TOO_SMALL))
     )

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.edss.columns import CLINICAL
 from bids_app.learn.edss.models import BASELINES, ORDINAL, Splits, baseline, folds, tune
 from bids_app.learn.edss.selection import Blind, Rules, Selected, fit_blind, select
 
@@ -126,7 +125,8 @@ def fit(
     blind = blind or fit_blind(data.X.iloc[rows], data.about, data.order, design.rules)
     selected = select(blind, y, groups, design.rules, design.seed)
     columns = {"all": selected.columns}
-    clinical = [name for name in blind.training if name in CLINICAL]
+    patient = set(data.about.loc[data.about["family"] == "clinical", "column"])
+    clinical = [str(name) for name in blind.training if name in patient]
     if ancillary and clinical:
         columns["clinical"] = clinical
     splits = folds(groups, design.cv, design.seed)

@@ -16,13 +16,46 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bids_app.learn.edss.fitting import Table
 from bids_app.learn.edss.patients import HIGHEST_EDSS
+from bids_app.learn.edss.protocols import Outer
 from bids_app.learn.edss.scores import ALPHA, LEVELS
-from bids_app.learn.edss.serving import Parts, predict
+from bids_app.learn.edss.serving import DIGITS, Parts, predict
 
 Array = npt.NDArray[np.float64]
+NOMINAL = 1 - ALPHA
 METHOD = "CV+ (Barber et al. 2021)"
 ROUNDING = 1e-9  # sums of weights that differ by less are equal
+
+
+def with_intervals(
+    data: Table,
+    rows: npt.NDArray[np.intp],
+    models: Mapping[tuple[str, str], Parts],
+    folds: Sequence[Outer],
+    steps: bool,
+) -> dict[tuple[str, str], Parts]:
+    """Return models with the intervals that they serve, from the leak-free folds of their training rows.
+
+    Parameters
+    ----------
+    data : Table
+    rows : ndarray of int
+        Training rows.
+    models : mapping
+        Of `served`, on these rows.
+    folds : sequence of Outer
+        Of `leak_free`, on the same rows.
+    steps : bool
+        Whether intervals end on steps of the scale.
+    """
+    y, groups, tests = data.y[rows], data.groups[rows], [fold.test for fold in folds]
+
+    def interval(key: tuple[str, str]) -> dict[str, Any]:
+        parts, predicted = [fold.models[key] for fold in folds], [fold.predicted[key] for fold in folds]
+        return calibrated(parts, tests, predicted, y, groups, steps)
+
+    return {key: parts | {"intervals": interval(key)} for key, parts in models.items()}
 
 
 def calibrated(
@@ -31,6 +64,7 @@ def calibrated(
     predicted: Sequence[Array],
     y: Array,
     groups: npt.NDArray[Any],
+    steps: bool = False,
 ) -> dict[str, Any]:
     """Return what an interval is made of.
 
@@ -46,22 +80,24 @@ def calibrated(
         EDSS of the training rows.
     groups : ndarray, (n,)
         Their patients, kept whole in the folds.
+    steps : bool
+        Whether intervals end on steps of the scale.
 
     Returns
     -------
     dict
         `folds`, and per training row `residual` (absolute error), `fold` and `weight` (1 over the patient's rows, so
-        that patients count once).
+        that patients count once); and `steps`.
     """
     residual, fold = np.empty(len(y)), np.empty(len(y), np.int64)
     for number, (test, values) in enumerate(zip(tests, predicted, strict=True)):
         residual[test] = np.abs(y[test] - values)
         fold[test] = number
     weight = 1 / pd.Series(groups).groupby(groups).transform("size").to_numpy(np.float64)
-    return {"folds": list(folds), "residual": residual, "fold": fold, "weight": weight}
+    return {"folds": list(folds), "residual": residual, "fold": fold, "weight": weight, "steps": steps}
 
 
-def bounds(intervals: Mapping[str, Any], table: pd.DataFrame, alpha: float = ALPHA) -> tuple[Array, Array]:
+def bounds(intervals: Mapping[str, Any], table: pd.DataFrame) -> tuple[Array, Array]:
     """Return the ends of each visit's interval, inside the scale's 0 to 10.
 
     Parameters
@@ -70,14 +106,11 @@ def bounds(intervals: Mapping[str, Any], table: pd.DataFrame, alpha: float = ALP
         Of `calibrated`.
     table : DataFrame
         Raw columns that the folds' models need.
-    alpha : float
-        Share of new patients that may lie outside.
     """
     each = np.stack([predict(parts, table) for parts in intervals["folds"]])
-    low, high = cv_plus(
-        each[intervals["fold"]].T, intervals["residual"], alpha=alpha, weight=intervals["weight"]
-    )
-    return np.clip(low, 0, HIGHEST_EDSS), np.clip(high, 0, HIGHEST_EDSS)
+    low, high = cv_plus(each[intervals["fold"]].T, intervals["residual"], weight=intervals["weight"])
+    low, high = np.round(np.clip([low, high], 0, HIGHEST_EDSS), DIGITS)
+    return on_steps(low, high) if intervals["steps"] else (low, high)
 
 
 def cv_plus(

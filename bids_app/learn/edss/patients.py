@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bids_app.errors import InputError
+from bids_app.learn import fingerprints
 from bids_app.learn.flow import flow_step, flow_table
+from bids_app.learn.names import is_male, visit_names
 
 AGES = (18, 70)
 COURSES = {
@@ -16,6 +20,8 @@ COURSES = {
     "SP": ("sp", "spms", "secondary-progressive", "secondary progressive"),
 }
 DAYS = 30
+FIRST = ("participant_id", "session_id", "site", "edss", "age", "sex", "disease_duration", "disease_course")
+NOT_APPLIED = "not applied"
 HIGHEST_EDSS = 10
 Rule = Callable[[pd.DataFrame], pd.Series]
 
@@ -51,8 +57,8 @@ def include(visits: pd.DataFrame, *, several: bool = False) -> tuple[pd.DataFram
     Returns
     -------
     included : DataFrame
-        Rows of `visits`, with the courses' standard names, ordered by participant and session, so that nothing
-        later depends on the order of the input.
+        Rows of `visits`, sexes and courses by their standard names, rows ordered by participant and session, so that
+        nothing later depends on the order of the input.
     flow : DataFrame
         A row per criterion: visits and patients left, visits excluded, the reason.
 
@@ -64,16 +70,22 @@ def include(visits: pd.DataFrame, *, several: bool = False) -> tuple[pd.DataFram
     if "edss" not in visits:
         raise InputError("participants.tsv: column edss is missing; --columns edss=NAME says which one it is")
     refuse_impossible(visits)
-    left = visits.assign(session_id=visits["session_id"].astype(object))
+    left = _in_order(visits).assign(session_id=visits["session_id"].astype(object))
     left = left.sort_values(["participant_id", "session_id"], kind="stable", na_position="first")
     if "disease_course" in left:
         left["disease_course"] = standard_course(left["disease_course"])
+    if "sex" in left:
+        left["sex"] = is_male(left["sex"]).map({1.0: "M", 0.0: "F"}).astype(object)
     flow = [flow_step("visits with derivatives", left, len(left), "")]
     for name, reason, needs, rule in _rules():
         if needs == "edss" or (needs in left and left[needs].notna().any()):
             kept = left[rule(left)]
             flow.append(flow_step(name, kept, len(left), reason))
             left = kept
+        else:
+            flow.append(
+                flow_step(name, left, len(left), f"{NOT_APPLIED}: no column {needs}, or no value in it")
+            )
     if not several and not left.empty:
         nearest = left.get("days_to_edss", pd.Series(0, left.index)).abs().fillna(np.inf)
         first = left.assign(_far=nearest).sort_values(["participant_id", "_far"], kind="stable")
@@ -86,6 +98,35 @@ def include(visits: pd.DataFrame, *, several: bool = False) -> tuple[pd.DataFram
         lost = "; ".join(f"{row['excluded']} {row['reason']}" for row in flow[1:] if row["excluded"])
         raise InputError(f"participants.tsv: no visit is left for study A ({lost}); check the columns")
     return left.reset_index(drop=True), flow_table(flow)
+
+
+def _in_order(visits: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that study A knows first, then the others by name, whatever their order in the table."""
+    known = [name for name in FIRST if name in visits]
+    return visits[[*known, *sorted(set(visits) - set(known), key=str)]]
+
+
+def whole_patients(
+    visits: pd.DataFrame, features: pd.DataFrame, columns: pd.DataFrame
+) -> tuple[npt.NDArray[Any], list[str]]:
+    """Return the patient of each visit, one for all that share their radiomics or volumes, and notes that name them.
+
+    Parameters
+    ----------
+    visits : DataFrame, (n, ...)
+    features : DataFrame, (n, p)
+        Measures, rows as in `visits`.
+    columns : DataFrame, (p, ...)
+        column and family of each.
+    """
+    names = visit_names(visits["participant_id"], visits["session_id"]).tolist()
+    groups, notes = visits["participant_id"].to_numpy(), []
+    for family, what in (("radiomics", "radiomics"), ("volume", "volumes")):
+        own = (columns["family"] == family) & (columns["column"] != "volume.TLV")  # two may have no lesion
+        pairs = fingerprints.same_measures(features.loc[:, own.to_numpy()])
+        groups = fingerprints.kept_whole(groups, pairs)
+        notes += fingerprints.note_on(names, pairs, what)
+    return groups, notes
 
 
 def _rules() -> list[tuple[str, str, str, Rule]]:

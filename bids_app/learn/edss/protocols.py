@@ -15,20 +15,22 @@ from threadpoolctl import threadpool_limits
 from bids_app.errors import InputError
 from bids_app.learn.edss.fitting import Design, Fitted, Table, fit, parameters
 from bids_app.learn.edss.models import BASELINES, baseline, cross_predict, folds, tune
-from bids_app.learn.edss.scores import conformal_width, pearson
+from bids_app.learn.edss.scores import mae, pearson
 from bids_app.learn.edss.selection import Blind, select
+from bids_app.learn.edss.serving import Parts, predict_all, served
+from bids_app.learn.statistics import cluster_bootstrap
 from bids_app.progress import phase, track
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 REPEATS = 3
-CALIBRATION = 0.25  # share of the training patients that prediction intervals are calibrated on
+RESAMPLES = 500
 
 
 def as_published(
     data: Table, rows: Index, design: Design
-) -> tuple[Fitted, dict[tuple[str, str], Array], list[float]]:
+) -> tuple[Fitted, dict[tuple[str, str], Array], list[dict[str, float]]]:
     """Select once on all training rows, then cross-validate the chosen columns on the folds they are tuned on.
 
     Returns
@@ -36,8 +38,8 @@ def as_published(
     fitted : Fitted
     predicted : dict
         Cross-validated predictions of the training rows by (features, model).
-    null : list of float
-        r of ridge regression by the same protocol with outcomes dealt anew.
+    null : list of dict
+        r of each regressor by the same protocol, for every permutation of the outcomes between patients.
     """
     with threadpool_limits(1), phase("study A: selection and models as published"):
         fitted = fit(data, rows, design)
@@ -65,22 +67,41 @@ def as_published(
     )
 
 
-def _published_null(y: Array, groups: npt.NDArray, blind: Blind, design: Design, k: int) -> float:
+def _published_null(y: Array, groups: npt.NDArray, blind: Blind, design: Design, k: int) -> dict[str, float]:
     with threadpool_limits(1):
         dealt = deal(y, groups, design.seed, k)
         chosen = blind.training[select(blind, dealt, groups, design.rules, design.seed).columns]
         splits = folds(groups, design.cv, design.seed)
-        best = tune("ridge", chosen, dealt, splits, design.seed).best_estimator_
-        return pearson(dealt, cross_predict(best, chosen, dealt, splits))
+        best = {
+            name: tune(name, chosen, dealt, splits, design.seed).best_estimator_ for name in design.models
+        }
+        return {
+            name: pearson(dealt, cross_predict(model, chosen, dealt, splits)) for name, model in best.items()
+        }
 
 
 @dataclass(frozen=True)
 class Outer:
-    """One outer fold of the leak-free protocol: predictions of visits that nothing was fitted to."""
+    """One outer fold of the leak-free protocol: predictions of visits that nothing was fitted to.
+
+    Attributes
+    ----------
+    test : ndarray of int
+        Rows of the training set that were left out.
+    predicted : dict
+        Their predictions by (features, model).
+    models : dict
+        What predicted them (see `served`).
+    null : list of dict
+        Their predictions by each regressor for every permutation of the outcomes.
+    counts, columns, parameters
+        Of the selection and of tuning.
+    """
 
     test: Index
     predicted: dict[tuple[str, str], Array]
-    null: list[Array]
+    models: dict[tuple[str, str], Parts]
+    null: list[dict[str, Array]]
     counts: dict[str, int]
     columns: list[str]
     parameters: dict[str, str]
@@ -101,11 +122,14 @@ def _outer(data: Table, rows: Index, train: Index, test: Index, dealt: list[Arra
         null = []
         for y in dealt:
             shuffled = Table(data.X, _put(data.y, rows, y), data.groups, data.about, data.order)
-            again = fit(shuffled, rows[train], design, blind=fitted.blind, models=["ridge"], ancillary=False)
-            null.append(again.predict(data.X.iloc[rows[test]])["all", "ridge"])
+            again = fit(shuffled, rows[train], design, blind=fitted.blind, ancillary=False)
+            predicted = again.predict(data.X.iloc[rows[test]])
+            null.append({name: predicted["all", name] for name in design.models})
+        models = served(data, rows[train], fitted)
         return Outer(
             test,
-            fitted.predict(data.X.iloc[rows[test]]),
+            predict_all(models, fitted.constants, data.X.iloc[rows[test]]),
+            models,
             null,
             fitted.selected.counts,
             fitted.selected.columns,
@@ -132,7 +156,7 @@ def deal(y: Array, groups: npt.NDArray, seed: int, k: int) -> Array:
 
 
 def deal_all(data: Table, rows: Index, n: int, seed: int) -> list[Array]:
-    """Return the outcomes of training rows dealt anew n times."""
+    """Return the outcomes of training rows permuted n times."""
     return [deal(data.y[rows], data.groups[rows], seed, k) for k in range(1, n + 1)]
 
 
@@ -163,31 +187,24 @@ def _curve_point(
             except InputError:  # ComBat, and a share without any patient of a site
                 continue
             row = {"share": share, "n_training": len(kept), "repeat": repeat, "set": where}
-            error = float(np.mean(np.abs(predicted - data.y[test])))
-            out.append(row | {"r": pearson(data.y[test], predicted), "mae": error})
+            out.append(row | _with_intervals(data.y[test], predicted, data.groups[test], design.seed))
         return out
+
+
+def _with_intervals(observed: Array, predicted: Array, groups: npt.NDArray, seed: int) -> dict[str, float]:
+    """Return r and mean absolute error with 95 % intervals (bootstrap over the tested patients)."""
+    out: dict[str, float] = {}
+    for name, measure in (("r", pearson), ("mae", mae)):
+
+        def drawn(rows: Any, measure: Any = measure) -> float:
+            return measure(observed[rows], predicted[rows])
+
+        low, high = cluster_bootstrap(drawn, groups, seed=seed, n=RESAMPLES)
+        out |= {name: measure(observed, predicted), f"{name}_low": low, f"{name}_high": high}
+    return out
 
 
 def _some_patients(groups: npt.NDArray, share: float, seed: Iterable[int]) -> Index:
     patients = np.unique(groups)
     drawn = np.random.default_rng(list(seed)).permutation(patients)[: max(2, round(share * len(patients)))]
     return np.flatnonzero(np.isin(groups, drawn))
-
-
-def conformal(data: Table, rows: Index, design: Design) -> tuple[Fitted, dict[tuple[str, str], float]]:
-    """Fit on most training patients and calibrate prediction intervals on the others.
-
-    Returns
-    -------
-    fitted : Fitted
-        Without the calibration patients.
-    width : dict
-        Half width of 90 % intervals by (features, model).
-    """
-    with threadpool_limits(1):
-        proper = _some_patients(data.groups[rows], 1 - CALIBRATION, [design.seed, 73])
-        other = np.setdiff1d(np.arange(len(rows)), proper)
-        fitted = fit(data, rows[proper], design, ancillary=False)
-        predicted = fitted.predict(data.X.iloc[rows[other]])
-        widths = {key: conformal_width(data.y[rows[other]] - value) for key, value in predicted.items()}
-        return fitted, widths

@@ -28,16 +28,35 @@ PARTS = (
         "Who was studied",
         "",
         ("flow",),
-        {"demographics": "Characteristics by site, with study A's tests"},
+        {
+            "demographics": "Characteristics by site, with study A's tests",
+            "course": "EDSS by course, adjusted for age, sex and duration",
+            "missing": "Missing values by candidate",
+            "missing_sensitivity": "The same numbers without visits that have imputed values",
+        },
     ),
     Part(
         "predictions",
         "Predicted against observed",
         "A model is useful as far as its points follow the diagonal in patients it never saw.",
         ("predictions",),
-        {"performance": "How well each model predicts"},
-        {"visits": "Every visit: leak-free and held-out predictions, largest error first"},
+        {
+            "performance": "How well each model predicts",
+            "split_summary": "Over other random splits: median and range",
+        },
+        {
+            "splits": "Each random split",
+            "visits": "Every visit: leak-free and held-out predictions, largest error first",
+        },
         first=True,
+    ),
+    Part(
+        "imaging",
+        "What imaging adds",
+        "The same models with all columns and with clinical columns alone, on the same patients: a difference whose "
+        "interval holds 0 is none that these data show.",
+        (),
+        {"added_value": "All columns minus clinical columns alone"},
     ),
     Part(
         "models",
@@ -56,6 +75,8 @@ PARTS = (
         ("selection", "regions"),
         {"columns": "The selected columns, in plain words"},
         {
+            "equation": "Ridge regression, to be computed by hand",
+            "stability": "How stable the selection is",
             "selection": "Columns left and lost at each step, per fold",
             "representatives": "Columns dropped as collinear, and the one that stands for them",
         },
@@ -73,20 +94,44 @@ PARTS = (
         },
     ),
     Part(
+        "groups",
+        "For whom the models work",
+        "Error and bias by site, sex, course and disability; and each site tested by models of all the others. "
+        "Within a band of EDSS, predictions lean towards the middle of the scale.",
+        (),
+        {"sites_out": "Leave one site out"},
+        {"subgroups": "By site, sex, course and band of EDSS"},
+    ),
+    Part(
         "learning",
         "Learning curve",
         "Would more patients help?",
         ("learning",),
         {},
-        {"learning_curve": "The points of the curve"},
+        {
+            "learning_curve": "The points of the curve",
+            "sample_size": "Patients needed by the criteria of Riley et al. (2019)",
+        },
     ),
     Part(
         "trust",
         "Calibration and prediction intervals",
         "Whether a predicted EDSS, and the interval around it, mean what they say.",
         ("calibration", "intervals"),
-        {"intervals": "Prediction intervals: split conformal, half width and measured coverage"},
-        {"calibration": "Mean observed against mean predicted EDSS"},
+        {"intervals": "Prediction intervals (CV+) of the saved models: mean width and measured coverage"},
+        {
+            "intervals_clinical": "Prediction intervals of the models on clinical columns alone",
+            "calibration_models": "Slope and mean error of every model",
+            "calibration": "Mean observed against mean predicted EDSS",
+        },
+    ),
+    Part(
+        "checklist",
+        "Reporting checklist",
+        "What a journal will ask (TRIPOD+AI), filled in as far as this run knows.",
+        (),
+        {},
+        {"tripod": "TRIPOD+AI checklist"},
     ),
 )
 
@@ -99,6 +144,14 @@ LABELS = {
     "within_half": "within 0.5",
     "within_one": "within 1",
     "p_bonferroni": "P (Bonferroni)",
+    "rmse": "RMSE",
+    "mean_error": "mean error",
+    "c_index": "concordance",
+    "z": "z",
+    "n_visits_without": "visits without the imputed",
+    "r_without": "r without",
+    "R2_without": "R\N{SUPERSCRIPT TWO} without",
+    "mae_without": "MAE without",
     "f": "F",
     "partial_eta2": "partial η\N{SUPERSCRIPT TWO}",
     "null_mean_r": "mean r of the null",
@@ -136,7 +189,7 @@ def headline(tables: Tables) -> list[Fact]:
             )
     if "null_summary" in tables:
         for row in tables["null_summary"].to_dict("records"):
-            if row["protocol"] == Protocol.PAPER:
+            if row["protocol"] == Protocol.PAPER and row["model"] == model:
                 note = f"mean of {row['permutations']} runs with permuted outcomes"
                 found.append(Fact(NOISE, f"r {row['null_mean_r']:.2f}", note))
     return found
@@ -154,6 +207,7 @@ def limits(tables: Tables, settings: Mapping[str, Any]) -> list[str]:
             "No site was kept for an external test: nothing here says how the models do on another "
             "scanner (--external-site)."
         )
+    told.append(multiplicity(tables))
     if "intervals" in tables:
         low = tables["intervals"]
         low = low[low["coverage_high"] < low["nominal"]]
@@ -172,6 +226,23 @@ def limits(tables: Tables, settings: Mapping[str, Any]) -> list[str]:
             if row["set"] != "cv" and abs(row["offset"]) >= 0.5
         ]
     return told
+
+
+def multiplicity(tables: Tables) -> str:
+    """Return how many tests were made, and which are corrected for their number."""
+    counts = {
+        "comparisons between sites": int(tables["demographics"]["p"].notna().sum())
+        if "demographics" in tables
+        else 0,
+        "permutation tests": len(tables.get("null_summary", ())),
+        "subgroups": len(tables.get("subgroups", ())),
+    }
+    made = ", ".join(f"{n} {name}" for name, n in counts.items() if n) or "no other tests"
+    pairs = len(tables.get("pairs", ()))
+    return (
+        f"Many comparisons: the {pairs} pairs of models are corrected within their set (Bonferroni); {made} are not, "
+        "and one in twenty falls below .05, or leaves 0 outside its interval, by chance."
+    )
 
 
 def word(column: str, value: str) -> str:

@@ -18,15 +18,36 @@ ABOUT = {
     "performance": "r, its square, coefficient of determination and mean absolute error with 95 % intervals "
     "(bootstrap over patients); share right on the scale's own steps.",
     "predictions": "One row per visit, protocol and model.",
+    "added_value": "All columns minus clinical columns alone, on the same patients: error (below 0: imaging "
+    "helps), r and R2 (above 0: imaging helps) with 95 % intervals (bootstrap over patients).",
+    "missing": "Candidates with missing values, kept and dropped; dropped ones of a region that are missing in "
+    "the same visits stand in one row, under the first one's name.",
+    "missing_sensitivity": "Scores of all visits, and without those that have an imputed value in a clinical or "
+    "selected column.",
     "anova": "Absolute errors of the models compared: repeated-measures ANOVA, Greenhouse-Geisser.",
-    "pairs": "Pairs of models, paired t tests, Bonferroni.",
+    "pairs": "Pairs of models, paired t tests, P and simultaneous 95 % intervals after Bonferroni.",
     "hyperparameters": "What tuning chose.",
     "gap": "Cross-validated r and error as published minus leak-free.",
-    "null": "Cross-validated r of ridge regression with permuted outcomes; permutation 0 is the observed one.",
-    "null_summary": "Mean r under the null and permutation P.",
+    "null": "Cross-validated r of each model with outcomes permuted between patients; permutation 0 is as observed.",
+    "null_summary": "Mean r under the null and permutation P of each model.",
     "learning_curve": "Ridge regression on growing shares of the training patients.",
-    "intervals": "90 % prediction intervals (split conformal): half width, and coverage on the tests.",
+    "intervals": "90 % prediction intervals of the saved models (CV+): mean width, and coverage on the held-out sets.",
+    "intervals_clinical": "The same of the models on clinical columns alone.",
+    "interval_visits_clinical": "Each held-out visit's prediction interval by the models on clinical columns alone.",
     "interval_visits": "Each held-out visit's prediction interval, and whether its EDSS lies inside.",
+    "calibration_models": "Slope of observed on predicted EDSS and mean error of every model, with 95 % intervals.",
+    "equation": "Ridge regression as a sum: intercept + weight x (value - mean) / sd over the columns; a volume's "
+    "value is its z score, (mm3 - z_intercept - z_<covariate> x covariate ...) / z_sd; unknown values are the median.",
+    "course": "EDSS of secondary progressive minus relapsing-remitting patients, as it is and adjusted (linear model).",
+    "volumes_z": "Whole-brain and regional volumes as z scores, adjusted for age, sex and TIV in the training visits.",
+    "subgroups": "Error and mean error (predicted minus observed) by site, sex, course and band of EDSS, of leak-free "
+    "and held-out predictions.",
+    "sites_out": "Each site tested by models of all the others, all steps refitted.",
+    "sample_size": "Patients that the criteria of Riley et al. (2019) ask for, given the R2 found without leakage.",
+    "splits": "Scores of the first model on other random splits into training and internal test, all steps refitted.",
+    "split_summary": "Median and middle 95 % of the scores over random splits.",
+    "stability": "How alike selections are: Nogueira's index (1: always the same, 0: as by chance), 95 % interval.",
+    "tripod": "What TRIPOD+AI (Collins et al. 2024, BMJ 385:e078378) asks a report to say, as far as this run can.",
     "calibration": "Mean observed against mean predicted EDSS in groups of similar prediction.",
 }
 

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from bids_app.learn.edss.models import MODELS
-from bids_app.learn.statistics import cluster_bootstrap, rm_anova_gg
+from bids_app.learn.statistics import cluster_bootstrap, permutation_p, rm_anova_gg
 
 Array = npt.NDArray[np.float64]
 
@@ -54,6 +54,21 @@ def weighted_kappa(observed: Array, predicted: Array) -> float:
     return float(1 - disagreement / expected) if expected > 0 else float("nan")
 
 
+def concordance(observed: Array, predicted: Array) -> float:
+    """Return the share of pairs of unequal EDSS that are predicted in the right order, ties of predictions half."""
+    order = np.sign(observed[:, None] - observed[None, :])
+    agree = order * np.sign(predicted[:, None] - predicted[None, :])
+    unequal = np.count_nonzero(order)
+    return float((agree.sum() / unequal + 1) / 2) if unequal else float("nan")
+
+
+def _ranked(measure: Callable[..., Any], observed: Array, predicted: Array) -> float:
+    """Return a correlation of ranks; NaN where a side does not vary."""
+    if np.ptp(observed) == 0 or np.ptp(predicted) == 0:
+        return float("nan")
+    return float(measure(observed, predicted).statistic)
+
+
 def score(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
     """Score predictions of one model on one set of visits.
 
@@ -72,12 +87,16 @@ def score(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
         low, high = cluster_bootstrap(drawn, patients, seed=seed, n=RESAMPLES)
         out |= {name: measure(observed, predicted), f"{name}_low": low, f"{name}_high": high}
     out["r2"] = out["r"] ** 2
+    out["rmse"] = float(np.sqrt(np.mean((observed - predicted) ** 2)))
     steps = np.abs(quantise(predicted) - observed)
     out |= {
         "exact": float(np.mean(steps == 0)),
         "within_half": float(np.mean(steps <= 0.5)),
         "within_one": float(np.mean(steps <= 1)),
         "weighted_kappa": weighted_kappa(observed, predicted),
+        "spearman": _ranked(stats.spearmanr, observed, predicted),
+        "kendall_tau": _ranked(stats.kendalltau, observed, predicted),
+        "c_index": concordance(observed, predicted),
     }
     return out
 
@@ -98,45 +117,71 @@ def performance(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
 def compare_models(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare absolute errors between the regressors, as study A: repeated-measures ANOVA, then pairs.
 
+    Patients with several visits count once, by their mean error.
+
     Returns
     -------
     anova : DataFrame
         Per protocol and set: F, degrees of freedom and P after Greenhouse and Geisser, epsilon, partial eta2.
     pairs : DataFrame
-        Paired t tests, P times the number of pairs (Bonferroni).
+        Paired t tests: mean difference with its interval, t, df, and P times the number of pairs (Bonferroni). The
+        intervals hold 95 % together (Bonferroni too), so that one without 0 has a P below .05.
     """
     anova, pairs = [], []
     full = predictions[(predictions["features"] == "all") & predictions["model"].isin(MODELS)]
     for (protocol, where), part in full.groupby(["protocol", "set"], sort=False):
-        errors = part.assign(error=(part["observed"] - part["predicted"]).abs()).pivot(
-            index="visit", columns="model", values="error"
+        errors = part.assign(error=(part["observed"] - part["predicted"]).abs()).pivot_table(
+            index="participant_id", columns="model", values="error", sort=True
         )
         if min(errors.shape) < 2:
             continue
-        anova.append({"protocol": protocol, "set": where} | rm_anova_gg(errors.to_numpy())._asdict())
-        names = list(combinations(errors.columns, 2))
-        for a, b in names:
-            test = stats.ttest_rel(errors[a], errors[b])
-            pairs.append(
-                {
-                    "protocol": protocol,
-                    "set": where,
-                    "model_a": a,
-                    "model_b": b,
-                    "difference": float((errors[a] - errors[b]).mean()),
-                    "t": float(test.statistic),
-                    "p_bonferroni": float(min(1.0, test.pvalue * len(names))),
-                }
-            )
+        key = {"protocol": protocol, "set": where}
+        anova.append(key | rm_anova_gg(errors.to_numpy())._asdict())
+        pairs += [key | pair for pair in _pairs(errors)]
     return pd.DataFrame(anova), pd.DataFrame(pairs)
 
 
-def conformal_width(residuals: Array, alpha: float = ALPHA) -> float:
-    """Return half the width of intervals that hold a new outcome with probability 1 - alpha.
+def _pairs(errors: pd.DataFrame) -> list[dict[str, Any]]:
+    """Compare each two columns of errors, (patients, models)."""
+    names = list(combinations(errors.columns, 2))
+    out = []
+    for a, b in names:
+        test = stats.ttest_rel(errors[a], errors[b])
+        low, high = test.confidence_interval(1 - 0.05 / len(names))
+        out.append(
+            {
+                "model_a": a,
+                "model_b": b,
+                "difference": float((errors[a] - errors[b]).mean()),
+                "difference_low": float(low),
+                "difference_high": float(high),
+                "t": float(test.statistic),
+                "df": int(test.df),
+                "p_bonferroni": float(min(1.0, test.pvalue * len(names))),
+            }
+        )
+    return out
 
-    Split conformal prediction (Lei et al. 2018, J Am Stat Assoc 113:1094): the ceil((n + 1)(1 - alpha))-th
-    smallest absolute residual of visits that the model was not fitted to; infinite where n is too small.
+
+def null_summary(null: pd.DataFrame) -> pd.DataFrame:
+    """Return mean r under the null and permutation P, (1 + times reached) / (1 + permutations), of every model.
+
+    Parameters
+    ----------
+    null : DataFrame
+        protocol, model, permutation (0: the outcomes as they are), r.
     """
-    n = len(residuals)
-    rank = int(np.ceil((n + 1) * (1 - alpha)))
-    return float(np.sort(np.abs(residuals))[rank - 1]) if rank <= n else float("inf")
+    rows = []
+    for (protocol, model), part in null.groupby(["protocol", "model"], sort=False):
+        observed = float(part.loc[part["permutation"] == 0, "r"].iloc[0])
+        drawn = np.nan_to_num(part.loc[part["permutation"] > 0, "r"].to_numpy(np.float64), nan=0.0)
+        p = permutation_p(observed, drawn)
+        row = {
+            "protocol": protocol,
+            "model": model,
+            "r": observed,
+            "null_mean_r": float(drawn.mean()),
+            "p": p,
+        }
+        rows.append(row | {"permutations": len(drawn)})
+    return pd.DataFrame(rows)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.edss.columns import ADJUSTED, KEPT_BY_COMBAT, SITE, TIV, harmonised
+from bids_app.errors import InputError
+from bids_app.learn.edss.columns import KEPT_BY_COMBAT, SITE, TIV, harmonised, is_adjusted
 from bids_app.learn.selection import (
     CFSSelect,
     CollinearityFilter,
@@ -45,6 +46,21 @@ class Rules:
     lasso: str | int = "1se"
     locally_predictive: bool = True
     cv: int = 10
+
+
+def lasso_rule(text: str) -> str | int:
+    """Return the rule of the LASSO's penalty from `1se`, `min` or a number of columns.
+
+    Raises
+    ------
+    InputError
+        If it is none of them.
+    """
+    if text in ("1se", "min"):
+        return text
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise InputError(f"--lasso-penalty {text}: write 1se, min or how many columns to keep, e.g. 21")
 
 
 @dataclass(frozen=True)
@@ -121,7 +137,7 @@ def fit_blind(X: pd.DataFrame, about: pd.DataFrame, order: list[str], rules: Rul
     steps: list = [_Without(list(X.columns[X.isna().all().to_numpy()]))]
     present = [name for name in X.columns if name not in steps[0].names]
     covariates = [name for name in ("age", "sex", TIV) if name in present]
-    adjusted = [name for name in ADJUSTED if name in present]
+    adjusted = [name for name in present if is_adjusted(name)]
     steps += [MedianImpute()]
     if SITE in X:
         kept = [name for name in KEPT_BY_COMBAT if name in present]

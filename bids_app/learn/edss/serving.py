@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.edss.columns import ADJUSTED, KEPT_BY_COMBAT, SITE, TIV, harmonised
+from bids_app.learn.edss.columns import KEPT_BY_COMBAT, SITE, TIV, harmonised, is_adjusted
 from bids_app.learn.edss.fitting import Fitted, Table
 from bids_app.learn.selection import CovariateZScore, MedianImpute
 
 Array = npt.NDArray[np.float64]
 Parts = dict[str, Any]
+DIGITS = 9  # of a prediction: beyond, it would depend on how many visits are predicted at once
 
 
 def served(data: Table, rows: npt.NDArray[np.intp], fitted: Fitted) -> dict[tuple[str, str], Parts]:
@@ -40,7 +41,8 @@ def served(data: Table, rows: npt.NDArray[np.intp], fitted: Fitted) -> dict[tupl
 
 def _steps(data: Table, rows: npt.NDArray[np.intp], fitted: Fitted, columns: list[str]) -> Parts:
     """Return the fitted steps from raw columns to those of a model."""
-    covariates = [c for c in ("age", "sex", TIV) if c in data.X] if set(ADJUSTED) & set(columns) else []
+    adjusted = [c for c in columns if is_adjusted(c)]
+    covariates = [c for c in ("age", "sex", TIV) if c in data.X] if adjusted else []
     changed = harmonised(columns) if SITE in data.X else []
     kept = [c for c in KEPT_BY_COMBAT if c in data.X] if changed else []
     inputs = list(dict.fromkeys([*columns, *covariates, *kept]))
@@ -52,7 +54,6 @@ def _steps(data: Table, rows: npt.NDArray[np.intp], fitted: Fitted, columns: lis
         combat = combat.restricted(changed, [*inputs, SITE]) if changed else None
     if combat is not None:
         ready = combat.transform(ready.assign(**{SITE: data.X[SITE].iloc[rows]}))[inputs]
-    adjusted = [c for c in ADJUSTED if c in columns]
     adjust = CovariateZScore(covariates, adjusted).fit(ready) if adjusted else None
     return {"inputs": inputs, "columns": columns, "impute": impute, "combat": combat, "adjust": adjust}
 
@@ -77,4 +78,12 @@ def predict(parts: Mapping[str, Any], table: pd.DataFrame) -> Array:
         X = parts["combat"].transform(X.assign(**{SITE: table[SITE].astype(np.float32)}))
     if parts["adjust"] is not None:
         X = parts["adjust"].transform(X)
-    return parts["model"].predict(X[parts["columns"]].to_numpy(np.float64))
+    return np.round(parts["model"].predict(X[parts["columns"]].to_numpy(np.float64)), DIGITS)
+
+
+def predict_all(
+    models: Mapping[tuple[str, str], Parts], constants: Mapping[str, float], table: pd.DataFrame
+) -> dict[tuple[str, str], Array]:
+    """Return the predictions of every model and of the constants beside them, by (features, model)."""
+    out = {key: predict(parts, table) for key, parts in models.items()}
+    return out | {("none", name): np.full(len(table), value) for name, value in constants.items()}

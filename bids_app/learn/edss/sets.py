@@ -17,12 +17,27 @@ SETS = {"cv": "cross-validation", "internal": "internal test", "external": "exte
 
 
 def split(
-    visits: pd.DataFrame, external_site: str | None, test_size: float, seed: int
+    visits: pd.DataFrame,
+    external_site: str | None,
+    test_size: float,
+    seed: int | tuple[int, ...],
+    *,
+    bands: bool = True,
 ) -> dict[str, npt.NDArray[np.intp]]:
     """Return the rows of the training, internal and external set, patients whole.
 
-    Who was scanned at the external site is tested there with all visits, wherever the others were. The internal test
-    is drawn within three bands of EDSS, so that it covers the scale.
+    Who was scanned at the external site is tested there with all visits, wherever the others were.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        participant_id, edss and, with an external site, site.
+    external_site : str, optional
+    test_size : float
+        Share of the other patients in the internal test.
+    seed : int or tuple of int
+    bands : bool
+        Draw the internal test within three bands of EDSS, so that it covers the scale; else at random, as published.
     """
     external = np.zeros(len(visits), bool)
     if external_site is not None:
@@ -35,10 +50,10 @@ def split(
     own = visits[~external].groupby("participant_id")["edss"].mean().sort_index()
     if own.empty:
         raise InputError(f"--external-site {external_site}: no patient is left to train on")
-    bands = own.rank(pct=True).mul(3).clip(upper=2.999).astype(int)
-    rng = np.random.default_rng([seed, 70])
+    thirds = own.rank(pct=True).mul(3 if bands else 0).clip(upper=2.999).astype(int)
+    rng = np.random.default_rng([*(seed if isinstance(seed, tuple) else (seed,)), 70])
     held: list[str] = []
-    for _, band in bands.groupby(bands):
+    for _, band in thirds.groupby(thirds):
         held += list(rng.permutation(band.index.to_numpy())[: round(test_size * len(band))])
     internal = visits["participant_id"].isin(held).to_numpy() & ~external
     sets = {"training": ~external & ~internal, "internal": internal, "external": external}

@@ -13,8 +13,10 @@ from bids_app.learn.artifact import Model
 from bids_app.learn.edss import report
 from bids_app.learn.edss.analysis import run
 from bids_app.learn.edss.apply import apply_models
+from bids_app.learn.edss.models import MODELS
 from bids_app.learn.edss.options import Options
 from bids_app.learn.edss.result import EDSSResult
+from bids_app.learn.edss.selection import Rules, lasso_rule
 from bids_app.learn.results import Applied
 from bids_app.learn.study import Fact, Study, StudyCohort, Tables
 from bids_app.protocol import Protocol
@@ -34,6 +36,7 @@ class EDSSStudy(Study):
             protocol=settings.protocol,
             external_site=settings.external_site,
             test_size=settings.test_size,
+            models=settings.models or MODELS,
             cv=settings.folds,
             seed=settings.random_seed,
             options=Options(
@@ -41,6 +44,16 @@ class EDSSStudy(Study):
                 permutations=settings.permutations,
                 several=settings.all_visits,
                 combat=settings.combat,
+                candidates=settings.candidates,
+                random_split=settings.random_split,
+                repeats=None if settings.repeated_splits < 0 else settings.repeated_splits,
+                interval_steps=settings.interval_steps,
+                rules=Rules(
+                    icc=settings.icc_threshold,
+                    variance=settings.variance_threshold,
+                    correlation=settings.correlation_threshold,
+                    lasso=lasso_rule(settings.lasso_penalty),
+                ),
                 n_jobs=n_jobs,
             ),
         )

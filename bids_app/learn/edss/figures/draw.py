@@ -15,6 +15,7 @@ from bids_app.learn.edss.figures.accuracy import calibration, performance, predi
 from bids_app.learn.edss.figures.intervals import intervals
 from bids_app.learn.edss.figures.selection import funnel, learning, regions
 from bids_app.learn.edss.models import NAMES
+from bids_app.learn.edss.patients import NOT_APPLIED
 from bids_app.learn.edss.result import EDSSResult
 from bids_app.protocol import CROSS_VALIDATED
 
@@ -66,7 +67,9 @@ def flow(result: EDSSResult) -> Drawing:
         for name, words in SETS.items()
         if (cohort["set"] == name).any()
     }
-    return charts.flow("edss_flow", "From visits to the sets of study A", result.tables["flow"], ends)
+    flow = result.tables["flow"]
+    steps = flow[~flow["reason"].astype(str).str.startswith(NOT_APPLIED)].reset_index(drop=True)
+    return charts.flow("edss_flow", "From visits to the sets of study A", steps, ends)
 
 
 def gap(result: EDSSResult) -> Drawing | None:
@@ -90,9 +93,12 @@ def null(result: EDSSResult) -> Drawing | None:
     """Draw cross-validated r with permuted outcomes."""
     if "null" not in result.tables:
         return None
+    table, summary = result.tables["null"], result.tables["null_summary"]
+    model = table["model"].iloc[0]
     notes = [
         f"{row['protocol']}: observed {row['r']:.2f}, mean of {row['permutations']} permutations "
         f"{row['null_mean_r']:.2f}, P = {row['p']:.3f}."
-        for row in result.tables["null_summary"].to_dict("records")
+        for row in summary[summary["model"] == model].to_dict("records")
     ]
-    return charts.null("edss_null", result.tables["null"], "r", "cross-validated r (ridge regression)", notes)
+    own = table[table["model"] == model]
+    return charts.null("edss_null", own, "r", f"cross-validated r ({NAMES[model]})", notes)

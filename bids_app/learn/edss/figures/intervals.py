@@ -22,8 +22,6 @@ def intervals(result: EDSSResult) -> Drawing | None:
         return None
     visits, coverage = result.tables["interval_visits"], result.tables["intervals"]
     visits = visits[visits["model"] == visits["model"].iloc[0]]
-    if not np.isfinite(visits["low"]).all():  # too few patients to calibrate with
-        return None
     sets = list(visits["set"].unique())
     figure, axes = new_figure(
         len(sets) + 1, height=3.0, gridspec_kw={"width_ratios": [*(1.0 for _ in sets), 0.9]}
@@ -36,7 +34,7 @@ def intervals(result: EDSSResult) -> Drawing | None:
     _coverage(axes[-1], coverage, sets)
     nominal = coverage["nominal"].iloc[0]
     told = "; ".join(
-        f"{SETS[row['set']]}, {NAMES[row['model']]}: half width {row['half_width']:.2f}, measured coverage "
+        f"{SETS[row['set']]}, {NAMES[row['model']]}: mean width {row['width']:.2f}, measured coverage "
         f"{row['coverage']:.0%} of {row['n_visits']}"
         for row in coverage.to_dict("records")
     )

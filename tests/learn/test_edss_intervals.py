@@ -1,0 +1,139 @@
+"""The interval told is the interval served: in tables, cards, saved models and on new visits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Ridge
+from test_edss import make_cohort
+
+from bids_app.learn.artifact import load_models
+from bids_app.learn.edss import Options, run
+from bids_app.learn.edss.apply import apply_models
+from bids_app.learn.edss.intervals import cv_plus, on_steps
+from bids_app.learn.statistics import wilson_interval
+
+KEYS = ["visit", "features", "model"]
+
+
+@pytest.fixture(scope="module", params=["nested", "paper"])
+def served(request, tmp_path_factory):
+    """What a run tells, and what its saved models say of the same cohort."""
+    folder = tmp_path_factory.mktemp(request.param)
+    options = Options(outer=4, permutations=0, repeats=0, interval_steps=request.param == "paper")
+    cohort = make_cohort(70)
+    result = run(
+        cohort,
+        protocol=request.param,
+        models=["ridge", "svr"],
+        seed=1,
+        cv=4,
+        external_site="b",
+        options=options,
+    )
+    result.write(folder)
+    models = load_models(folder / "models")
+    return folder, cohort, models, apply_models(cohort, models)
+
+
+def told(folder, name):
+    """A table as written; those of intervals with the clinical models' below."""
+    names = [name, f"{name}_clinical"] if name.startswith("interval") else [name]
+    return pd.concat(
+        [pd.read_csv(folder / f"edss_{one}.tsv", sep="\t", na_values="n/a") for one in names],
+        ignore_index=True,
+    )
+
+
+def test_predictions_and_intervals_are_the_same_in_every_file(served):
+    folder, _, _, applied = served
+    each = told(folder, "interval_visits")
+    table = applied.tables["applied"]
+    names = table["model"].str.removeprefix("edss-").str.split("-", expand=True)
+    table = table.assign(model=names[0], features=names[1].fillna("all"), visit=table["participant_id"])
+    both = each.merge(table, on=KEYS, suffixes=("_told", "_served"))
+    assert len(both) == len(each) > 0
+    for column in ("predicted", "low", "high"):
+        np.testing.assert_allclose(both[f"{column}_told"], both[f"{column}_served"], rtol=0, atol=1e-9)
+    held = told(folder, "predictions").query("protocol == 'held out'").merge(each, on=KEYS)
+    np.testing.assert_allclose(held["predicted_x"], held["predicted_y"], rtol=0, atol=1e-9)
+
+
+def test_coverage_told_is_that_of_the_intervals_saved(served):
+    folder, _, models, _ = served
+    each = told(folder, "interval_visits")
+    for row in told(folder, "intervals").to_dict("records"):
+        own = each.query(
+            f"set == '{row['set']}' and features == '{row['features']}' and model == '{row['model']}'"
+        )
+        inside = own["observed"].between(own["low"], own["high"])
+        assert (inside == own["inside"]).all()
+        assert row["coverage"] == pytest.approx(inside.mean()) and row["n_visits"] == len(own)
+        assert row["width"] == pytest.approx((own["high"] - own["low"]).mean())
+        assert (row["coverage_low"], row["coverage_high"]) == pytest.approx(
+            wilson_interval(inside.sum(), len(own))
+        )
+        name = "edss-" + row["model"] + ("" if row["features"] == "all" else "-clinical")
+        card = dict(models)[name].card["Interval"]
+        assert card["Coverage"][row["set"]] == pytest.approx(row["coverage"], abs=1e-4)
+
+
+def test_bounds_are_on_the_scale_and_on_its_steps_where_asked(served):
+    folder, _, models, _ = served
+    each = told(folder, "interval_visits")
+    assert each["low"].between(0, 10).all() and each["high"].between(0, 10).all()
+    assert (each["low"] <= each["high"]).all()
+    steps = {0, *np.arange(2, 21) / 2}
+    assert set(each["low"]) | set(each["high"]) <= steps or not models[0][1].card["Interval"]["OnSteps"]
+
+
+def test_cv_plus_is_mapies():
+    mapie = pytest.importorskip("mapie.regression")
+    from sklearn.model_selection import KFold
+
+    rng = np.random.default_rng(0)
+    X, new = rng.normal(size=(83, 4)), rng.normal(size=(40, 4))
+    y = X @ [1, 2, 0, 0] + rng.normal(size=83)
+    splits = KFold(7)
+    theirs = mapie.CrossConformalRegressor(Ridge(), confidence_level=0.9, method="plus", cv=splits)
+    _, theirs = theirs.fit_conformalize(X, y).predict_interval(new)
+    residual, predicted = np.empty(83), np.empty((40, 83))
+    for train, test in splits.split(X):
+        model = Ridge().fit(X[train], y[train])
+        residual[test] = np.abs(y[test] - model.predict(X[test]))
+        predicted[:, test] = model.predict(new)[:, None]
+    low, high = cv_plus(predicted, residual)
+    np.testing.assert_allclose(np.column_stack([low, high]), theirs[..., 0])
+
+
+def test_patients_with_several_visits_count_once():
+    rng = np.random.default_rng(1)
+    predicted, residual = rng.normal(size=(5, 30)), rng.random(30)
+    once = cv_plus(predicted, residual)
+    counts = rng.integers(1, 4, 30)
+    several = cv_plus(
+        np.repeat(predicted, counts, axis=1),
+        np.repeat(residual, counts),
+        weight=np.repeat(1 / counts, counts),
+    )
+    np.testing.assert_allclose(several, once)
+
+
+def test_too_few_patients_give_no_bound_and_the_scale_bounds_what_is_served():
+    low, high = cv_plus(np.zeros((2, 8)), np.ones(8))
+    assert np.isneginf(low).all() and np.isposinf(high).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "steps"),
+    [
+        (0.2, 3.7, (1, 3.5)),
+        (0, 10, (0, 10)),
+        (2.1, 2.4, (2, 2.5)),
+        (0.1, 0.4, (0, 1)),
+        (2.5, 2.5, (2.5, 2.5)),
+    ],
+)
+def test_steps_inside_an_interval_stay_the_same(low, high, steps):
+    assert tuple(end[0] for end in on_steps(np.array([low]), np.array([high]))) == steps
