@@ -3,8 +3,8 @@
     PYTHONPATH=training python bench/bench_structures.py OUT [--only t1w|heads|ventricles] [--heads N]
 
 - `t1w`: data/t1w-freesurfer (automatic labels: a reference to agree with, not a truth).
-- `heads`: synthetic T1w and FLAIR of the first N label maps of OUT/heads (made by `training/fit_structures.py`), each with
-  priors of the other heads only.
+- `heads`: synthetic T1w and FLAIR of the first N label maps of OUT/heads (made by `training/fit_structures.py`), each
+  with priors of the other heads only.
 - `ventricles`: the clinical FLAIR scans of data/tabriz alone, with an expert's ventricles.
 OUT keeps the registrations, so that a second run measures the segmentation alone.
 """

@@ -24,6 +24,7 @@ from bids_app.image.volume import resample
 from bids_app.steps.files import call
 
 SEED = 0
+RESOLUTION = 2.0  # of the registration
 MNI = ("sub-07", "sub-26")  # of Ljubljana: imaged and with a consensus mask, stripped, 1 mm
 CLINICAL = (
     "sub-101228",
@@ -75,13 +76,16 @@ def prepare_images(flair: Path, t1w: Path | None, folder: Path, size: float = 1.
 def prepare(flair: Path, t1w: Path | None, folder: Path, size: float = 1.0) -> Path:
     """Run the pipeline's steps up to the first tissue segmentation; done once a folder."""
     prepare_images(flair, t1w, folder, size)
-    if (folder / "wm_prior.nii").exists():
+    if (folder / "csf.nii").exists():
         return folder
     with contextlib.chdir(folder):
         images = {"image": Path("image.nii").absolute(), "brain": Path("brain.nii").absolute()}
-        found = call(steps.align_coarsely, images | {"template": BUILT_IN, "seed": SEED})
-        more = {"inverse": found["inverse"], "template": BUILT_IN, "resolution": size}
-        call(steps.segment_unfilled, images | more)
+        template = {"template": BUILT_IN, "resolution": RESOLUTION, "seed": SEED}
+        found = call(steps.align_to_template, images | template)
+        transforms = {"brain": images["brain"], "forward": found["forward"], "inverse": found["inverse"]}
+        placed = call(steps.place_in_template, transforms | {"template": BUILT_IN, "resolution": size})
+        where = {"brain": placed["brain"], "coordinates": placed["coordinates"]}
+        call(steps.segment_unfilled, {"image": images["image"]} | where)
     return folder
 
 

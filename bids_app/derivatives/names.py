@@ -83,7 +83,15 @@ OUTPUTS: dict[str, Output] = {
         meta=(("SkullStripped", False),),
     ),
     "brain": Output("desc-brain_mask.nii.gz", f"Brain mask {NATIVE}.", True, _mask("Brain")),
-    "dseg": Output("dseg.nii.gz", f"Tissue labels {NATIVE}: 1 GM, 2 WM, 3 CSF.", True),
+    "dseg": Output("dseg.nii.gz", f"Tissue labels {NATIVE}: 1 GM, 2 WM, 3 CSF; 0 in lesions.", True),
+    "structures": Output(
+        "desc-structures_dseg.nii.gz",
+        f"Structures of the brain {NATIVE}, left and right: FreeSurfer's numbers; 99 is lesion.",
+        True,
+    ),
+    "structure_table": Output(
+        "desc-structures_dseg.tsv", "Names and volumes of the structures.", True, level="minimal"
+    ),
     **{
         tissue: Output(f"label-{tissue}_probseg.nii.gz", f"Probability of {tissue} {NATIVE}.", True)
         for tissue in TISSUES
@@ -114,7 +122,7 @@ OUTPUTS: dict[str, Output] = {
     "parcel_table": Output("atlas-{atlas}_dseg.tsv", "Names of the atlas regions.", level="minimal"),
     "volumes": Output(
         "atlas-{atlas}_desc-volumes_dseg.tsv",
-        "Global volumes and grey-matter volume per region, in mm3.",
+        "Global volumes, structures, and grey-matter volume per region, in mm3.",
         level="minimal",
     ),
     "radiomics": Output(

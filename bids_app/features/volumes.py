@@ -8,26 +8,28 @@ import numpy.typing as npt
 import pandas as pd
 
 GLOBAL = {
-    "TIV": "Total intracranial volume: grey matter, white matter and cerebrospinal fluid inside the brain mask.",
-    "WBV": "Whole-brain volume: grey and white matter; lesions count as the tissue they were filled as.",
-    "GM": "Grey matter.",
-    "WM": "White matter.",
+    "TIV": "Total intracranial volume, outer fluid with it: where the template, brought to the visit, has it.",
+    "WBV": "Whole-brain volume: grey matter, white matter and lesions.",
+    "GM": "Grey matter, without lesions.",
+    "WM": "White matter, without lesions.",
     "CSF": "Cerebrospinal fluid inside the brain mask.",
     "NAWM": "Normal-appearing white matter mask.",
     "TLV": "Total lesion volume.",
 }
 FIRST_GLOBAL = 1001
+FIRST_STRUCTURE = 1100  # and FreeSurfer's number
 COLUMNS: dict[str, dict[str, object]] = {
     "index": {
-        "Description": f"Value of the region in the label image; from {FIRST_GLOBAL} on: global volumes."
+        "Description": f"Value of the region in the label image; from {FIRST_GLOBAL} on: global volumes; "
+        f"from {FIRST_STRUCTURE} on: structures, {FIRST_STRUCTURE} and FreeSurfer's number."
     },
     "name": {
-        "Description": "Region, or global volume. "
+        "Description": "Region, global volume, or structure (`Left-`, `Right-`). "
         + " ".join(f"{name}: {about}" for name, about in GLOBAL.items())
     },
     "volume_mm3": {
         "Description": "Volume. Tissues and regions: sum of tissue probabilities (regions: of grey matter) "
-        "times the volume of a voxel. Masks: number of voxels times the volume of a voxel.",
+        "times the volume of a voxel. Masks and structures: number of voxels times the volume of a voxel.",
         "Units": "mm^3",
     },
 }
@@ -43,8 +45,10 @@ def volumes_table(
     lesions: nib.Nifti1Image,
     parcels: nib.Nifti1Image,
     regions: pd.DataFrame,
+    structures: pd.DataFrame | None = None,
+    tiv_mm3: float | None = None,
 ) -> pd.DataFrame:
-    """Return the volumes of one visit: seven global ones, then each region's grey matter.
+    """Return the volumes of one visit: seven global ones, structures, then each region's grey matter.
 
     Volumes are sums of tissue probabilities, so that a voxel shared by two tissues counts to each by its
     part (as study A's CAT12 does).
@@ -59,11 +63,16 @@ def volumes_table(
         Atlas labels.
     regions : DataFrame
         Label table: columns `index` and `name`.
+    structures : DataFrame, optional
+        From `structure_table`: columns `index`, `name`, `volume_mm3`.
+    tiv_mm3 : float, optional
+        Total intracranial volume; the sum of the tissues inside the brain mask where not given.
 
     Returns
     -------
     DataFrame
-        Columns `index` (from 1001 for the global rows), `name`, `volume_mm3`. A region without voxels has volume 0.
+        Columns `index` (from 1001 for the global rows, from 1100 for structures), `name`, `volume_mm3`.
+        A region without voxels has volume 0.
 
     Examples
     --------
@@ -88,12 +97,17 @@ def volumes_table(
     inside = np.asanyarray(brain.dataobj) > 0
     tissue = {name: _sum(image, inside) * voxel for name, image in {"GM": gm, "WM": wm, "CSF": csf}.items()}
     totals = {
-        "TIV": sum(tissue.values()),
-        "WBV": tissue["GM"] + tissue["WM"],
+        "TIV": sum(tissue.values()) if tiv_mm3 is None else tiv_mm3,
+        "WBV": _brain(gm, wm, lesions, inside) * voxel,
         **tissue,
         "NAWM": _count(nawm) * voxel,
         "TLV": _count(lesions) * voxel,
     }
+    own = (
+        []
+        if structures is None
+        else [structures.assign(index=structures["index"] + FIRST_STRUCTURE)[list(COLUMNS)]]
+    )
     table = pd.concat(
         [
             pd.DataFrame(
@@ -103,6 +117,7 @@ def volumes_table(
                     "volume_mm3": [totals[name] for name in GLOBAL],
                 }
             ),
+            *own,
             pd.DataFrame(
                 {
                     "index": regions["index"].to_numpy(),
@@ -118,6 +133,14 @@ def volumes_table(
 
 def _sum(image: nib.Nifti1Image, inside: npt.NDArray[np.bool_]) -> float:
     return float(np.asarray(image.dataobj, dtype=np.float64)[inside].sum())
+
+
+def _brain(
+    gm: nib.Nifti1Image, wm: nib.Nifti1Image, lesions: nib.Nifti1Image, inside: npt.NDArray[np.bool_]
+) -> float:
+    """Return the sum of grey and white matter, a lesion voxel counting as one."""
+    both = np.asarray(gm.dataobj, dtype=np.float64) + np.asarray(wm.dataobj, dtype=np.float64)
+    return float(np.where(np.asanyarray(lesions.dataobj) > 0, 1.0, both)[inside].sum())
 
 
 def _count(mask: nib.Nifti1Image) -> int:

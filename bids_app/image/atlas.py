@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from bids_app.errors import InputError
 from bids_app.image.register import apply
+from bids_app.image.structure_priors import LESION
 from bids_app.image.template import Template
 from bids_app.image.volume import resample
 
@@ -24,6 +25,11 @@ AAL_SPACE = "MNI152NLin6Asym"
 AAL_NAMES = {25: "Frontal_Med_Orb_L", 26: "Frontal_Med_Orb_R"}
 SURE_WM = 0.8
 LESION_MARGIN_MM = 2.0
+# regions of AAL that are structures of their own, and FreeSurfer's numbers of these
+NUCLEI = {
+    "Thalamus_L": 10, "Caudate_L": 11, "Putamen_L": 12, "Pallidum_L": 13, "Hippocampus_L": 17, "Amygdala_L": 18,
+    "Thalamus_R": 49, "Caudate_R": 50, "Putamen_R": 51, "Pallidum_R": 52, "Hippocampus_R": 53, "Amygdala_R": 54,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,35 @@ def parcels(atlas: Atlas, like: nib.Nifti1Image, from_template: Sequence[Path]) 
     Nifti1Image, (x, y, z), int32
     """
     return apply(atlas.image, like, from_template, interpolation="nearestNeighbor")
+
+
+def meet_structures(labels: nib.Nifti1Image, atlas: Atlas, structures: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Bring an atlas' deep nuclei, hippocampus and amygdala to the visit's own.
+
+    Their borders are seen on the visit's image, and an atlas of one brain misses them by millimetres. A voxel of such a
+    structure takes the region of its name (`NUCLEI`); a voxel of such a region outside the structure has no region,
+    unless it is a lesion. Other regions, those of the cortex among them, stay the atlas'.
+
+    Parameters
+    ----------
+    labels : Nifti1Image, (x, y, z), int
+        From `parcels`.
+    atlas : Atlas
+        Whose regions they are; without one of the names nothing changes.
+    structures : Nifti1Image, (x, y, z)
+        Structures of the visit, FreeSurfer's numbers.
+
+    Returns
+    -------
+    Nifti1Image, (x, y, z), int32
+    """
+    data, own = np.array(labels.dataobj), np.asanyarray(structures.dataobj)
+    index = dict(zip(atlas.regions["name"], atlas.regions["index"], strict=True))
+    known = {index[name]: number for name, number in NUCLEI.items() if name in index}
+    data[np.isin(data, list(known)) & (own != LESION)] = 0
+    for region, number in known.items():
+        data[own == number] = region
+    return nib.Nifti1Image(data, labels.affine)
 
 
 def overlap_with_grey_matter(atlas: Atlas, template: Template) -> tuple[float, float]:

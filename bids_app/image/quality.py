@@ -46,6 +46,10 @@ class QualityInputs:
         Of the registered image and the template.
     stripped : bool
         Whether the first image came without a skull.
+    foreign_ml : float
+        What was cut from the brain mask, outside the skull.
+    tiv_mm3, tiv_by_scaling_mm3 : float
+        Intracranial volume by the template's space, and by the scaling to the template.
     t1w : Nifti1Image, (x, y, z), optional
         T1w corrected for non-uniformity, on the working grid.
     segmented : Nifti1Image, (x, y, z), optional
@@ -60,6 +64,9 @@ class QualityInputs:
     lesion_table: pd.DataFrame
     correlation: float
     stripped: bool
+    foreign_ml: float
+    tiv_mm3: float
+    tiv_by_scaling_mm3: float
     t1w: nib.Nifti1Image | None = None
     segmented: nib.Nifti1Image | None = None
 
@@ -268,6 +275,36 @@ QUALITY: dict[str, QualityNumber] = {
             "wrong.",
             light=REGISTRATION,
             typical=(0.78, 0.03),
+        ),
+        QualityNumber(
+            "foreign_tissue_ml",
+            "Cut from the brain mask",
+            "Volume that the brain mask had outside the skull (eyes, neck, muscle) and that was cut.",
+            lambda visit: visit.foreign_ml,
+            unit="mL",
+            usual=(0.0, 5.0),
+            worse="high",
+            advice="The mask held tissue outside the skull, which was cut: look at what is left of its edge.",
+            light=BRAIN_MASK,
+            skewed=True,
+        ),
+        QualityNumber(
+            "tiv_ml",
+            "Intracranial volume",
+            "Total intracranial volume, outer fluid with it.",
+            lambda visit: visit.tiv_mm3 / 1000,
+            unit="mL",
+        ),
+        QualityNumber(
+            "tiv_by_scaling",
+            "Intracranial volume by scaling, ratio",
+            "Intracranial volume as the affine's scaling to the template has it, as a share of tiv_ml: far from 1 "
+            "where the registration or the field of view failed.",
+            lambda visit: visit.tiv_by_scaling_mm3 / visit.tiv_mm3 if visit.tiv_mm3 else np.nan,
+            usual=(0.9, 1.1),  # two visits of one patient: 0.97
+            worse="both",
+            advice="Two ways to the intracranial volume disagree: look at the registration and the field of view.",
+            light=BRAIN_MASK,
         ),
         QualityNumber(
             "lesion_volume_ml",

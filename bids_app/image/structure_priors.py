@@ -37,7 +37,7 @@ class Structure:
     intensity : str
         Structures of the same name here share one Gaussian.
     title : str
-        Name in tables.
+        Name in tables, after the side.
     """
 
     name: str
@@ -46,15 +46,20 @@ class Structure:
     intensity: str
     title: str
 
+    def parts(self) -> list[tuple[int, str, str]]:
+        """Return number, side (empty where there is one part) and name of each part."""
+        sides = ("Left", "Right") if len(self.labels) == 2 else ("",)
+        return [(number, side, self.title) for number, side in zip(self.labels, sides, strict=True)]
+
 
 STRUCTURES = (
-    Structure("cortex", (3, 42), "GM", "cortex", "Cerebral cortex"),
-    Structure("wm", (2, 41), "WM", "white", "Cerebral white matter"),
+    Structure("cortex", (3, 42), "GM", "cortex", "Cerebral-Cortex"),
+    Structure("wm", (2, 41), "WM", "white", "Cerebral-White-Matter"),
     Structure("ventricle", (4, 43), "CSF", "fluid", "Ventricles"),
-    Structure("csf", (24,), "CSF", "fluid", "Outer fluid"),
-    Structure("cbl_gm", (8, 47), "GM", "cerebellar cortex", "Cerebellar cortex"),
-    Structure("cbl_wm", (7, 46), "WM", "cerebellar white", "Cerebellar white matter"),
-    Structure("brainstem", (16,), "WM", "brain stem", "Brain stem"),
+    Structure("csf", (24,), "CSF", "fluid", "Outer-Fluid"),
+    Structure("cbl_gm", (8, 47), "GM", "cerebellar cortex", "Cerebellum-Cortex"),
+    Structure("cbl_wm", (7, 46), "WM", "cerebellar white", "Cerebellum-White-Matter"),
+    Structure("brainstem", (16,), "WM", "brain stem", "Brain-Stem"),
     Structure("thalamus", (10, 49), "GM", "thalamus", "Thalamus"),
     Structure("caudate", (11, 50), "GM", "caudate", "Caudate"),
     Structure("putamen", (12, 51), "GM", "putamen", "Putamen"),
@@ -62,7 +67,7 @@ STRUCTURES = (
     Structure("hippocampus", (17, 53), "GM", "cortex", "Hippocampus"),
     Structure("amygdala", (18, 54), "GM", "cortex", "Amygdala"),
     Structure("accumbens", (26, 58), "GM", "caudate", "Accumbens"),
-    Structure("ventraldc", (28, 60), "WM", "brain stem", "Ventral diencephalon"),
+    Structure("ventraldc", (28, 60), "WM", "brain stem", "Ventral-Diencephalon"),
     Structure("claustrum", (138, 139), "GM", "cortex", "Claustrum"),
 )
 NUMBER = {structure.name: place for place, structure in enumerate(STRUCTURES)}
@@ -139,11 +144,30 @@ def priors_at(coordinates: Array) -> Priors:
     Priors
     """
     image = load_priors()
-    data, inverse = np.asarray(image.dataobj), np.linalg.inv(image.affine).astype(np.float32)
-    voxels = inverse[:3, :3] @ coordinates + inverse[:3, 3:]
+    data = np.asarray(image.dataobj)
     found = np.empty((len(STRUCTURES), coordinates.shape[1]), dtype=np.float32)
     for place in range(len(STRUCTURES)):
-        one = data[..., place].astype(np.float32)
-        ndimage.map_coordinates(one, voxels, output=found[place], order=1, mode="constant")
-    found /= 255
+        found[place] = sample(nib.Nifti1Image(data[..., place], image.affine), coordinates)
     return Priors(found, coordinates[0] > 0)
+
+
+def sample(image: nib.Nifti1Image, coordinates: Array) -> Array:
+    """Return a template image's values at points, between voxels linearly.
+
+    Parameters
+    ----------
+    image : Nifti1Image, (x, y, z)
+        In MNI152 space; uint8 stands for 0 to 1.
+    coordinates : ndarray, (3, n), float32
+        Millimetres.
+
+    Returns
+    -------
+    ndarray, (n,), float32
+        0 beyond the image.
+    """
+    data = np.asarray(image.dataobj)
+    inverse = np.linalg.inv(image.affine).astype(np.float32)
+    voxels = inverse[:3, :3] @ coordinates + inverse[:3, 3:]
+    found = ndimage.map_coordinates(data.astype(np.float32), voxels, order=1, mode="constant")
+    return found / np.float32(255) if data.dtype == np.uint8 else found

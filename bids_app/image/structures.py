@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import ndimage
 
 from bids_app.errors import VisitError
@@ -43,6 +44,11 @@ OUTLIERS = 0.02  # of white matter: lesions, vessels
 LEAST_SPREAD = 0.04  # of the distance from fluid to white matter: no Gaussian may fall onto one value
 TISSUES = {"GM": 1, "WM": 2, "CSF": 3}
 MIN_VOXELS = 100
+TABLE_COLUMNS: dict[str, dict[str, object]] = {
+    "index": {"Description": "Value in the label image: FreeSurfer's number of the structure."},
+    "name": {"Description": "Structure."},
+    "volume_mm3": {"Description": "Number of voxels times the volume of a voxel.", "Units": "mm^3"},
+}
 
 
 @dataclass(frozen=True)
@@ -282,3 +288,28 @@ def _images(
 
     gm, wm, csf = (image(one.astype(np.float32)) for one in maps)
     return Structures(image(label), image(tissue), gm, wm, csf, mixture)
+
+
+def structure_table(labels: nib.Nifti1Image) -> pd.DataFrame:
+    """Return number, name and volume of each structure, left and right, and of lesions.
+
+    Parameters
+    ----------
+    labels : Nifti1Image, (x, y, z), uint8
+        FreeSurfer's numbers.
+
+    Returns
+    -------
+    DataFrame
+        Columns `index`, `name` (such as `Left-Thalamus`) and `volume_mm3`: voxels times their volume.
+    """
+    voxel = float(abs(np.linalg.det(labels.affine[:3, :3])))
+    counts = np.bincount(np.asarray(labels.dataobj).ravel(), minlength=256) * voxel
+    rows = [
+        (number, f"{side}-{name}" if side else name, round(float(counts[number]), 3))
+        for structure in STRUCTURES
+        for number, side, name in structure.parts()
+    ]
+    return pd.DataFrame(
+        [*rows, (LESION, "Lesion", round(float(counts[LESION]), 3))], columns=list(TABLE_COLUMNS)
+    )

@@ -58,16 +58,19 @@ def methods_parts(settings: dict[str, Any], facts: Facts) -> list[dict[str, str]
     ]
 
 
+STRUCTURES = (
+    "Structures were segmented by a Gaussian mixture with partial volume and spatial priors [@Unified] of 20 people's "
+    "label maps [@SynthSeg]; grey matter, white matter and cerebrospinal fluid are their sums."
+)
+
+
 def _text(settings: dict[str, Any], facts: Facts) -> str:
     """Return the text with citations as `[@key]`."""
     sentences = [_images(settings, facts), _lesions(settings, facts)]
     if facts.t1w:
         sentences.append(_anatomy(settings))
     else:
-        sentences.append(
-            "Grey matter, white matter and cerebrospinal fluid were segmented with Atropos and template priors "
-            f"[@Atropos], and the image was registered to {_template(settings)} with SyN [@SyN]."
-        )
+        sentences.append(f"The image was registered to {_template(settings)} with SyN [@SyN]. {STRUCTURES}")
     sentences += [_radiomics(settings, facts), _disconnection(settings, facts)]
     sentences.append(
         "Signal-to-noise and contrast-to-noise ratios follow MRIQC's definitions [@MRIQC]. "
@@ -132,10 +135,11 @@ def _template(settings: dict[str, Any]) -> str:
 def _anatomy(settings: dict[str, Any]) -> str:
     atlas = "AAL [@AAL]" if settings["atlas"] == "AAL" else f"the atlas {settings['atlas']}"
     return (
-        "Lesions were filled with intensities of the normal-appearing white matter around them before grey matter, "
-        "white matter and cerebrospinal fluid were segmented with Atropos and template priors [@Atropos] and before "
-        f"the image was registered to {_template(settings)} with SyN [@SyN]. Regions are those of {atlas}, brought to "
-        "the image with the inverse transform; their grey-matter volumes are sums of tissue probability."
+        f"The image was registered to {_template(settings)} with SyN [@SyN]. Lesions were filled with intensities of "
+        f"the normal-appearing white matter around them. {STRUCTURES} Regions are those of {atlas}, brought to the "
+        "image with the inverse transform; deep nuclei, hippocampus and amygdala are the image's own structures; "
+        "grey-matter volumes of regions are sums of tissue probability. Intracranial volume is that of the template's "
+        "intracranial space brought to the image."
     )
 
 

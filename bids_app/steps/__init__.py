@@ -6,10 +6,10 @@ functions, so that building a graph stays quick.
 """
 
 from bids_app.steps.anatomy import (
-    align_coarsely,
     align_flair,
     align_to_template,
     parcellate,
+    place_in_template,
     prepare_head,
     segment,
     segment_unfilled,
@@ -22,7 +22,6 @@ from bids_app.steps.spaces import to_other_spaces
 
 __all__ = [
     "Compared",
-    "align_coarsely",
     "align_flair",
     "align_to_template",
     "assess",
@@ -35,6 +34,7 @@ __all__ = [
     "measure_radiomics",
     "measure_volumes",
     "parcellate",
+    "place_in_template",
     "prepare_head",
     "segment",
     "segment_unfilled",

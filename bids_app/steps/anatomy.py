@@ -84,41 +84,73 @@ def align_to_template(image: Image, brain: Image, template: str, resolution: flo
     return Registered(forward, inverse, alike)
 
 
-@step("first registration to the template", seconds=7.0, mem_gb=2.0)
-def align_coarsely(image: Image, brain: Image, template: str, seed: int) -> Registered:
-    """Register a brain to the template at 2 mm, for the priors that find the lesions."""
-    return align_to_template(image, brain, template, 2.0, seed)
+class Placed(NamedTuple):
+    """Where the visit's voxels lie in the template, and what follows from it."""
+
+    coordinates: Image
+    brain: Image
+    wm_prior: Image
+    tiv_mm3: float
+    tiv_by_scaling_mm3: float
+    foreign_ml: float
+    notes: list[str]
+
+
+@step("finding the image's place in the template", seconds=4.0, mem_gb=2.0)
+def place_in_template(brain: Image, forward: Path, inverse: Path, template: str, resolution: float) -> Placed:
+    """Find every voxel's place in the template, the intracranial volume, and what the mask holds beyond it."""
+    from bids_app.image.intracranial import (
+        cut_foreign,
+        intracranial_probability,
+        intracranial_volume,
+        volume_by_scaling,
+    )
+    from bids_app.image.structure_priors import sample, template_coordinates
+    from bids_app.image.template import load_template
+
+    where = template_coordinates(brain, [inverse])
+    probability = intracranial_probability(where)
+    kept, foreign = cut_foreign(brain, probability)
+    white = sample(load_template(template, resolution).wm, where.reshape(3, -1)).reshape(brain.shape)
+    notes = [f"brain mask: {foreign:.1f} mL outside the skull cut (eyes, neck, muscle)"] if foreign else []
+    return Placed(
+        nib.Nifti1Image(np.moveaxis(where, 0, 3), brain.affine),
+        kept,
+        nib.Nifti1Image(white, brain.affine),
+        intracranial_volume(probability, brain.affine),
+        volume_by_scaling(forward),
+        foreign,
+        notes,
+    )
 
 
 class Segmented(NamedTuple):
-    """Tissue labels and probabilities, and the prior of white matter."""
+    """Structures and their table, tissue labels and probabilities."""
 
+    structures: Image
+    table: WithMeta[Table]
     labels: Image
     gm: Image
     wm: Image
     csf: Image
-    wm_prior: Image
 
 
-@step("tissue segmentation", seconds=9.0, mem_gb=3.0)
-def segment(image: Image, brain: Image, inverse: Path, template: str, resolution: float) -> Segmented:
-    """Segment three tissues with the template's priors brought to the image."""
-    from bids_app.image.register import apply
-    from bids_app.image.template import load_template
-    from bids_app.image.tissue import segment_tissues
+@step("segmentation of structures", seconds=4.0, mem_gb=2.0)
+def segment(image: Image, brain: Image, coordinates: Image, lesions: Image | None = None) -> Segmented:
+    """Segment structures and tissues by the priors of each voxel's place; lesions are neither grey nor white."""
+    from bids_app.image.structure_priors import priors_at
+    from bids_app.image.structures import TABLE_COLUMNS, segment_structures, structure_table
 
-    atlas = load_template(template, resolution)
-    priors = [apply(prior, image, [inverse]) for prior in (atlas.gm, atlas.wm, atlas.csf)]
-    found = segment_tissues(image, brain, *priors)
-    return Segmented(found.labels, found.gm, found.wm, found.csf, priors[1])
+    where = np.moveaxis(np.asarray(coordinates.dataobj), 3, 0)[:, np.asarray(brain.dataobj) > 0]
+    found = segment_structures(image, brain, priors_at(where), lesions)
+    table = WithMeta(structure_table(found.labels), TABLE_COLUMNS)
+    return Segmented(found.labels, table, found.tissues, found.gm, found.wm, found.csf)
 
 
-@step("first tissue segmentation", seconds=9.0, mem_gb=3.0)
-def segment_unfilled(
-    image: Image, brain: Image, inverse: Path, template: str, resolution: float
-) -> Segmented:
-    """Segment three tissues with the lesions still in the image, to find them."""
-    return segment(image, brain, inverse, template, resolution)
+@step("first segmentation of structures", seconds=4.0, mem_gb=2.0)
+def segment_unfilled(image: Image, brain: Image, coordinates: Image) -> Segmented:
+    """Segment with the lesions still in the image, to find them."""
+    return segment(image, brain, coordinates)
 
 
 class Parcelled(NamedTuple):
@@ -130,15 +162,17 @@ class Parcelled(NamedTuple):
 
 
 @step("bringing the atlas to the image", mem_gb=2.0)
-def parcellate(inverse: Path, wm: Image, lesions: Image, brain: Image, atlas: str) -> Parcelled:
-    """Bring the atlas to the visit and find the normal-appearing white matter."""
-    from bids_app.image.atlas import load_atlas, normal_appearing_white_matter, parcels
+def parcellate(
+    inverse: Path, wm: Image, lesions: Image, brain: Image, structures: Image, atlas: str
+) -> Parcelled:
+    """Bring the atlas to the visit, its nuclei to the visit's own; find the normal-appearing white matter."""
+    from bids_app.image.atlas import load_atlas, meet_structures, normal_appearing_white_matter, parcels
 
     source = load_atlas(atlas)
     meta = {"Atlas": source.name, "AtlasSpace": source.space}
     columns = {"index": {"Description": "Value in the label image."}, "name": {"Description": "Region."}}
     return Parcelled(
-        WithMeta(parcels(source, wm, [inverse]), meta),
+        WithMeta(meet_structures(parcels(source, wm, [inverse]), source, structures), meta),
         WithMeta(source.regions, meta | columns),
         normal_appearing_white_matter(wm, lesions, brain),
     )

@@ -31,12 +31,23 @@ def measure_volumes(
     lesions: Image,
     parcels: Image,
     regions: Table,
+    structures: Table,
+    tiv_mm3: float,
 ) -> Measured:
-    """Measure global volumes and grey matter per region."""
+    """Measure global volumes, structures, and grey matter per region."""
     from bids_app.features.volumes import COLUMNS, volumes_table
 
     table = volumes_table(
-        gm=gm, wm=wm, csf=csf, brain=brain, nawm=nawm, lesions=lesions, parcels=parcels, regions=regions
+        gm=gm,
+        wm=wm,
+        csf=csf,
+        brain=brain,
+        nawm=nawm,
+        lesions=lesions,
+        parcels=parcels,
+        regions=regions,
+        structures=structures,
+        tiv_mm3=tiv_mm3,
     )
     return Measured(WithMeta(table, COLUMNS))
 
@@ -85,6 +96,9 @@ def assess(
     lesion_table: Table,
     correlation: float,
     stripped: bool,
+    foreign_ml: float,
+    tiv_mm3: float,
+    tiv_by_scaling_mm3: float,
     t1w: Image | None = None,
     segmented: Image | None = None,
 ) -> Measured:
@@ -101,6 +115,9 @@ def assess(
         lesion_table=lesion_table,
         correlation=correlation,
         stripped=stripped,
+        foreign_ml=foreign_ml,
+        tiv_mm3=tiv_mm3,
+        tiv_by_scaling_mm3=tiv_by_scaling_mm3,
         t1w=t1w,
         segmented=segmented,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nipype import Workflow
 
@@ -11,6 +11,10 @@ from bids_app import steps
 from bids_app.layout import Visit
 from bids_app.settings import ONLY_GIVEN, OWN_METHOD, Settings
 from bids_app.workflows.step import Handle, Result, add_step
+
+FLAIR_ALONE_MM = (
+    2.0  # its slices are thick and its contrast is not the template's: nothing finer is to be had
+)
 
 
 class Anatomy(NamedTuple):
@@ -20,6 +24,7 @@ class Anatomy(NamedTuple):
     flair: Result
     brain: Result
     registered: Handle
+    placed: Handle
     tissues: Handle
     lesions: Handle
     own: Handle | None
@@ -31,8 +36,8 @@ class Anatomy(NamedTuple):
 def add_anatomy(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
     """Add the steps from a visit's scans to tissues, template and lesions.
 
-    With a T1w: prepare both images, find lesions on a first segmentation, fill them, segment and register
-    again. With a FLAIR alone: the first segmentation stays.
+    Prepare the images, register once, find lesions on a first segmentation, segment again with them known; with a T1w
+    they are filled in it before.
 
     Parameters
     ----------
@@ -59,35 +64,22 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
         brain=head.brain,
         seed=seed,
     )
-    rough = add_step(
-        graph,
-        steps.align_coarsely,
-        image=head.image,
-        brain=head.brain,
-        template=template,
-        seed=seed,
+    registered = _add_registration(graph, head, template, size, seed)
+    placed = _add_place(graph, head, registered, settings)
+    first = _add_first_segmentation(graph, head, placed)
+    lesions, own = _add_lesions(
+        graph, visit, settings, aligned.flair, head, placed, first, given, aligned.to_t1w
     )
-    first = _add_segmentation(graph, steps.segment_unfilled, head.image, head.brain, rough.inverse, settings)
-    lesions, own = _add_lesions(graph, visit, settings, aligned.flair, head, first, given, aligned.to_t1w)
     filled = add_step(
         graph,
         steps.fill,
         t1w=head.image,
         lesions=lesions.mask,
         wm=first.wm,
-        brain=head.brain,
+        brain=placed.brain,
         seed=seed,
     )
-    registered = add_step(
-        graph,
-        steps.align_to_template,
-        image=filled.image,
-        brain=head.brain,
-        template=template,
-        resolution=size,
-        seed=seed,
-    )
-    tissues = _add_segmentation(graph, steps.segment, filled.image, head.brain, registered.inverse, settings)
+    tissues = _add_segmentation(graph, filled.image, placed, lesions)
     files = {
         "t1w": head.image,
         "filled": filled.image,
@@ -96,9 +88,20 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
         "from_template": registered.inverse,
         "flair_to_t1w": aligned.to_t1w,
     }
-    notes = {"t1w": head.notes, "flair": aligned.notes} | ({"lesions": given.notes} if given else {})
+    notes = {"t1w": head.notes, "flair": aligned.notes, "brain": placed.notes}
+    notes |= {"lesions": given.notes} if given else {}
     return Anatomy(
-        head, aligned.flair, head.brain, registered, tissues, lesions, own, files, aligned.to_t1w, notes
+        head,
+        aligned.flair,
+        placed.brain,
+        registered,
+        placed,
+        tissues,
+        lesions,
+        own,
+        files,
+        aligned.to_t1w,
+        notes,
     )
 
 
@@ -107,21 +110,16 @@ def _add_flair_only(graph: Workflow, visit: Visit, settings: Settings) -> Anatom
     size, template = settings.resolution, settings.template
     given = _add_check(graph, visit)
     head = _add_head(graph, visit.flair, size, given)
-    registered = add_step(
-        graph,
-        steps.align_coarsely,
-        image=head.image,
-        brain=head.brain,
-        template=template,
-        seed=settings.random_seed,
-    )
-    tissues = _add_segmentation(
-        graph, steps.segment_unfilled, head.image, head.brain, registered.inverse, settings
-    )
-    lesions, own = _add_lesions(graph, visit, settings, head.image, head, tissues, given, None)
+    registered = _add_registration(graph, head, template, FLAIR_ALONE_MM, settings.random_seed)
+    placed = _add_place(graph, head, registered, settings)
+    first = _add_first_segmentation(graph, head, placed)
+    lesions, own = _add_lesions(graph, visit, settings, head.image, head, placed, first, given, None)
+    tissues = _add_segmentation(graph, head.image, placed, lesions)
     files = {"flair_native": head.image, "flair_to_template": registered.forward}
-    notes = {"flair": head.notes} | ({"lesions": given.notes} if given else {})
-    return Anatomy(head, head.image, head.brain, registered, tissues, lesions, own, files, None, notes)
+    notes = {"flair": head.notes, "brain": placed.notes} | ({"lesions": given.notes} if given else {})
+    return Anatomy(
+        head, head.image, placed.brain, registered, placed, tissues, lesions, own, files, None, notes
+    )
 
 
 def _add_head(graph: Workflow, scan: Path | None, size: float, given: Handle | None) -> Handle:
@@ -129,17 +127,49 @@ def _add_head(graph: Workflow, scan: Path | None, size: float, given: Handle | N
     return add_step(graph, steps.prepare_head, scan=scan, voxel_size=size, after=after)
 
 
-def _add_segmentation(
-    graph: Workflow, step: Any, image: Result, brain: Result, inverse: Result, settings: Settings
-) -> Handle:
+def _add_registration(graph: Workflow, head: Handle, template: str, size: float, seed: int) -> Handle:
     return add_step(
         graph,
-        step,
-        image=image,
-        brain=brain,
-        inverse=inverse,
+        steps.align_to_template,
+        image=head.image,
+        brain=head.brain,
+        template=template,
+        resolution=size,
+        seed=seed,
+    )
+
+
+def _add_place(graph: Workflow, head: Handle, registered: Handle, settings: Settings) -> Handle:
+    """Add what the registration tells of every voxel: its place, and whether it is inside the skull."""
+    return add_step(
+        graph,
+        steps.place_in_template,
+        brain=head.brain,
+        forward=registered.forward,
+        inverse=registered.inverse,
         template=settings.template,
         resolution=settings.resolution,
+    )
+
+
+def _add_first_segmentation(graph: Workflow, head: Handle, placed: Handle) -> Handle:
+    return add_step(
+        graph,
+        steps.segment_unfilled,
+        image=head.image,
+        brain=placed.brain,
+        coordinates=placed.coordinates,
+    )
+
+
+def _add_segmentation(graph: Workflow, image: Result, placed: Handle, lesions: Handle) -> Handle:
+    return add_step(
+        graph,
+        steps.segment,
+        image=image,
+        brain=placed.brain,
+        coordinates=placed.coordinates,
+        lesions=lesions.mask,
     )
 
 
@@ -163,6 +193,7 @@ def _add_lesions(
     settings: Settings,
     flair: Result,
     head: Handle,
+    placed: Handle,
     tissues: Handle,
     given: Handle | None,
     to_t1w: Result | None,
@@ -176,11 +207,11 @@ def _add_lesions(
         steps.find_lesions,
         flair=flair,
         t1w=head.image if visit.t1w else None,
-        brain=head.brain,
+        brain=placed.brain,
         gm=tissues.gm,
         wm=tissues.wm,
         csf=tissues.csf,
-        wm_prior=tissues.wm_prior,
+        wm_prior=placed.wm_prior,
         method=OWN_METHOD if settings.lesions == ONLY_GIVEN else settings.lesions,
         threshold=settings.lesion_threshold,
         min_volume=settings.lesion_min_volume,

@@ -35,6 +35,7 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
         wm=tissues.wm,
         brain=anatomy.brain,
         lesions=lesions.mask,
+        structures=tissues.structures,
         atlas=settings.atlas,
     )
     regions = {"parcels": parcels.parcels, "regions": parcels.regions, "nawm": parcels.nawm}
@@ -44,6 +45,8 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
     files = {
         "brain": anatomy.brain,
         "dseg": tissues.labels,
+        "structures": tissues.structures,
+        "structure_table": tissues.table,
         "GM": tissues.gm,
         "WM": tissues.wm,
         "CSF": tissues.csf,
@@ -111,6 +114,9 @@ def _add_quality(graph: Workflow, visit: Visit, anatomy: Anatomy, described: Han
         lesion_table=described.table,
         correlation=anatomy.registered.correlation,
         stripped=anatomy.head.stripped,
+        foreign_ml=anatomy.placed.foreign_ml,
+        tiv_mm3=anatomy.placed.tiv_mm3,
+        tiv_by_scaling_mm3=anatomy.placed.tiv_by_scaling_mm3,
         t1w=anatomy.head.image if visit.t1w else None,
         segmented=anatomy.own.mask if anatomy.own else None,
     )
@@ -130,6 +136,8 @@ def _add_tables(
         csf=tissues.csf,
         brain=anatomy.brain,
         lesions=anatomy.lesions.mask,
+        structures=tissues.table,
+        tiv_mm3=anatomy.placed.tiv_mm3,
         **regions,
     )
     radiomics = add_step(

@@ -45,8 +45,7 @@ def init_cohort_wf(visits: Sequence[Visit], *, settings: Settings, name: str) ->
 def init_visit_wf(visit: Visit, *, settings: Settings) -> Workflow:
     """Make the graph of one visit, from its images to its done record.
 
-    With a T1w: prepare both images, find lesions on a first segmentation, fill them, segment and register
-    again. With a FLAIR alone: the first segmentation stays, and study B's outputs are written.
+    With a FLAIR alone study B's outputs are written.
 
     Inputs are the visit's paths; the only output is its done record, written by the last step with all
     derivatives and the report.

@@ -34,7 +34,13 @@ def table():
         "lesions": lesions,
         "parcels": parcels,
     }
-    return volumes_table(**{name: image(data) for name, data in images.items()}, regions=regions)
+    structures = pd.DataFrame({"index": [10], "name": ["Left-Thalamus"], "volume_mm3": [7000.0]})
+    return volumes_table(
+        **{name: image(data) for name, data in images.items()},
+        regions=regions,
+        structures=structures,
+        tiv_mm3=1.5e6,
+    )
 
 
 def test_values(table):
@@ -43,8 +49,9 @@ def test_values(table):
         "GM": 270 * 8,
         "WM": 450 * 8,
         "CSF": 180 * 8,
-        "TIV": 900 * 8,
-        "WBV": 720 * 8,
+        "TIV": 1.5e6,
+        "WBV": 720 * 8,  # a lesion counts as brain
+        "Left-Thalamus": 7000,
         "NAWM": 800,
         "TLV": 24,
     }
@@ -57,4 +64,4 @@ def test_layout(table):
     assert list(table.columns) == list(COLUMNS)
     assert list(table["name"][:7]) == list(GLOBAL) == ["TIV", "WBV", "GM", "WM", "CSF", "NAWM", "TLV"]
     assert list(table["index"][:7]) == list(range(1001, 1008))
-    assert list(table["index"][7:]) == [1, 4, 9]
+    assert list(table["index"][7:]) == [1110, 1, 4, 9]

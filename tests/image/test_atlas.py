@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from bids_app.errors import InputError
-from bids_app.image.atlas import load_atlas, normal_appearing_white_matter, overlap_with_grey_matter
+from bids_app.image.atlas import (
+    load_atlas,
+    meet_structures,
+    normal_appearing_white_matter,
+    overlap_with_grey_matter,
+)
+from bids_app.image.structure_priors import LESION
 from bids_app.image.template import load_template
 
 
@@ -76,3 +82,18 @@ def test_nawm_keeps_away_from_lesions_and_grey_matter():
     assert nawm[15, 10, 10]
     coarse = [image(x, 2.0) for x in (wm, lesion, brain)]
     assert np.asarray(normal_appearing_white_matter(*coarse).dataobj)[14, 10, 10]
+
+
+def test_nuclei_are_the_visits_own_and_cortex_stays_the_atlas():
+    atlas = load_atlas("AAL")
+    index = dict(zip(atlas.regions["name"], atlas.regions["index"], strict=True))
+    labels = np.zeros((6, 6, 6), np.int32)
+    labels[:3], labels[3:] = index["Putamen_L"], index["Insula_L"]
+    own = np.zeros(labels.shape, np.uint8)
+    own[1:4], own[0, 0, 0], own[5] = 12, LESION, 3
+    met = np.asarray(
+        meet_structures(nib.Nifti1Image(labels, np.eye(4)), atlas, nib.Nifti1Image(own, np.eye(4))).dataobj
+    )
+    assert (met[1:4] == index["Putamen_L"]).all()
+    assert met[0, 0, 0] == index["Putamen_L"] and (met[0, 1:] == 0).all()
+    assert (met[4:] == index["Insula_L"]).all()

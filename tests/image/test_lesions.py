@@ -292,8 +292,9 @@ def test_unknown_method_is_told():
 def patients(shared, tmp_path_factory):
     """Real patients in MNI space with a consensus of raters, segmented with the template's priors."""
     from bids_app.image.register import align_template, apply
+    from bids_app.image.structure_priors import priors_at, template_coordinates
+    from bids_app.image.structures import segment_structures
     from bids_app.image.template import load_template
-    from bids_app.image.tissue import segment_tissues
 
     template, cases = load_template(resolution=2.0), {}
     for sub in ("sub-07", "sub-26"):
@@ -306,8 +307,8 @@ def patients(shared, tmp_path_factory):
         brain = nib.Nifti1Image((head > head.min()).astype(np.uint8), t1w.affine)
         back = tmp_path_factory.mktemp(sub) / "back.h5"
         align_template(t1w, template.t1w, back.with_name("forth.h5"), back, seed=1)
-        priors = {tissue: apply(getattr(template, tissue), t1w, [back]) for tissue in ("gm", "wm", "csf")}
-        tissues = segment_tissues(t1w, brain, **priors)
+        where = template_coordinates(t1w, [back])[:, np.asarray(brain.dataobj) > 0]
+        tissues = segment_structures(t1w, brain, priors_at(where))
         inputs = LesionInputs(
             flair=flair,
             t1w=t1w,
@@ -315,7 +316,7 @@ def patients(shared, tmp_path_factory):
             gm=tissues.gm,
             wm=tissues.wm,
             csf=tissues.csf,
-            wm_prior=priors["wm"],
+            wm_prior=apply(template.wm, t1w, [back]),
         )
         cases[sub] = inputs, np.asarray(truth.dataobj) > 0
     return cases
