@@ -71,7 +71,7 @@ def head_of(graph: Workflow) -> Handle:
 
 WRONG = {
     "a misspelt input": (lambda head: {"imgae": head.image}, "imgae"),
-    "an input that is too many": (lambda head: {"resolution": 1.0}, "resolution"),
+    "an input that is too many": (lambda head: {"voxel_size": 1.0}, "voxel_size"),
     "a missing input": (lambda head: {"brain": ...}, "brain"),
     "a number in place of an image": (
         lambda head: {"brain": head.stripped},
@@ -87,12 +87,12 @@ WRONG = {
 def test_a_step_that_is_called_wrongly_fails_when_the_graph_is_built(wrong):
     graph = Workflow("visit")
     head = head_of(graph)
-    right = {"image": head.image, "brain": head.brain, "template": "T", "seed": 1}
+    right = {"image": head.image, "brain": head.brain, "template": "T", "resolution": 2.0, "seed": 1}
     change, words = WRONG[wrong]
     inputs = {name: value for name, value in (right | change(head)).items() if value is not ...}
-    with pytest.raises(GraphError, match=f"step align_coarsely: .*{words}"):
-        add_step(graph, steps.align_coarsely, **inputs)
-    add_step(graph, steps.align_coarsely, **right)
+    with pytest.raises(GraphError, match=f"step align_to_template: .*{words}"):
+        add_step(graph, steps.align_to_template, **inputs)
+    add_step(graph, steps.align_to_template, **right)
 
 
 def test_a_misspelt_result_fails_when_the_graph_is_built():
