@@ -35,12 +35,12 @@ ERRORS = (
 
 
 def descriptor() -> dict[str, Any]:
-    """Return the descriptor, with every option of `demyelin` but `--help`.
+    """Return the descriptor, with every option of `demyelin` that bears on a run.
 
     The output folder is there twice, as a text and as a file: `bosh validate --bids` insists. The text comes
     first and must be given, because bosh drops a key from the command at the first input without a value.
     """
-    actions = {a.dest: a for a in build_parser()._actions if a.dest != "help"}
+    actions = {a.dest: a for a in build_parser()._actions if a.dest not in ("help", "print_completion")}
     order = [*FIRST, *(name for name in actions if name not in FIRST)]
     inputs = [_input(actions[name]) for name in order]
     output = next(one for one in inputs if one["id"] == "output_dir")

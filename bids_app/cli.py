@@ -10,13 +10,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from math import inf
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bids_app import __version__
 from bids_app.errors import DemyelinError, InputError
 from bids_app.settings import NO_CONNECTOME, SYNTHETIC, Settings, read_config
+from bids_app.usage import explain, refuse_swapped, without_effect
 
 DESCRIPTION = """\
 Demyelin: lesions, parcels, volumes, radiomics and disconnection from T1w + FLAIR of people with multiple
@@ -60,10 +60,42 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Errors in one line that says where help is."""
+    """Errors in one line that says what was probably meant and where help is."""
+
+    words: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.words = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"demyelin: {message} (demyelin --help shows all options)\n")
+        told = explain(message, self.words, self)
+        self.exit(2, f"demyelin: {told} (demyelin --help shows all options)\n")
+
+
+class _Gigabytes(argparse.Action):
+    """Memory in GB, whichever unit the option's name says."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option_string: str | None = None
+    ) -> None:
+        in_mb = (option_string or "").endswith("mb")
+        setattr(namespace, self.dest, values / 1000 if in_mb else values)
+
+
+class _Completion(argparse.Action):
+    """Print what makes a shell complete the options, and end."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option_string: str | None = None
+    ) -> NoReturn:
+        import shtab
+
+        for action in parser._actions:
+            if action.type is Path:
+                action.complete = shtab.FILE if action.metavar == "FILE" else shtab.DIR  # type: ignore[attr-defined]
+        print(shtab.complete(parser, values))
+        parser.exit()
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -85,6 +117,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"demyelin {__version__}")
     parser.add_argument(
+        "--print-completion",
+        action=_Completion,
+        choices=("bash", "zsh", "tcsh"),
+        default=argparse.SUPPRESS,
+        help="Print a script that lets the shell complete options, and end.",
+    )
+    parser.add_argument(
         "--config-file",
         type=Path,
         metavar="FILE",
@@ -102,7 +141,9 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_option(room: Any, spec: dataclasses.Field) -> None:
     """Add one setting as `--with-dashes`, `--with_underscores` and its short flags."""
     kind, meta = str(spec.type), spec.metadata
-    names = dict.fromkeys([*meta.get("flags", ()), "--" + spec.name.replace("_", "-"), "--" + spec.name])
+    long = ["--" + spec.name.replace("_", "-"), *meta.get("aliases", ())]
+    underscored = ["--" + name[2:].replace("-", "_") for name in long]
+    names = dict.fromkeys([*meta.get("flags", ()), *long, *underscored])
     more: dict[str, Any] = {"dest": spec.name, "default": argparse.SUPPRESS, "help": _help(spec)}
     if "action" in meta:
         more["action"] = meta["action"]
@@ -113,6 +154,8 @@ def _add_option(room: Any, spec: dataclasses.Field) -> None:
         if meta.get("choices"):
             more["choices"] = meta["choices"]
             del more["metavar"]
+        if spec.name == "mem":
+            more["action"] = _Gigabytes
         more["type"] = {"int": int, "float": float}.get(kind, Path if "Path" in kind else str)
         if kind.startswith("tuple"):
             more |= {"nargs": "+", "action": "extend"}
@@ -135,7 +178,9 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
         If a path or value cannot be used.
     """
     given = vars(build_parser().parse_args(argv))
-    config = given.pop("config_file")
+    config, level = given.pop("config_file"), given["analysis_level"]
+    if useless := without_effect(given, level):
+        print(f"demyelin: note: without effect at the {level} level: {', '.join(useless)}", file=sys.stderr)
     values = (read_config(config) if config else {}) | given
     for name, value in values.items():
         if isinstance(value, Path):
@@ -162,6 +207,7 @@ def check_paths(settings: Settings) -> None:
         way round.
     """
     bids, out, work = settings.bids_dir, settings.output_dir, settings.work_dir
+    refuse_swapped(bids, out, settings.analysis_level)
     if not bids.is_dir():
         raise InputError(f"{bids}: no such folder; give the root of a BIDS dataset")
     places = {"output folder": out} | ({"--work-dir": work} if work else {})
@@ -184,8 +230,7 @@ def check_numbers(settings: Settings) -> None:
         if "within" in spec.metadata:
             (low, high), value = spec.metadata["within"], getattr(settings, spec.name)
             if not low <= value <= high:  # not a number is outside, too
-                limits = f"at least {low}" if high == inf else f"from {low} to {high}"
-                raise InputError(f"--{spec.name.replace('_', '-')} {value}: must be {limits}")
+                raise InputError(f"--{spec.name.replace('_', '-')} {value}: must be from {low} to {high}")
 
 
 def prepare_environment(settings: Settings) -> None:

@@ -8,7 +8,6 @@ import json
 import tomllib
 from collections import ChainMap
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,10 +39,12 @@ def option(default: Any, help: str, *, room: str, **more: Any) -> Any:
     room : str
         Heading under which `--help` lists it.
     **more
-        `flags` (further names), `metavar`, `choices`, `type`, `within` (smallest and largest number allowed),
+        `flags` (short names), `aliases` (other programs' names), `level` (the only one that reads it), `metavar`, `choices`, `type`, `within` (smallest and largest number allowed),
         `results` (True where the value changes what a visit's files hold).
     """
     metadata = {"help": help, "room": room, **more}
+    if room == "Group level":
+        metadata["level"] = "group"
     if isinstance(default, list):
         raise TypeError("use a tuple: settings are frozen")
     return field(default=default, metadata=metadata)
@@ -67,16 +68,21 @@ class Settings:
         None,
         'JSON file of BIDS entities that choose the images, e.g. {"t1w": {"acquisition": "mprage"}, "flair": {}}.',
         room="What to process",
+        level="participant",
         metavar="FILE",
     )
     skip_bids_validation: bool = option(
-        False, "Do not run the BIDS validator on the dataset first.", room="What to process"
+        False,
+        "Do not run the BIDS validator on the dataset first.",
+        room="What to process",
+        level="participant",
     )
     derivatives: tuple[str, ...] = option(
         (),
         "Ready-made derivatives to use: lesions=DIR takes the lesion masks in that folder: BIDS derivatives, or as LST-AI, "
         "SAMSEG, nnU-Net or people name them.",
         room="What to process",
+        level="participant",
         flags=("-d",),
         metavar="NAME=PATH",
     )
@@ -85,11 +91,13 @@ class Settings:
         False,
         "Only tell which images would be used and why each other one is not, and write logs/chosen.tsv.",
         room="What to process",
+        level="participant",
     )
     strict: bool = option(
         False,
         "Count visits that are left out, as without FLAIR, as failed (exit code 1).",
         room="What to process",
+        level="participant",
     )
 
     template: str = option(
@@ -112,6 +120,7 @@ class Settings:
         "2012), weighted belief, or Demyelin's own classifier. derivatives: only masks that came, of the dataset or -d "
         "lesions=DIR; a visit without one fails.",
         room="How to process",
+        level="participant",
         choices=(OWN_METHOD, "weighted-belief", "lesion-growth", "belief-threshold", ONLY_GIVEN),
         results=True,
     )
@@ -119,14 +128,18 @@ class Settings:
         0.0,
         "Least lesion probability in the mask, from 0 to 1; 0 is the method's own.",
         room="How to process",
+        level="participant",
         metavar="P",
+        within=(0, 1),
         results=True,
     )
     lesion_min_volume: float = option(
         3.0,
         "Smallest lesion in the mask, in mm3.",
         room="How to process",
+        level="participant",
         metavar="MM3",
+        within=(0, 1_000_000),
         results=True,
     )
     radiomics_settings: Path | None = option(
@@ -141,6 +154,7 @@ class Settings:
         "Connectome for the disconnection of regions: a folder (demyelin-connectome build), synthetic (made up, to try "
         "things out) or none. By default the container's, else that of demyelin-connectome fetch, else none.",
         room="How to process",
+        level="participant",
         metavar="DIR|synthetic|none",
         results=True,
     )
@@ -148,12 +162,14 @@ class Settings:
         False,
         "Disconnection: weigh a streamline by the largest lesion probability on its way, not by hit or miss.",
         room="How to process",
+        level="participant",
         results=True,
     )
     end_radius: float = option(
         4.0,
         "How far from a streamline's end a region is looked for, in mm.",
         room="How to process",
+        level="participant",
         metavar="MM",
         results=True,
         within=(0, 20),
@@ -162,6 +178,7 @@ class Settings:
         False,
         "Work at 2 mm instead of 1 mm: about six times quicker, for trying out.",
         room="How to process",
+        level="participant",
         results=True,
     )
     random_seed: int = option(
@@ -268,7 +285,7 @@ class Settings:
         "features with ICC of at least 0.90.",
         room="Group level",
         metavar="N",
-        within=(0, inf),
+        within=(0, 100_000),
     )
     apply_model: Path | None = option(
         None,
@@ -301,6 +318,7 @@ class Settings:
         "Spread the group level over a dask cluster: its scheduler's address, or slurm to start workers by Slurm "
         "(--nprocs of --mem GB each; default: 16 of 4).",
         room="How to run",
+        level="group",
         metavar="ADDRESS|slurm",
     )
     allow_synthetic_connectome: bool = option(
@@ -345,12 +363,14 @@ class Settings:
         "Which files of a visit are kept. minimal: lesion masks, tables and the maps that the group level reads; "
         "standard: all images; full: the transforms to and from the template too.",
         room="How to run",
+        level="participant",
         choices=("minimal", "standard", "full"),
     )
     work_dir: Path | None = option(
         None,
         "Folder for intermediate files (default: a folder in the system's temporary folder, removed at the end).",
         room="How to run",
+        level="participant",
         flags=("-w",),
         metavar="DIR",
     )
@@ -359,32 +379,45 @@ class Settings:
         "Processes at once (default: the processors this run may use).",
         room="How to run",
         metavar="N",
-        within=(0, inf),
+        within=(0, 10_000),
+        aliases=("--n-cpus", "--nthreads"),
     )
     omp_nthreads: int = option(
         1, "Threads inside one image operation.", room="How to run", metavar="N", within=(1, 1024)
     )
     mem: float = option(
         0.0,
-        "Memory to stay under, in GB (default: 90 %% of what this run may use).",
+        "Memory to stay under, in GB (with --mem-mb in MB; default: 90 %% of what this run may use).",
         room="How to run",
         metavar="GB",
-        within=(0, inf),
+        within=(0, 10_000),
+        aliases=("--mem-gb", "--mem-mb"),
     )
     use_plugin: Path | None = option(
         None,
         'TOML or JSON file with a nipype plugin and its arguments, e.g. plugin = "SLURM".',
         room="How to run",
+        level="participant",
         metavar="FILE",
     )
-    force: bool = option(False, "Process visits again that are already finished.", room="How to run")
+    force: bool = option(
+        False, "Process visits again that are already finished.", room="How to run", level="participant"
+    )
     reports_only: bool = option(
-        False, "Only write the reports again, from derivatives that exist.", room="How to run"
+        False,
+        "Only write the reports again, from derivatives that exist.",
+        room="How to run",
+        level="participant",
     )
     stop_on_first_crash: bool = option(
-        False, "Stop at the first failed visit instead of going on with the others.", room="How to run"
+        False,
+        "Stop at the first failed visit instead of going on with the others.",
+        room="How to run",
+        level="participant",
     )
-    write_graph: bool = option(False, "Write the processing graph to logs/.", room="How to run")
+    write_graph: bool = option(
+        False, "Write the processing graph to logs/.", room="How to run", level="participant"
+    )
     debug: bool = option(False, "Show tracebacks and keep the intermediate files.", room="How to run")
     verbose: int = option(
         0,

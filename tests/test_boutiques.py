@@ -46,7 +46,8 @@ def test_file_is_up_to_date():
 
 def test_every_option_is_described_as_the_parser_has_it():
     inputs = {one["id"]: one for one in descriptor()["inputs"]}
-    actions = {action.dest: action for action in build_parser()._actions if action.dest != "help"}
+    actions = {action.dest: action for action in build_parser()._actions}
+    del actions["help"], actions["print_completion"]
     assert set(inputs) - {"output_dir_file"} == set(actions)
     for name, action in actions.items():
         flag = inputs[name].get("command-line-flag")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -73,10 +74,24 @@ def test_work_folder_inside_input_is_refused(bids, tmp_path):
     [
         (["/nowhere", "out", "participant"], "no such folder"),
         (["BIDS", "out"], "analysis_level"),
-        (["BIDS", "out", "participant", "--nprocs", "-1"], "--nprocs -1: must be at least 0"),
+        (["BIDS", "out", "participant", "--nprocs", "-1"], "--nprocs -1: must be from 0 to 10000"),
         (["BIDS", "out", "participant", "--end-radius", "nan"], "--end-radius nan: must be from 0 to 20"),
         (["BIDS", "out", "group", "--folds", "1"], "--folds 1: must be from 2 to 1000"),
         (["BIDS", "out", "participant", "--nonsense"], "unrecognized arguments"),
+        (["BIDS", "out", "participant", "--participants-label", "1"], "did you mean --participant-label?"),
+        (["BIDS", "out", "participant", "--n_treads=4"], "did you mean --nthreads?"),
+        (["BIDS", "out", "particpant"], "did you mean participant?"),
+        (["participant", "BIDS", "out"], "write demyelin BIDS_DIR OUTPUT_DIR participant|group"),
+        (
+            ["--participant-label", "01", "BIDS", "out", "participant"],
+            "--participant-label takes all words after",
+        ),
+        (["out", "BIDS", "participant"], "the dataset comes first: demyelin"),
+        (
+            ["BIDS", "out", "participant", "--lesion-threshold", "5"],
+            "--lesion-threshold 5.0: must be from 0 to 1",
+        ),
+        (["BIDS", "out", "participant", "--mem", "16000"], "--mem 16000.0: must be from 0 to 10000"),
         (["BIDS", "out", "participant", "-d", "lesions"], "give lesions=DIR"),
         (["BIDS", "out", "participant"], "no participants"),
     ],
@@ -130,3 +145,64 @@ def test_an_atlas_file_is_found_from_any_folder(bids, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = cli.parse([str(bids), "out", "participant", "--atlas", "mine.nii.gz"])
     assert settings.atlas == str(tmp_path / "mine.nii.gz")
+
+
+def test_every_number_has_bounds():
+    numbers = [
+        spec for spec in dataclasses.fields(Settings) if str(spec.type) in ("int", "float") and spec.metadata
+    ]
+    assert len(numbers) > 10
+    for spec in numbers:
+        low, high = spec.metadata.get("within", (0, 0))
+        assert low < high or spec.name == "verbose", spec.name
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        (["--n_cpus", "3"], "nprocs", 3),
+        (["--nthreads", "3"], "nprocs", 3),
+        (["--mem_mb", "8000"], "mem", 8.0),
+        (["--mem-mb", "500"], "mem", 0.5),
+        (["--mem-gb", "8"], "mem", 8.0),
+        (["--mem_gb=8"], "mem", 8.0),
+    ],
+)
+def test_spellings_of_other_apps(bids, tmp_path, words, name, value):
+    assert getattr(cli.parse([str(bids), str(tmp_path / "out"), "participant", *words]), name) == value
+
+
+def test_options_of_the_other_level_are_noted(bids, tmp_path, capsys):
+    args = [str(bids), str(tmp_path / "out")]
+    cli.parse([*args, "participant", "--folds", "5", "--fast", "--random-seed", "2"])
+    assert capsys.readouterr().err == "demyelin: note: without effect at the participant level: --folds\n"
+    cli.parse([*args, "group", "--folds", "5", "--fast", "--random-seed", "2"])
+    assert capsys.readouterr().err == "demyelin: note: without effect at the group level: --fast\n"
+
+
+def test_results_are_no_dataset(bids, tmp_path):
+    made = {
+        "Name": "x",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "Demyelin"}],
+    }
+    (bids / "dataset_description.json").write_text(json.dumps(made))
+    with pytest.raises(InputError, match="holds Demyelin's results"):
+        cli.parse([str(bids), str(tmp_path / "out"), "group"])
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_shells_complete_options(shell, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--print-completion", shell])
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "--participant-label" in told or "participant-label" in told
+
+
+def test_python_m_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "bids_app", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("demyelin ")

@@ -84,7 +84,7 @@ def run(
 
     >>> import subprocess
     >>> from demyelin import diagnosis, read_cohort
-    >>> made = "demyelin-phantom study-b --derivatives-only --study B --nprocs 1 --visits 8,6 --patients 6,4"
+    >>> made = "demyelin-phantom study-b --derivatives-only --study B --nprocs 1 --visits 16,10 --patients 8,5"
     >>> _ = subprocess.run(made.split(), check=True, capture_output=True)
     >>> cohort = read_cohort("study-b/derivatives/demyelin", "study-b/participants.tsv")
     >>> grid = diagnosis.Grid(sizes=(2,), C=(1,), gamma=(0.125,))
