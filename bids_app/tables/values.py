@@ -129,8 +129,11 @@ def as_texts(name: str, cells: pd.Series, about: About, notes: Notes) -> pd.Seri
     words by the `Levels` of the table's JSON file.
     """
     levels = _levels(about)
-    decoded = cells.map(lambda cell: levels.get(cell, cell) if isinstance(cell, str) else None)
-    if used := sorted({cell for cell in cells.dropna() if levels.get(cell, cell) != cell and name != "site"}):
+    codes = {
+        cell: levels[cell] for cell in cells.dropna().unique() if cell in levels and _is_code(name, cell)
+    }
+    decoded = cells.map(lambda cell: codes.get(cell, cell) if isinstance(cell, str) else None)
+    if (used := sorted(codes)) and name != "site":
         notes.say(f"column {name}: {', '.join(used)} read by its Levels")
     decoded = decoded if name != "site" else cells
     gone = decoded.map(lambda cell: isinstance(cell, str) and cell.casefold() in WORDS)
@@ -141,6 +144,15 @@ def as_texts(name: str, cells: pd.Series, about: About, notes: Notes) -> pd.Seri
     if name == "disease_course":
         return _courses(decoded, notes)
     return _spellings(name, decoded, DIAGNOSES if name == "diagnosis" else (), notes)
+
+
+def _is_code(name: str, cell: str) -> bool:
+    """Whether a cell means nothing by itself; `MS` and `F` do, whatever longer words the Levels have for them."""
+    if name == "sex":
+        return cell.casefold().strip(" .") not in SEXES
+    if name == "disease_course":
+        return plain(cell) not in COURSES
+    return not any(letter.isalpha() for letter in cell)
 
 
 def _levels(about: About) -> dict[str, str]:

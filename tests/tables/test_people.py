@@ -236,3 +236,18 @@ def test_no_value_is_lost_without_a_word(names, rows):
                 found = re.search(r"\((\d+) cells, lines", note)
                 told += int(found[1]) if found else 1
         assert told >= lost.sum(), (read.notes, plain.cells)
+
+
+def test_words_that_mean_something_by_themselves_stay_whatever_longer_words_the_levels_have(tmp_path):
+    path = tmp_path / "participants.tsv"
+    path.write_text("participant_id\tsex\tdisease_course\tdiagnosis\nsub-1\tF\tSP\tMS\nsub-2\tM\tRR\tHC\n")
+    levels = {
+        "sex": {"Levels": {"F": "female", "M": "male"}},
+        "disease_course": {"Levels": {"SP": "secondary progressive", "RR": "relapsing-remitting"}},
+        "diagnosis": {"Levels": {"MS": "multiple sclerosis", "HC": "healthy control"}},
+    }
+    path.with_suffix(".json").write_text(json.dumps(levels))
+    read = read_people(path)
+    assert read.values["diagnosis"].tolist() == ["MS", "HC"]
+    assert read.values["disease_course"].tolist() == ["SP", "RR"]
+    assert not read.notes
