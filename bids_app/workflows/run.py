@@ -94,8 +94,9 @@ def run_participants(settings: Settings) -> int:
         return 0
     settings, visits = _with_connectome(settings, plan.visits)
     if not settings.skip_bids_validation:
-        for line in validate(settings.bids_dir, settings.output_dir / "logs" / "bids_validator.json"):
-            say(f"warning: {line}")
+        due = [visit for visit in visits if not visit.left_out]
+        with showing(settings.verbose):
+            validate(settings.bids_dir, due, settings.output_dir / "logs" / "bids_validator.json")
     outcome = Outcome()
     locks = VisitLocks(settings.output_dir)
     due = list(_due(visits, settings, locks, outcome))
