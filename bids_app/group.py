@@ -12,6 +12,7 @@ from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step, flow_table
 from bids_app.progress import phase, say, showing
 from bids_app.settings import EVERY_STUDY, STUDIES, Settings
+from bids_app.tables import ALL
 from bids_app.visit_name import SESSION, VisitName, bare
 from bids_app.workers import spread
 
@@ -67,11 +68,25 @@ def _run_group(settings: Settings) -> int:
 
 
 def _column_names(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Return the dataset's column names by Demyelin's, from NAME=COLUMN."""
-    wrong = [pair for pair in pairs if "=" not in pair]
-    if wrong:
-        raise InputError(f"--columns {wrong[0]}: write NAME=COLUMN, e.g. age=age_at_scan")
-    return dict(pair.split("=", 1) for pair in pairs)
+    """Return the dataset's column names by Demyelin's from NAME=COLUMN.
+
+    Raises
+    ------
+    InputError
+        If a pair is none, a name is given twice with two columns, or is not one that Demyelin reads.
+    """
+    names: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, column = (part.strip() for part in pair.partition("="))
+        if not (equals and name and column):
+            raise InputError(f"--columns {pair}: write NAME=COLUMN, e.g. age=age_at_scan")
+        if name not in ALL:
+            raise InputError(f"--columns {pair}: Demyelin reads no column {name}; it reads {', '.join(ALL)}")
+        if names.setdefault(name, column) != column:
+            raise InputError(
+                f"--columns: {name} is given twice, as {names[name]} and {column}; give one of them"
+            )
+    return names
 
 
 def _chosen(cohort: Cohort, settings: Settings) -> Cohort:

@@ -87,6 +87,13 @@ class Settings:
         metavar="NAME=PATH",
     )
 
+    t1w_from: str | None = option(
+        None,
+        "Where a visit has a FLAIR but no T1w image, take one of the same participant from this session, or from the "
+        "nearest by date (nearest); the report tells the days between.",
+        room="What to process",
+        metavar="SESSION|nearest",
+    )
     dry_run: bool = option(
         False,
         "Only tell which images would be used and why each other one is not, and write logs/chosen.tsv.",

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.tables import KEYS, People, match_ids, read_table
+from bids_app.tables import KEYS, People, match_ids
+from bids_app.tables.times import visit_time
 from bids_app.visit_name import PARTICIPANT, SESSION, VisitName
 
 CHANGING = ("edss", "age", "disease_duration", "days_to_edss", "days_since_relapse", "days_since_steroids")
-SCANS = ("FLAIR", "T1w")  # whose time is the visit's, the first that has one
 
 
 def join_people(visits: pd.DataFrame, people: People, notes: list[str], *, over: bool) -> pd.DataFrame:
@@ -118,26 +118,13 @@ def with_scan_times(visits: pd.DataFrame, root: Path, notes: list[str]) -> pd.Da
     known = visits["acq_time"] if "acq_time" in visits else pd.Series(None, index=visits.index, dtype=object)
     for place in visits.index[known.isna()]:
         name = VisitName.from_ids(visits.loc[place, "participant_id"], visits.loc[place, "session_id"])
-        path = root / name.folder / f"{name.prefix}_scans.tsv"
-        if path.is_file() and (time := scan_time(path, notes)):
+        try:
+            time = visit_time(root, name)
+        except InputError as error:
+            notes.append(f"{error}; the table was left out")
+            continue
+        if time:
             times[place] = time
     if not times:
         return visits
     return visits.assign(acq_time=known.astype(object).fillna(pd.Series(times)))
-
-
-def scan_time(path: Path, notes: list[str]) -> str | None:
-    """Return when a visit's FLAIR image, else its T1w image, was made, by its table of scans."""
-    try:
-        cells = read_table(path).cells
-    except InputError as error:
-        notes.append(f"{error}; the table was left out")
-        return None
-    if not {"filename", "acq_time"} <= set(cells):
-        return None
-    rows = cells.dropna(subset=["filename", "acq_time"])
-    for suffix in SCANS:
-        times = rows.loc[rows["filename"].str.contains(rf"_{suffix}\.nii", regex=True), "acq_time"]
-        if len(times):
-            return str(times.iloc[0])
-    return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bids_app.errors import InputError
+from bids_app.layout.borrow import borrow
 from bids_app.layout.dataset import check_description, chosen_labels
 from bids_app.layout.files import Found, foreign_owner, list_elsewhere, list_participant, participants
 from bids_app.layout.filters import Filters
@@ -102,6 +103,7 @@ def plan_visits(
     sessions_asked: Sequence[str] = (),
     filter_file: Path | None = None,
     lesions_dir: Path | None = None,
+    t1w_from: str | None = None,
 ) -> Plan:
     """Choose the images of every visit of a dataset.
 
@@ -118,6 +120,8 @@ def plan_visits(
         JSON file of entities by query (`t1w`, `flair`) that narrow which images are read.
     lesions_dir : Path, optional
         Folder whose lesion masks are used, of any of the tools that `lesion_masks.choose_mask` knows.
+    t1w_from : str, optional
+        Session whose T1w image a visit without one takes, or `nearest`.
 
     Raises
     ------
@@ -144,6 +148,8 @@ def plan_visits(
         for session in sorted(by_session, key=lambda one: one or ""):
             if not wanted or session in wanted:
                 _add_visit(plan, reader, by_session[session], masks)
+        if t1w_from:
+            _borrow(plan, reader, person, by_session, t1w_from)
     chosen_labels(sorted(sessions), sessions_asked, SESSION, bids_dir)
     if not participants_asked:
         plan.rows += [_elsewhere(found, reader) for found in list_elsewhere(bids_dir)]
@@ -209,6 +215,29 @@ def _add_visit(plan: Plan, reader: _Reader, files: Iterable[Found], masks: dict[
     plan.visits.append(
         Visit(first.participant, first.session, used[FLAIR], used[T1W], notes=tuple(notes), left_out=left_out)
     )
+
+
+def _borrow(
+    plan: Plan, reader: _Reader, person: str, by_session: dict[str | None, list[Found]], wanted: str
+) -> None:
+    """Give a participant's visits without T1w one of another session, selected or not."""
+    lacking = [
+        place
+        for place, visit in enumerate(plan.visits)
+        if visit.participant == person and visit.flair and not visit.t1w
+    ]
+    if not lacking:
+        return
+    every = Plan()
+    for files in by_session.values():
+        _add_visit(every, replace(reader, filtered={T1W: [], FLAIR: []}), files, {})
+    offers = {visit.session: visit.t1w for visit in every.visits if visit.t1w}
+    for place in lacking:
+        visit, told = borrow(plan.visits[place], offers, wanted, reader.root)
+        plan.visits[place] = visit
+        if visit.t1w:
+            image = visit.t1w.relative_to(reader.root).as_posix()
+            plan.rows.append(Row(visit.name, T1W, image, True, told, "remark"))
 
 
 def _why_no_flair(near: Sequence[str], lost: int) -> str:

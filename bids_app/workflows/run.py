@@ -82,6 +82,7 @@ def run_participants(settings: Settings) -> int:
         sessions_asked=settings.session_label,
         filter_file=settings.bids_filter_file,
         lesions_dir=_given_lesions(settings),
+        t1w_from=settings.t1w_from,
     )
     plan.visits = [_leave_out(visit, settings) for visit in plan.visits]
     if settings.reports_only:

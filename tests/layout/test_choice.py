@@ -303,3 +303,30 @@ def test_judging_knows_what_is_for_somebody_else(bids, put):
     put("sub-01/anat/sub-01_T2w.nii.gz")
     told = [judge(found).trouble for found in list_participant(bids, "01")]
     assert told == ["suffix T2w: not read", "in func: not read"]
+
+
+def test_a_t1w_of_another_session_only_where_asked_for_and_with_the_days_between(put, bids):
+    put("sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz")
+    put("sub-01/ses-2/anat/sub-01_ses-2_FLAIR.nii.gz")
+    put("sub-01/ses-3/anat/sub-01_ses-3_T1w.nii.gz")
+    assert find_visits(bids)[1].t1w is None
+    unknown = plan_visits(bids, t1w_from="nearest").visits[1]
+    assert unknown.t1w is None and "of unknown dates" in unknown.notes[-1]
+    named = plan_visits(bids, t1w_from="ses-1", sessions_asked=["2"])
+    assert [visit.t1w.name for visit in named.visits] == ["sub-01_ses-1_T1w.nii.gz"]
+    assert "an unknown number of days" in named.visits[0].notes[-1]
+    (bids / "sub-01/sub-01_sessions.tsv").write_text(
+        "session_id\tacq_time\nses-1\t2020-01-01\n2\t2020-03-01T10:00:00\nses-3\t2020-03-31\n"
+    )
+    plan = plan_visits(bids, t1w_from="nearest")
+    assert plan.visits[1].notes[-1] == "T1w image of sub-01_ses-3, 30 days after the FLAIR image (--t1w-from)"
+    assert [row.reason for row in plan.table if row.visit == "sub-01_ses-2" and row.role == "t1w"] == [
+        "of sub-01_ses-3, 30 days after the FLAIR image (--t1w-from)"
+    ]
+
+
+def test_a_t1w_beside_the_sessions_may_be_borrowed(put, bids):
+    put("sub-01/anat/sub-01_T1w.nii.gz")
+    put("sub-01/ses-2/anat/sub-01_ses-2_FLAIR.nii.gz")
+    first, second = plan_visits(bids, t1w_from="nearest").visits
+    assert first.left_out and second.t1w == bids / "sub-01/anat/sub-01_T1w.nii.gz"

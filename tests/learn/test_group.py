@@ -174,6 +174,10 @@ def test_an_impossible_analysis_asked_for_is_one_clear_line(dataset, capsys):
     assert capsys.readouterr().err.count("\n") == 1
     assert main([str(bids), str(out), "group", "--columns", "age"]) == 2
     assert "write NAME=COLUMN" in capsys.readouterr().err
+    assert main([str(bids), str(out), "group", "--columns", "age=a", "edss=e", "age=b"]) == 2
+    assert "age is given twice, as a and b" in capsys.readouterr().err
+    assert main([str(bids), str(out), "group", "--columns", "agee=age"]) == 2
+    assert "Demyelin reads no column agee; it reads participant_id" in capsys.readouterr().err
 
 
 @pytest.mark.slow
