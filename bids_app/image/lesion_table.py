@@ -13,20 +13,21 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import ndimage
 
-from bids_app.image.places import Place
+from bids_app.image.places import (
+    ARTEFACT_SITES,
+    CLASSES,
+    FLAG_REACH_MM,
+    RANKED,
+    SURE_GM,
+    TOUCH_MM,
+    VENTRICLE_REACH_MM,
+    Place,
+)
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-CLASSES = ("periventricular", "juxtacortical_cortical", "infratentorial", "deep_white_matter")
-DISSEMINATION = CLASSES[:3]
-TOUCH_MM = 1.5
-NEAR = f"{TOUCH_MM} mm ({TOUCH_MM} voxels where they are larger than 1 mm) from centre to centre"
-VENTRICLE_REACH_MM = 8.0
-FLAG_REACH_MM = 2.0
 FLUID = 0.5
-SURE_GM = 0.5
-FLAGS = ("septum", "fourth_ventricle", "choroid_plexus")
 COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Value of the lesion in the seg-lesions image; 1 is the largest."},
     "name": {"Description": "Name of the lesion within this visit."},
@@ -45,22 +46,11 @@ COLUMNS: dict[str, dict[str, object]] = {
     "nearest_region": {"Description": "Atlas region nearest to the lesion's centroid."},
     "place": {
         "Description": "Class of place after the 2017 McDonald criteria; the first rule that holds, in this order.",
-        "Levels": {
-            "infratentorial": "At least half of it in the brainstem or cerebellum, as drawn on the template.",
-            "periventricular": f"Within {NEAR} of a lateral ventricle: this brain's fluid within "
-            f"{VENTRICLE_REACH_MM:g} mm of the template's ventricle.",
-            "juxtacortical_cortical": f"Within {NEAR} of cortical grey matter: probability of grey matter above "
-            f"{SURE_GM} in the atlas' cortex.",
-            "deep_white_matter": "None of these.",
-        },
+        "Levels": {place.name: place.rule for place in RANKED},
     },
     "artefact_prone": {
         "Description": "Sites where FLAIR artefacts look like lesions; at least half of the lesion lies there.",
-        "Levels": {
-            "septum": "On the septum pellucidum.",
-            "fourth_ventricle": f"In, or within {FLAG_REACH_MM} mm of, the fourth ventricle.",
-            "choroid_plexus": "Inside a lateral or the third ventricle, where the choroid plexus is.",
-        },
+        "Levels": {site.name: site.rule for site in ARTEFACT_SITES.values()},
     },
 }
 
@@ -200,12 +190,12 @@ def places_table(table: pd.DataFrame) -> pd.DataFrame:
     at = table["artefact_prone"].fillna("").astype(str).str.split(",")
     rows: list[tuple[str, float, float, int | None]] = [("all", len(table), float(volume.sum()), None)]
     rows += [
-        (place, summary[f"{place}_count"], summary[f"{place}_volume_mm3"], int(place in DISSEMINATION))
-        for place in CLASSES
+        (name, summary[f"{name}_count"], summary[f"{name}_volume_mm3"], int(place.counts))
+        for name, place in CLASSES.items()
     ]
     rows += [
         (site, summary[f"{site}_count"], float(volume[at.map(lambda at, s=site: s in at)].sum()), None)
-        for site in FLAGS
+        for site in ARTEFACT_SITES
     ]
     frame = pd.DataFrame(rows, columns=list(PLACES_COLUMNS)[1:])
     frame.insert(0, "index", range(1, len(rows) + 1))
@@ -233,11 +223,13 @@ def visit_summary(table: pd.DataFrame) -> dict[str, float]:
         here = table["place"] == place
         summary[f"{place}_count"] = int(here.sum())
         summary[f"{place}_volume_mm3"] = float(volume[here].sum())
-    areas = sum(summary[f"{place}_count"] > 0 for place in DISSEMINATION)
+    areas = sum(summary[f"{name}_count"] > 0 for name, place in CLASSES.items() if place.counts)
     summary["dissemination_areas"] = areas
     summary["dissemination_in_space"] = int(areas >= 2)
     sites = table["artefact_prone"].fillna("").astype(str).str.split(",")
-    return summary | {f"{site}_count": int(sites.map(lambda at, s=site: s in at).sum()) for site in FLAGS}
+    return summary | {
+        f"{site}_count": int(sites.map(lambda at, s=site: s in at).sum()) for site in ARTEFACT_SITES
+    }
 
 
 def to_template(points: Array, from_template: Sequence[Path]) -> Array:
@@ -312,7 +304,8 @@ def _place(lesion: npt.NDArray[np.int64], index: npt.NDArray[np.int64], around: 
         "juxtacortical_cortical": ndimage.minimum(_distance(cortex & (lesion == 0), size), lesion, index)
         <= touch,
     }
-    return list(np.select(list(rules.values()), list(rules), default="deep_white_matter"))
+    *ruled, other = (place.name for place in RANKED)
+    return list(np.select([rules[name] for name in ruled], ruled, default=other))
 
 
 def _artefact_prone(
@@ -326,4 +319,4 @@ def _artefact_prone(
         "choroid_plexus": np.isin(places, [Place.LATERAL_VENTRICLE, Place.THIRD_VENTRICLE]),
     }
     at = {site: ndimage.mean(mask, lesion, index) >= 0.5 for site, mask in sites.items()}
-    return [",".join(site for site in FLAGS if at[site][row]) or None for row in range(index.size)]
+    return [",".join(site for site in ARTEFACT_SITES if at[site][row]) or None for row in range(index.size)]

@@ -335,7 +335,7 @@ METHODS: dict[str, Method] = {
     for method in (
         Method(
             "belief-threshold",
-            "Study B: grey-matter belief above 0.331, anywhere in the brain.",
+            f"Study B: grey-matter belief above {BELIEF_THRESHOLD:.3f}, anywhere in the brain.",
             _belief_threshold,
             {"threshold": BELIEF_THRESHOLD},
         ),

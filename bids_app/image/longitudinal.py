@@ -8,6 +8,7 @@ exchanging the visits gives the same pairs with "new" and "resolved" exchanged.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,55 @@ GROWTH = 1.5  # ratio of volumes
 LEAST_MM3 = 10.0  # change of volume that counts: about the smallest lesion that is segmented
 LEAST_CONTRAST = 0.1  # change of FLAIR over white matter's that supports a change
 MARGIN_MM = 5.0
-CHANGES = ("new", "enlarged", "unchanged", "shrunken", "resolved")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of a lesion.
+
+    Attributes
+    ----------
+    name : str
+        Its value in tables, and what reports call it.
+    rule : str
+        When it is so.
+    rises : bool or None
+        Whether the FLAIR rises there; None where it stays.
+    active : bool
+        Whether it shows disease activity.
+    colour : str
+        In figures.
+    """
+
+    name: str
+    rule: str
+    rises: bool | None
+    active: bool
+    colour: str
+
+
+CHANGES: dict[str, Change] = {
+    change.name: change
+    for change in (
+        Change("new", "Nothing was there before.", True, True, "#ff3b3b"),
+        Change(
+            "enlarged",
+            f"At least {GROWTH:g} times the volume, and {LEAST_MM3:g} mm3 more.",
+            True,
+            True,
+            "#ff9f1c",
+        ),
+        Change("unchanged", "Neither.", None, False, "#39c2ff"),
+        Change(
+            "shrunken",
+            f"At most 1/{GROWTH:g} of the volume, and {LEAST_MM3:g} mm3 less.",
+            False,
+            False,
+            "#b8f2a0",
+        ),
+        Change("resolved", "Nothing is there any more.", False, False, "#3ddc5b"),
+    )
+}
 
 COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Value in the image of the same name; lesions that merged or split are one."},
@@ -36,13 +85,7 @@ COLUMNS: dict[str, dict[str, object]] = {
     "change": {
         "Description": f"What became of it. Lesions are the same where they share {OVERLAP:.0%} of the smaller one in "
         "the space half-way between the visits.",
-        "Levels": {
-            "new": "Nothing was there before.",
-            "enlarged": f"At least {GROWTH:g} times the volume, and {LEAST_MM3:g} mm3 more.",
-            "unchanged": "Neither.",
-            "shrunken": f"At most 1/{GROWTH:g} of the volume, and {LEAST_MM3:g} mm3 less.",
-            "resolved": "Nothing is there any more.",
-        },
+        "Levels": {change.name: change.rule for change in CHANGES.values()},
     },
     "volume_before_mm3": {"Description": "Volume at the earlier visit.", "Units": "mm^3"},
     "volume_after_mm3": {"Description": "Volume at the later visit.", "Units": "mm^3"},
@@ -275,7 +318,7 @@ def _row(
 ) -> dict[str, object]:
     change = _change(*volumes)
     rise = contrasts[1] - contrasts[0]
-    up = {"new": True, "enlarged": True, "shrunken": False, "resolved": False}.get(change)
+    up = CHANGES[change].rises
     supported = None if up is None else int((rise if up else -rise) >= LEAST_CONTRAST)
     told = [",".join(str(one) for one in some) or None for some in members]
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
@@ -28,6 +29,85 @@ FIRST_CEREBELLAR = 91
 THIRD = (4, -30, 5, -12, 8)
 SEPTUM = (4, -15, 22, 0, 22)
 BRAINSTEM = ((14, -42, -10, -25, -6), (22, -50, -8, -90, -25))
+
+
+TOUCH_MM = 1.5
+NEAR = f"{TOUCH_MM} mm ({TOUCH_MM} voxels where they are larger than 1 mm) from centre to centre"
+VENTRICLE_REACH_MM = 8.0
+FLAG_REACH_MM = 2.0
+SURE_GM = 0.5
+
+
+@dataclass(frozen=True)
+class LesionPlace:
+    """A class of place of the 2017 McDonald criteria, or a site where FLAIR artefacts look like lesions.
+
+    Attributes
+    ----------
+    name : str
+        Its value in tables.
+    words : str
+        What reports call it.
+    rule : str
+        When a lesion is there.
+    rank : int
+        Classes: the first rule that holds decides, in this order.
+    counts : bool
+        Whether lesions there count for dissemination in space.
+    """
+
+    name: str
+    words: str
+    rule: str
+    rank: int = 0
+    counts: bool = False
+
+
+CLASSES: dict[str, LesionPlace] = {
+    place.name: place
+    for place in (
+        LesionPlace(
+            "periventricular",
+            "periventricular",
+            f"Within {NEAR} of a lateral ventricle: this brain's fluid within {VENTRICLE_REACH_MM:g} mm of the "
+            "template's ventricle.",
+            rank=2,
+            counts=True,
+        ),
+        LesionPlace(
+            "juxtacortical_cortical",
+            "juxtacortical or cortical",
+            f"Within {NEAR} of cortical grey matter: probability of grey matter above {SURE_GM} in the atlas' cortex.",
+            rank=3,
+            counts=True,
+        ),
+        LesionPlace(
+            "infratentorial",
+            "infratentorial",
+            "At least half of it in the brainstem or cerebellum, as drawn on the template.",
+            rank=1,
+            counts=True,
+        ),
+        LesionPlace("deep_white_matter", "deep white matter", "None of these.", rank=4),
+    )
+}
+RANKED = tuple(sorted(CLASSES.values(), key=lambda place: place.rank))  # the last one is where no rule holds
+ARTEFACT_SITES: dict[str, LesionPlace] = {
+    site.name: site
+    for site in (
+        LesionPlace("septum", "septum", "On the septum pellucidum."),
+        LesionPlace(
+            "fourth_ventricle",
+            "fourth ventricle",
+            f"In, or within {FLAG_REACH_MM} mm of, the fourth ventricle.",
+        ),
+        LesionPlace(
+            "choroid_plexus",
+            "choroid plexus",
+            "Inside a lateral or the third ventricle, where the choroid plexus is.",
+        ),
+    )
+}
 
 
 class Place(IntEnum):

@@ -12,14 +12,14 @@ import pandas as pd
 from scipy import ndimage
 
 from bids_app.image.atlas import load_atlas
-from bids_app.image.lesion_table import COLUMNS, FLAG_REACH_MM, FLAGS, TOUCH_MM
-from bids_app.image.places import Place, place_image
+from bids_app.image.lesion_table import COLUMNS
+from bids_app.image.places import ARTEFACT_SITES, FLAG_REACH_MM, RANKED, TOUCH_MM, Place, place_image
 from bids_app.image.template import BELIEF_MM, belief_grid, load_template
 from bids_app.image.volume import resample
 from bids_app.phantom.lesions import prior
 
 Array = npt.NDArray[np.float64]
-PLACES = ("infratentorial", "periventricular", "juxtacortical_cortical", "deep_white_matter")
+PLACES = [place.name for place in RANKED]
 ARTEFACT_CENTRES = {  # template mm: where FLAIR's flowing fluid and choroid plexus look like lesions
     "septum": (0, 8, 12),
     "third ventricle": (0, -14, -2),
@@ -47,7 +47,7 @@ class Sites:
         Nearest AAL region, index into `names`.
     names : list of str
         AAL regions.
-    artefact : ndarray of bool, (len(FLAGS), v)
+    artefact : ndarray of bool, (len(ARTEFACT_SITES), v)
         Sites where artefacts look like lesions.
     chance : dict of str to ndarray, (v,)
         How likely a lesion's centre is in each voxel, by diagnosis (`lesions.prior`); each adds up to 1.
@@ -109,7 +109,7 @@ def lay_out(diagnoses: Sequence[str]) -> Sites:
         np.select(rules, [0, 1, 2], default=3),
         _nearest(nib.Nifti1Image(labels, fine.affine), grid)[inside] - 1,
         list(atlas.regions["name"]),
-        np.stack([flags[name] for name in FLAGS]),
+        np.stack([flags[name] for name in ARTEFACT_SITES]),
         {diagnosis: _chance(diagnosis, grid) for diagnosis in diagnoses},
     )
 
@@ -159,7 +159,8 @@ def lesion_rows(at: Sites, labels: npt.NDArray[np.int64], volumes: Array, probab
     touches = [share(at.place == 0) >= 0.5, *(share(at.place == number) > 0 for number in (1, 2))]
     flagged = [share(of) >= 0.5 for of in at.artefact]
     flags = [
-        ",".join(n for n, on in zip(FLAGS, row, strict=True) if on) for row in zip(*flagged, strict=True)
+        ",".join(n for n, on in zip(ARTEFACT_SITES, row, strict=True) if on)
+        for row in zip(*flagged, strict=True)
     ]
     table = pd.DataFrame(
         {
@@ -172,7 +173,7 @@ def lesion_rows(at: Sites, labels: npt.NDArray[np.int64], volumes: Array, probab
             "max_probability": np.minimum(1, probability * 1.1),
             "contrast": 0.2 + 0.5 * probability,
             "nearest_region": [at.names[k] for k in at.region[middle]],
-            "place": np.select(touches, PLACES[:3], default=PLACES[3]),
+            "place": np.select(touches, PLACES[:-1], default=PLACES[-1]),
             "artefact_prone": [flag or None for flag in flags],
         }
     )

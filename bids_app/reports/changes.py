@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bids_app.image.longitudinal import CHANGES
 from bids_app.reports.figures import canonical
 
 if TYPE_CHECKING:
     import nibabel as nib
 
-COLOURS = {
-    "new": "#ff3b3b",
-    "enlarged": "#ff9f1c",
-    "unchanged": "#39c2ff",
-    "shrunken": "#b8f2a0",
-    "resolved": "#3ddc5b",
-}
+COLOURS = {name: change.colour for name, change in CHANGES.items()}
 SLICES = 6
 MARGIN = 4
 

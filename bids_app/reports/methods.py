@@ -10,7 +10,6 @@ from bids_app import __version__
 from bids_app.reports.citations import as_bibtex, as_latex, as_markdown
 
 BUILT_IN = "MNI152NLin2009aSym"
-AREAS = "periventricular, juxtacortical or cortical, infratentorial and deep white matter"
 
 
 @dataclass(frozen=True)
@@ -98,6 +97,7 @@ def _images(settings: dict[str, Any], facts: Facts) -> str:
 
 def _lesions(settings: dict[str, Any], facts: Facts) -> str:
     from bids_app.image.lesions import METHODS
+    from bids_app.image.places import CLASSES
 
     belief = "The grey-matter belief map is (F - m) / m, F the FLAIR intensity and m its mean in grey matter [@LST]."
     method = METHODS.get(settings["lesions"])
@@ -119,8 +119,10 @@ def _lesions(settings: dict[str, Any], facts: Facts) -> str:
         found = f"{given.rstrip('.')} where there were any. {own.replace('Lesions', 'Else lesions', 1)}"
     else:
         found = own
+    *classes, last = (place.words for place in CLASSES.values())
     places = (
-        f"Each lesion was classed by place ({AREAS}) after the 2017 McDonald criteria [@McDonald]."
+        f"Each lesion was classed by place ({', '.join(classes)} and {last}) after the 2017 McDonald criteria "
+        "[@McDonald]."
         if facts.t1w
         else ""
     )

@@ -8,11 +8,10 @@ from typing import Any
 import pandas as pd
 
 from bids_app.derivatives.reader import VisitFiles, read_table
+from bids_app.image.longitudinal import CHANGES
 from bids_app.reports.extras import shown_table
 from bids_app.reports.page import data_uri
 from bids_app.visit_name import VisitName
-
-CHANGES = ("new", "enlarged", "unchanged", "shrunken", "resolved")
 
 
 def changes_figure(visit: VisitFiles, before: str) -> Path:
@@ -29,6 +28,7 @@ def changes_context(visit: VisitFiles) -> list[dict[str, Any]]:
         The later visit.
     """
     found = []
+    active = [name for name, change in CHANGES.items() if change.active]
     for path, entities in visit.find("changes"):
         table = read_table(path)
         if table is None or "change" not in table:
@@ -43,7 +43,7 @@ def changes_context(visit: VisitFiles) -> list[dict[str, Any]]:
                 "before": earlier.session_id,
                 "page": page.name if page.exists() else None,
                 "words": _words(table),
-                "level": "look" if table["change"].isin(["new", "enlarged"]).any() else "good",
+                "level": "look" if table["change"].isin(active).any() else "good",
                 "src": data_uri(picture) if picture.exists() else None,
                 "table": shown_table(visit, f"Since {earlier.session_id}", path, table),
             }

@@ -12,6 +12,7 @@ import pandas as pd
 from bids_app.derivatives import write_text
 from bids_app.derivatives.reader import Derivatives, VisitFiles
 from bids_app.image.atlas import load_atlas
+from bids_app.image.places import ARTEFACT_SITES, CLASSES
 from bids_app.reports.connections import connections_context
 from bids_app.reports.extras import extra_tables
 from bids_app.reports.gallery import lesion_strips
@@ -24,7 +25,7 @@ from bids_app.reports.since import changes_context
 from bids_app.reports.texture import texture_context
 from bids_app.reports.versions import versions
 from bids_app.reports.viewer import viewer_path, write_viewer
-from bids_app.reports.words import PLACES, SITES, facts, lights, quality_rows
+from bids_app.reports.words import facts, lights, quality_rows
 
 LESIONS_SHOWN = 150
 LESION_COLUMNS: tuple[tuple[str, str, int], ...] = (
@@ -177,7 +178,7 @@ def _lesion_row(
     if row["index"] in strips:
         name = {"text": name, "href": f"#lesion-{int(row['index'])}", "value": int(row["index"])}
     sites = [] if pd.isna(row.get("artefact_prone")) else str(row["artefact_prone"]).split(",")
-    prone = ", ".join(SITES.get(site, site) for site in sites)
+    prone = ", ".join(ARTEFACT_SITES[site].words if site in ARTEFACT_SITES else site for site in sites)
     return [
         name,
         *(_number(row[key], digits) for key, _, digits in columns),
@@ -193,7 +194,7 @@ def _number(value: Any, digits: int) -> str:
 
 def _place(row: dict[Any, Any]) -> str:
     place = str(row.get("place", "n/a"))
-    return PLACES.get(place, place)
+    return CLASSES[place].words if place in CLASSES else place
 
 
 def _about(row: dict[Any, Any]) -> str:

@@ -9,17 +9,10 @@ import numpy as np
 import pandas as pd
 
 from bids_app.derivatives.reader import VisitFiles
+from bids_app.image.places import CLASSES
 from bids_app.image.quality import BRAIN_MASK, QUALITY, REGISTRATION, SCAN, QualityNumber
 from bids_app.reports.norms import FAR, Norms, by_region, numbers
 
-PLACES = {
-    "periventricular": "periventricular",
-    "juxtacortical_cortical": "juxtacortical or cortical",
-    "infratentorial": "infratentorial",
-    "deep_white_matter": "deep white matter",
-}
-TYPICAL = ("periventricular", "juxtacortical_cortical", "infratentorial")
-SITES = {"septum": "septum", "fourth_ventricle": "fourth ventricle", "choroid_plexus": "choroid plexus"}
 VOLUMES = {
     "TIV": ("Intracranial volume", "grey + white + fluid"),
     "WBV": ("Whole brain", "grey + white"),
@@ -117,11 +110,12 @@ def _lesion_light(lesions: pd.DataFrame | None, flagged: dict[str, Any]) -> dict
         return {"level": "look", "label": "Lesions", "text": text}
     volume = lesions["volume_mm3"].sum() / 1000
     counts = lesions["place"].value_counts() if "place" in lesions else pd.Series(dtype=int)
-    where = ", ".join(f"{counts[key]} {name}" for key, name in PLACES.items() if counts.get(key, 0))
+    where = ", ".join(f"{counts[key]} {place.words}" for key, place in CLASSES.items() if counts.get(key, 0))
     prone = int(lesions["artefact_prone"].notna().sum()) if "artefact_prone" in lesions else 0
     text = f"{len(lesions)}, {volume:.1f} mL" + (f": {where}." if where else ".")
-    areas = sum(bool(counts.get(key, 0)) for key in TYPICAL)
-    text += f" Typical areas of multiple sclerosis with lesions: {areas} of 3 (the spinal cord is not seen)."
+    typical = [key for key, place in CLASSES.items() if place.counts]
+    areas = sum(bool(counts.get(key, 0)) for key in typical)
+    text += f" Typical areas of multiple sclerosis with lesions: {areas} of {len(typical)} (the spinal cord is not seen)."
     if prone:
         text += f" {prone} at sites where artefacts look like lesions: check them in the table."
     if "lesion_volume_ml" in flagged:
