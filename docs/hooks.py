@@ -21,10 +21,11 @@ import demyelin
 from bids_app import cli
 from bids_app.derivatives.names import OUTPUTS, RESOLUTION, Output
 from bids_app.features import bundles, chaco, connectome_cli, volumes
-from bids_app.image import lesion_table, longitudinal, quality
+from bids_app.image import lesion_table, lesions, longitudinal, quality
 from bids_app.learn.diagnosis import result as diagnosis
 from bids_app.learn.edss import result as edss
 from bids_app.phantom import cli as phantom_cli
+from bids_app.settings import OWN_METHOD
 
 MARK = re.compile(r"<!-- table: (\w+) -->")
 COLUMNS: dict[str, Mapping[str, Mapping[str, object]]] = {
@@ -56,6 +57,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
         "visit": visit,
         "grids": grids,
         "columns": columns,
+        "methods": methods,
         "cohort": cohort,
         "options": options,
         "api": api,
@@ -92,6 +94,13 @@ def columns() -> str:
         rows = [_column(name, about) for name, about in described.items()]
         parts += [f"### {_name(OUTPUTS[key])}", _table(("column", "what", "unit"), rows)]
     return "\n\n".join(parts)
+
+
+def methods() -> str:
+    """Return the table of lesion methods."""
+    names = {name: f"{_code(name)}{' (default)' if name == OWN_METHOD else ''}" for name in lesions.METHODS}
+    rows = [(names[name], method.about) for name, method in lesions.METHODS.items()]
+    return _table((_code("--lesions"), "method"), rows)
 
 
 def cohort() -> str:

@@ -115,7 +115,8 @@ def _lesion_light(lesions: pd.DataFrame | None, flagged: dict[str, Any]) -> dict
     text = f"{len(lesions)}, {volume:.1f} mL" + (f": {where}." if where else ".")
     typical = [key for key, place in CLASSES.items() if place.counts]
     areas = sum(bool(counts.get(key, 0)) for key in typical)
-    text += f" Typical areas of multiple sclerosis with lesions: {areas} of {len(typical)} (the spinal cord is not seen)."
+    seen = f"{areas} of {len(typical)} (the spinal cord is not seen)"
+    text += f" Typical areas of multiple sclerosis with lesions: {seen}."
     if prone:
         text += f" {prone} at sites where artefacts look like lesions: check them in the table."
     if "lesion_volume_ml" in flagged:
