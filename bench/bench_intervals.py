@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 
 from bids_app.cohort.features import column_table
 from bids_app.learn.edss.analysis import _prepare
-from bids_app.learn.edss.fitting import Design, fit
+from bids_app.learn.edss.fitting import Procedure, fit
 from bids_app.learn.edss.intervals import bounds, with_intervals
 from bids_app.learn.edss.options import Options
 from bids_app.learn.edss.protocols import leak_free
@@ -54,7 +54,7 @@ def covered(n: int, tested: int, seed: int, models: list[str], outer: int) -> li
     visits, data, *_ = _prepare(cohort(n + tested, seed), Options())
     order = np.random.default_rng(seed).permutation(len(visits))
     rows, test = np.sort(order[:n]), order[n:]
-    design = Design(models, 5, outer, 0, seed)
+    design = Procedure(models, 5, outer, 0, seed)
     folds = leak_free(data, rows, design)
     parts = with_intervals(
         data, rows, served(data, rows, fit(data, rows, design, ancillary=False)), folds, steps=False

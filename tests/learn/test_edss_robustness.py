@@ -81,11 +81,11 @@ def test_how_many_splits_depends_on_the_table_alone():
 @pytest.fixture(scope="module")
 def prepared():
     from bids_app.learn.edss.analysis import _prepare
-    from bids_app.learn.edss.fitting import Design
+    from bids_app.learn.edss.fitting import Procedure
     from bids_app.learn.edss.options import Options
 
     visits, data, *_ = _prepare(make_cohort(70), Options())
-    return visits, data, Design(["ridge"], 4, 4, 0, 1)
+    return visits, data, Procedure(["ridge"], 4, 4, 0, 1)
 
 
 def test_other_splits_vary_and_find_the_signal(prepared):

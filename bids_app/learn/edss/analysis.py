@@ -16,7 +16,7 @@ from bids_app.learn.edss.added_value import added_value
 from bids_app.learn.edss.calibration import calibration, calibration_models, coverage
 from bids_app.learn.edss.columns import SITE, TIV, candidates, priority, site_codes
 from bids_app.learn.edss.equation import course_difference, ridge_equation, volume_scores
-from bids_app.learn.edss.fitting import Design, Fitted, Table
+from bids_app.learn.edss.fitting import Fitted, Procedure, Samples
 from bids_app.learn.edss.intervals import with_intervals
 from bids_app.learn.edss.models import MODELS
 from bids_app.learn.edss.options import Options
@@ -24,9 +24,9 @@ from bids_app.learn.edss.patients import include, whole_patients
 from bids_app.learn.edss.protocols import (
     Outer,
     as_published,
-    deal_all,
     leak_free,
     learning_curve,
+    permute_all,
 )
 from bids_app.learn.edss.result import EDSSResult
 from bids_app.learn.edss.robustness import (
@@ -115,7 +115,7 @@ def run(
     check_sites(visits, sites)
     notes = [*cohort.table.notes, *doubled, *check(data, sets, cv)]
     rows = sets.pop("training")
-    design = Design(models, cv, options.outer, options.permutations, seed, options.rules, options.n_jobs)
+    design = Procedure(models, cv, options.outer, options.permutations, seed, options.rules, options.n_jobs)
 
     shown = (
         design if Protocol.PAPER in protocols else replace(design, permutations=0)
@@ -185,7 +185,7 @@ def run(
 
 def _prepare(
     cohort: StudyCohort, options: Options
-) -> tuple[pd.DataFrame, Table, dict[str, int], pd.DataFrame, list[str], pd.DataFrame]:
+) -> tuple[pd.DataFrame, Samples, dict[str, int], pd.DataFrame, list[str], pd.DataFrame]:
     """Return the visits included, what is learned from, numbers of the sites (for ComBat), flow, notes, measures."""
     visits, flow = include(cohort.visits.assign(_row=np.arange(len(cohort.visits))), several=options.several)
     features = cohort.features.iloc[visits.pop("_row").to_numpy()].set_axis(visits.index)
@@ -194,7 +194,7 @@ def _prepare(
     if sites:
         X[SITE] = visits[SITE].astype(str).map(sites).astype(np.float32)
     groups, notes = whole_patients(visits, features, cohort.columns)
-    data = Table(X, visits["edss"].to_numpy(np.float64), groups, about, priority(about))
+    data = Samples(X, visits["edss"].to_numpy(np.float64), groups, about, priority(about))
     return visits, data, sites, flow, notes, features
 
 
@@ -211,11 +211,11 @@ def _by_features(name: str, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def _other_splits(
     who: pd.DataFrame,
-    data: Table,
+    data: Samples,
     external_site: str | None,
     test_size: float,
     options: Options,
-    design: Design,
+    design: Procedure,
     nested: list[Outer],
 ) -> dict[str, pd.DataFrame]:
     """Return scores over other random splits, and how alike selections are over them and over the outer folds."""
@@ -229,7 +229,7 @@ def _other_splits(
 
 
 def _sample_size(
-    data: Table, rows: npt.NDArray[np.intp], fitted: Fitted, scores: pd.DataFrame
+    data: Samples, rows: npt.NDArray[np.intp], fitted: Fitted, scores: pd.DataFrame
 ) -> pd.DataFrame:
     """Return what Riley's criteria ask for, given the R2 found without leakage (at least .05)."""
     own = scores[(scores["features"] == "all") & (scores["protocol"] != Protocol.PAPER)]
@@ -246,7 +246,7 @@ def _sample_size(
 
 def _predictions(
     visits: pd.DataFrame,
-    data: Table,
+    data: Samples,
     rows: npt.NDArray[np.intp],
     sets: dict[str, npt.NDArray[np.intp]],
     tested: dict[str, Predicted],
@@ -264,7 +264,7 @@ def _predictions(
 
 def _told(
     visits: pd.DataFrame,
-    data: Table,
+    data: Samples,
     rows: Any,
     where: str,
     predicted: Predicted,
@@ -297,11 +297,11 @@ def _representatives(fitted: Fitted) -> pd.DataFrame:
 
 def _gap_and_null(
     scores: pd.DataFrame,
-    data: Table,
+    data: Samples,
     rows: Any,
     null: list[dict[str, float]],
     nested: list[Outer],
-    design: Design,
+    design: Procedure,
 ) -> dict[str, pd.DataFrame]:
     """Return published minus leak-free estimates, and what both protocols give with permuted outcomes."""
     own = scores[(scores["set"] == "cv") & (scores["features"] == "all")].set_index(["protocol", "model"])
@@ -328,14 +328,14 @@ def _gap_and_null(
     return out
 
 
-def _nested_null(data: Table, rows: Any, nested: list[Outer], design: Design) -> list[dict[str, float]]:
+def _nested_null(data: Samples, rows: Any, nested: list[Outer], design: Procedure) -> list[dict[str, float]]:
     if not nested:
         return []
     out = []
-    for k, dealt in enumerate(deal_all(data, rows, design.permutations, design.seed)):
+    for k, permuted in enumerate(permute_all(data, rows, design.permutations, design.seed)):
         predicted = {name: np.empty(len(rows)) for name in design.models}
         for fold in nested:
             for name, values in fold.null[k].items():
                 predicted[name][fold.test] = values
-        out.append({name: pearson(dealt, values) for name, values in predicted.items()})
+        out.append({name: pearson(permuted, values) for name, values in predicted.items()})
     return out

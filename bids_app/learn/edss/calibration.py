@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.edss.fitting import Table
+from bids_app.learn.edss.fitting import Samples
 from bids_app.learn.edss.intervals import NOMINAL, bounds
 from bids_app.learn.edss.serving import Parts, predict
 from bids_app.learn.statistics import cluster_bootstrap, wilson_interval
@@ -104,7 +104,7 @@ def _mean_error(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
 
 
 def coverage(
-    data: Table,
+    data: Samples,
     visits: pd.Series,
     models: Mapping[tuple[str, str], Parts],
     sets: Mapping[str, npt.NDArray[np.intp]],
@@ -113,7 +113,7 @@ def coverage(
 
     Parameters
     ----------
-    data : Table
+    data : Samples
     visits : Series
         Name of each row of `data`.
     models : mapping of (features, model) to dict

@@ -18,7 +18,7 @@ Index = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Table:
+class Samples:
     """What is learned from: rows ordered by participant and session.
 
     Attributes
@@ -41,7 +41,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Design:
+class Procedure:
     """How it is learned.
 
     Attributes
@@ -98,9 +98,9 @@ class Fitted:
 
 
 def fit(
-    data: Table,
+    data: Samples,
     rows: Index,
-    design: Design,
+    design: Procedure,
     *,
     blind: Blind | None = None,
     models: Sequence[str] | None = None,
@@ -110,10 +110,10 @@ def fit(
 
     Parameters
     ----------
-    data : Table
+    data : Samples
     rows : ndarray
         Training rows.
-    design : Design
+    design : Procedure
     blind : Blind, optional
         Outcome-blind steps fitted on the same rows before.
     models : sequence of str, optional

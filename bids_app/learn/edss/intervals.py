@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.edss.fitting import Table
+from bids_app.learn.edss.fitting import Samples
 from bids_app.learn.edss.patients import HIGHEST_EDSS
 from bids_app.learn.edss.protocols import Outer
 from bids_app.learn.edss.scores import ALPHA, LEVELS
@@ -29,7 +29,7 @@ ROUNDING = 1e-9  # sums of weights that differ by less are equal
 
 
 def with_intervals(
-    data: Table,
+    data: Samples,
     rows: npt.NDArray[np.intp],
     models: Mapping[tuple[str, str], Parts],
     folds: Sequence[Outer],
@@ -39,7 +39,7 @@ def with_intervals(
 
     Parameters
     ----------
-    data : Table
+    data : Samples
     rows : ndarray of int
         Training rows.
     models : mapping

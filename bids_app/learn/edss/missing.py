@@ -10,19 +10,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.learn.edss.columns import CLINICAL, SITE, TIV
-from bids_app.learn.edss.fitting import Fitted, Table
+from bids_app.learn.edss.fitting import Fitted, Samples
 from bids_app.learn.edss.scores import determination, mae, pearson
 
 Index = npt.NDArray[np.intp]
 SELECTED = "selected"
 
 
-def missing_values(data: Table, rows: Index, fitted: Fitted) -> pd.DataFrame:
+def missing_values(data: Samples, rows: Index, fitted: Fitted) -> pd.DataFrame:
     """Return which candidates have missing values, and whether they were kept.
 
     Parameters
     ----------
-    data : Table
+    data : Samples
     rows : ndarray of int
         Training rows.
     fitted : Fitted
@@ -63,7 +63,7 @@ def missing_values(data: Table, rows: Index, fitted: Fitted) -> pd.DataFrame:
     )
 
 
-def _fates(data: Table, fitted: Fitted) -> dict[str, str]:
+def _fates(data: Samples, fitted: Fitted) -> dict[str, str]:
     """Return by candidate whether it was selected, or the step that dropped it."""
     names = {
         "StabilityFilter": "dropped: not stable",
@@ -86,22 +86,22 @@ def _fates(data: Table, fitted: Fitted) -> dict[str, str]:
     return fates | dict.fromkeys(chosen, SELECTED)
 
 
-def imputed_visits(data: Table, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+def imputed_visits(data: Samples, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Return which visits have an imputed value in any of the columns, (n,)."""
     return data.X[[name for name in columns if name in data.X]].isna().any(axis=1).to_numpy()
 
 
-def seen_by_models(data: Table, fitted: Fitted) -> list[str]:
+def seen_by_models(data: Samples, fitted: Fitted) -> list[str]:
     """Return the clinical candidates and the selected columns."""
     return list(dict.fromkeys([*(c for c in CLINICAL if c in data.X), *fitted.selected.columns]))
 
 
-def notes_on(data: Table, rows: Index, sets: Mapping[str, Index], fitted: Fitted) -> list[str]:
+def notes_on(data: Samples, rows: Index, sets: Mapping[str, Index], fitted: Fitted) -> list[str]:
     """Return what was imputed: each column that a model sees, in how many visits of each set.
 
     Parameters
     ----------
-    data : Table
+    data : Samples
     rows : ndarray of int
         Training rows.
     sets : mapping of str to ndarray of int

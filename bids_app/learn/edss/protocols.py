@@ -13,7 +13,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from bids_app.errors import InputError
-from bids_app.learn.edss.fitting import Design, Fitted, Table, fit, parameters
+from bids_app.learn.edss.fitting import Fitted, Procedure, Samples, fit, parameters
 from bids_app.learn.edss.models import BASELINES, baseline, cross_predict, folds, tune
 from bids_app.learn.edss.scores import mae, pearson
 from bids_app.learn.edss.selection import Blind, select
@@ -29,7 +29,7 @@ RESAMPLES = 500
 
 
 def as_published(
-    data: Table, rows: Index, design: Design
+    data: Samples, rows: Index, design: Procedure
 ) -> tuple[Fitted, dict[tuple[str, str], Array], list[dict[str, float]]]:
     """Select once on all training rows, then cross-validate the chosen columns on the folds they are tuned on.
 
@@ -67,16 +67,19 @@ def as_published(
     )
 
 
-def _published_null(y: Array, groups: npt.NDArray, blind: Blind, design: Design, k: int) -> dict[str, float]:
+def _published_null(
+    y: Array, groups: npt.NDArray, blind: Blind, design: Procedure, k: int
+) -> dict[str, float]:
     with threadpool_limits(1):
-        dealt = deal(y, groups, design.seed, k)
-        chosen = blind.training[select(blind, dealt, groups, design.rules, design.seed).columns]
+        permuted = permute(y, groups, design.seed, k)
+        chosen = blind.training[select(blind, permuted, groups, design.rules, design.seed).columns]
         splits = folds(groups, design.cv, design.seed)
         best = {
-            name: tune(name, chosen, dealt, splits, design.seed).best_estimator_ for name in design.models
+            name: tune(name, chosen, permuted, splits, design.seed).best_estimator_ for name in design.models
         }
         return {
-            name: pearson(dealt, cross_predict(model, chosen, dealt, splits)) for name, model in best.items()
+            name: pearson(permuted, cross_predict(model, chosen, permuted, splits))
+            for name, model in best.items()
         }
 
 
@@ -107,21 +110,23 @@ class Outer:
     parameters: dict[str, str]
 
 
-def leak_free(data: Table, rows: Index, design: Design) -> list[Outer]:
+def leak_free(data: Samples, rows: Index, design: Procedure) -> list[Outer]:
     """Run every step inside every outer fold, patients whole; results do not depend on the number of processes."""
     splits = folds(data.groups[rows], design.outer, design.seed + 1)
-    dealt = deal_all(data, rows, design.permutations, design.seed)
-    jobs = (delayed(_outer)(data, rows, train, test, dealt, design) for train, test in splits)
+    permuted = permute_all(data, rows, design.permutations, design.seed)
+    jobs = (delayed(_outer)(data, rows, train, test, permuted, design) for train, test in splits)
     found = Parallel(design.n_jobs, return_as="generator")(jobs)
     return list(track(found, "study A: outer folds, leak-free", len(splits)))
 
 
-def _outer(data: Table, rows: Index, train: Index, test: Index, dealt: list[Array], design: Design) -> Outer:
+def _outer(
+    data: Samples, rows: Index, train: Index, test: Index, permuted: list[Array], design: Procedure
+) -> Outer:
     with threadpool_limits(1):
         fitted = fit(data, rows[train], design)
         null = []
-        for y in dealt:
-            shuffled = Table(data.X, _put(data.y, rows, y), data.groups, data.about, data.order)
+        for y in permuted:
+            shuffled = Samples(data.X, _put(data.y, rows, y), data.groups, data.about, data.order)
             again = fit(shuffled, rows[train], design, blind=fitted.blind, ancillary=False)
             predicted = again.predict(data.X.iloc[rows[test]])
             null.append({name: predicted["all", name] for name in design.models})
@@ -143,8 +148,8 @@ def _put(y: Array, rows: Index, values: Array) -> Array:
     return out
 
 
-def deal(y: Array, groups: npt.NDArray, seed: int, k: int) -> Array:
-    """Deal outcomes anew between patients; those with several visits swap whole sets where counts allow."""
+def permute(y: Array, groups: npt.NDArray, seed: int, k: int) -> Array:
+    """Permute outcomes between patients; those with several visits swap whole sets where counts allow."""
     rng = np.random.default_rng([seed, 71, k])
     counts = pd.Series(groups).groupby(groups).transform("size").to_numpy()
     out = y.copy()
@@ -155,12 +160,12 @@ def deal(y: Array, groups: npt.NDArray, seed: int, k: int) -> Array:
     return out
 
 
-def deal_all(data: Table, rows: Index, n: int, seed: int) -> list[Array]:
+def permute_all(data: Samples, rows: Index, n: int, seed: int) -> list[Array]:
     """Return the outcomes of training rows permuted n times."""
-    return [deal(data.y[rows], data.groups[rows], seed, k) for k in range(1, n + 1)]
+    return [permute(data.y[rows], data.groups[rows], seed, k) for k in range(1, n + 1)]
 
 
-def learning_curve(data: Table, rows: Index, tests: dict[str, Index], design: Design) -> pd.DataFrame:
+def learning_curve(data: Samples, rows: Index, tests: dict[str, Index], design: Procedure) -> pd.DataFrame:
     """Score ridge regression, all steps refitted, on growing shares of the training patients."""
     jobs = [
         (share, repeat)
@@ -175,7 +180,7 @@ def learning_curve(data: Table, rows: Index, tests: dict[str, Index], design: De
 
 
 def _curve_point(
-    data: Table, rows: Index, tests: dict[str, Index], design: Design, share: float, repeat: int
+    data: Samples, rows: Index, tests: dict[str, Index], design: Procedure, share: float, repeat: int
 ) -> list[dict[str, Any]]:
     with threadpool_limits(1):
         kept = rows[_some_patients(data.groups[rows], share, [design.seed, 72, repeat])]

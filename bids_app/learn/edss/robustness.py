@@ -12,7 +12,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from bids_app.errors import InputError
-from bids_app.learn.edss.fitting import Design, Table, fit
+from bids_app.learn.edss.fitting import Procedure, Samples, fit
 from bids_app.learn.edss.scores import determination, mae, pearson
 from bids_app.learn.edss.sets import FEWEST, split
 from bids_app.learn.statistics import cluster_bootstrap
@@ -45,11 +45,11 @@ def repeats_allowed(wanted: int | None, rows: int, columns: int) -> int:
 
 def repeated_splits(
     visits: pd.DataFrame,
-    data: Table,
+    data: Samples,
     external_site: str | None,
     test_size: float,
     bands: bool,
-    design: Design,
+    design: Procedure,
     repeats: int,
 ) -> tuple[pd.DataFrame, list[list[str]]]:
     """Learn and test on other random splits into training and internal test, all steps refitted.
@@ -58,10 +58,10 @@ def repeated_splits(
     ----------
     visits : DataFrame
         participant_id (patients kept whole), edss and, with an external site, site.
-    data : Table
+    data : Samples
     external_site, test_size, bands
         As of `split`.
-    design : Design
+    design : Procedure
         Its first model is fitted.
     repeats : int
 
@@ -85,11 +85,11 @@ def repeated_splits(
 
 def _one_split(
     visits: pd.DataFrame,
-    data: Table,
+    data: Samples,
     external_site: str | None,
     test_size: float,
     bands: bool,
-    design: Design,
+    design: Procedure,
     number: int,
 ) -> tuple[dict[str, Any], list[str]] | None:
     model = design.models[0]
@@ -128,15 +128,15 @@ def split_summary(splits: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def leave_one_site_out(visits: pd.DataFrame, data: Table, design: Design) -> pd.DataFrame:
+def leave_one_site_out(visits: pd.DataFrame, data: Samples, design: Procedure) -> pd.DataFrame:
     """Learn from all sites but one and test on that one, all steps refitted, patients whole.
 
     Parameters
     ----------
     visits : DataFrame
         site of each row of `data`.
-    data : Table
-    design : Design
+    data : Samples
+    design : Procedure
 
     Returns
     -------

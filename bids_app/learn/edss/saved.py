@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.learn.artifact import LICENCE, Model, training_ranges, versions
-from bids_app.learn.edss.fitting import Table
+from bids_app.learn.edss.fitting import Samples
 from bids_app.learn.edss.intervals import METHOD, NOMINAL
 from bids_app.learn.edss.serving import Parts
 
@@ -24,7 +24,7 @@ UNITS = {
 
 
 def make_models(
-    data: Table,
+    data: Samples,
     rows: npt.NDArray[np.intp],
     models: Mapping[tuple[str, str], Parts],
     covered: pd.DataFrame,
@@ -34,7 +34,7 @@ def make_models(
 
     Parameters
     ----------
-    data : Table
+    data : Samples
     rows : ndarray of int
         Training rows.
     models : mapping of (features, model) to dict
@@ -62,7 +62,7 @@ def make_models(
 
 
 def _card(
-    data: Table,
+    data: Samples,
     rows: npt.NDArray[np.intp],
     features: str,
     name: str,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.learn.edss.columns import KEPT_BY_COMBAT, SITE, TIV, harmonised, is_adjusted
-from bids_app.learn.edss.fitting import Fitted, Table
+from bids_app.learn.edss.fitting import Fitted, Samples
 from bids_app.learn.selection import CovariateZScore, MedianImpute
 
 Array = npt.NDArray[np.float64]
@@ -18,12 +18,12 @@ Parts = dict[str, Any]
 DIGITS = 9  # of a prediction: beyond, it would depend on how many visits are predicted at once
 
 
-def served(data: Table, rows: npt.NDArray[np.intp], fitted: Fitted) -> dict[tuple[str, str], Parts]:
+def served(data: Samples, rows: npt.NDArray[np.intp], fitted: Fitted) -> dict[tuple[str, str], Parts]:
     """Return what predicts from raw columns, by (features, model).
 
     Parameters
     ----------
-    data : Table
+    data : Samples
     rows : ndarray of int
         Training rows.
     fitted : Fitted
@@ -39,7 +39,7 @@ def served(data: Table, rows: npt.NDArray[np.intp], fitted: Fitted) -> dict[tupl
     return {key: steps[key[0]] | {"model": search.best_estimator_} for key, search in fitted.searches.items()}
 
 
-def _steps(data: Table, rows: npt.NDArray[np.intp], fitted: Fitted, columns: list[str]) -> Parts:
+def _steps(data: Samples, rows: npt.NDArray[np.intp], fitted: Fitted, columns: list[str]) -> Parts:
     """Return the fitted steps from raw columns to those of a model."""
     adjusted = [c for c in columns if is_adjusted(c)]
     covariates = [c for c in ("age", "sex", TIV) if c in data.X] if adjusted else []

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bids_app.errors import InputError
 from bids_app.learn.edss.columns import CLINICAL, SITE
-from bids_app.learn.edss.fitting import Table
+from bids_app.learn.edss.fitting import Samples
 from bids_app.learn.selection.combat import FEWEST as FEWEST_OF_A_SITE
 
 FEWEST = 10  # training patients
@@ -60,7 +60,7 @@ def split(
     return {name: np.flatnonzero(mask) for name, mask in sets.items() if mask.any() or name == "training"}
 
 
-def check(data: Table, sets: dict[str, npt.NDArray[np.intp]], cv: int) -> list[str]:
+def check(data: Samples, sets: dict[str, npt.NDArray[np.intp]], cv: int) -> list[str]:
     """Refuse what cannot be learned from; return what a reader must know."""
     rows = sets["training"]
     n = len(np.unique(data.groups[rows]))

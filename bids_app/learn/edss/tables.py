@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from bids_app.learn.edss.columns import TIV, clinical_columns
-from bids_app.learn.edss.fitting import Fitted, Table, parameters
+from bids_app.learn.edss.fitting import Fitted, Samples, parameters
 from bids_app.learn.edss.meanings import VOLUMES, column_meaning
 from bids_app.learn.edss.models import weights
 from bids_app.learn.edss.protocols import Outer
@@ -155,7 +155,7 @@ def selection_counts(published: Fitted, nested: list[Outer]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def selected_columns(data: Table, rows: Any, fitted: Fitted, nested: list[Outer]) -> pd.DataFrame:
+def selected_columns(data: Samples, rows: Any, fitted: Fitted, nested: list[Outer]) -> pd.DataFrame:
     """Describe the selected columns (Table 2): place, class, meaning, weight, how often folds chose them too."""
     about = data.about.set_index("column")
     ridge = fitted.searches.get(("all", "ridge"))
