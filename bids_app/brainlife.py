@@ -184,9 +184,9 @@ def write_products(task: Task, derivatives: Path, folder: Path) -> None:
     }
     shown = [{"type": "image/png", "name": title, "base64": _small(path)} for title, path in pictures.items()]
     numbers = _numbers(visit.path("lesion_table"))
-    told = f"{numbers['lesions']} lesions, {numbers['lesion_volume_ml']:g} mL"
+    summary = f"{numbers['lesions']} lesions, {numbers['lesion_volume_ml']:g} mL"
     write_json(
-        {"brainlife": [{"type": "success", "msg": told}, *shown], "meta": numbers}, folder / "product.json"
+        {"brainlife": [{"type": "success", "msg": summary}, *shown], "meta": numbers}, folder / "product.json"
     )
 
 

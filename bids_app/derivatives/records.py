@@ -22,7 +22,7 @@ def sha256(path: Path) -> str:
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
-    """Return what tells one file from another: content hash, and size and time to spare the hashing later."""
+    """Return what distinguishes one file from another: content hash, and size and time to spare the hashing later."""
     stat = path.stat()
     return {"sha256": sha256(path), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 

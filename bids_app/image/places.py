@@ -132,7 +132,7 @@ def place_image() -> nib.Nifti1Image:
     - Septum: not fluid, |x| <= 4, -15 <= y <= 22, 0 <= z <= 22, within 5 mm of a lateral ventricle.
     - Infratentorial: voxels whose nearest AAL region is cerebellar, and the brainstem: |x| <= 14, -42 <= y <= -10,
       -25 <= z <= -6, and |x| <= 22, -50 <= y <= -8 below that.
-    - Cortex: AAL regions 1 to 90 but the basal ganglia and thalamus (its grey matter is told by the visit).
+    - Cortex: AAL regions 1 to 90 but the basal ganglia and thalamus (its grey matter comes from the visit).
 
     Returns
     -------

@@ -74,7 +74,7 @@ def slice_outlier(scan: nib.Nifti1Image) -> float:
 
 
 def mutual_information(one: nib.Nifti1Image, other: nib.Nifti1Image, mask: nib.Nifti1Image) -> float:
-    """Return the normalised mutual information of two images in a mask, 1 (unrelated) to 2 (one tells the other).
+    """Return the normalised mutual information of two images in a mask, 1 (unrelated) to 2 (one determines the other).
 
     (H(A) + H(B)) / H(A, B) of Studholme et al. 1999 (Pattern Recognit 32:71), of 64 bins between the 1st and 99th
     percentile of each image, so that a few bright voxels do not squeeze the rest into one bin.

@@ -54,8 +54,8 @@ def changes_context(visit: VisitFiles) -> list[dict[str, Any]]:
 def _words(table: pd.DataFrame) -> str:
     """Say how many lesions changed how, and the volumes."""
     counts = table["change"].value_counts()
-    told = ", ".join(f"{counts[name]} {name}" for name in CHANGES if counts.get(name, 0)) or "no lesions"
+    counted = ", ".join(f"{counts[name]} {name}" for name in CHANGES if counts.get(name, 0)) or "no lesions"
     if not {"volume_before_mm3", "volume_after_mm3"} <= set(table.columns):
-        return f"{told}."
+        return f"{counted}."
     before, after = (table[name].sum() / 1000 for name in ("volume_before_mm3", "volume_after_mm3"))
-    return f"{told}; {before:.2f} mL then, {after:.2f} mL now."
+    return f"{counted}; {before:.2f} mL then, {after:.2f} mL now."

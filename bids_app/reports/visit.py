@@ -78,14 +78,14 @@ def write_visit_report(
         (output_dir / viewer_path(visit)).unlink(missing_ok=True)
     lesions_context = _lesions_context(visit, lesions)
     changes = changes_context(visit)
-    told = [*notes, *dict.fromkeys(visit.problems)]
-    first, *others = lights(visit, lesions, quality, told)
+    noted = [*notes, *dict.fromkeys(visit.problems)]
+    first, *others = lights(visit, lesions, quality, noted)
     text = render(
         "visit.html.j2",
         name=prefix,
         lights=[first, *_change_lights(changes), *others],
         facts=facts(visit, lesions),
-        notes=told,
+        notes=noted,
         viewer=viewer.relative_to(output_dir).as_posix() if viewer else None,
         pictures=[picture for picture, _ in drawn],
         lesions=lesions_context,

@@ -131,12 +131,12 @@ def _disconnection_light(visit: VisitFiles) -> dict[str, str]:
         text = "Not measured: the run had no connectome (--connectome) or no T1w."
         return {"level": "none", "label": "Disconnection", "text": text}
     top = chaco.dropna().sort_values(ascending=False).head(3)
-    told = ", ".join(f"{str(name).replace('_', ' ')} {value:.0%}" for name, value in top.items())
+    regions = ", ".join(f"{str(name).replace('_', ' ')} {value:.0%}" for name, value in top.items())
     connectome = visit.meta("chaco").get("Connectome")
     if isinstance(connectome, dict) and connectome.get("Synthetic"):
-        text = f"Most cut: {told}. The connectome is synthetic, to try things out: not for conclusions."
+        text = f"Most cut: {regions}. The connectome is synthetic, to try things out: not for conclusions."
         return {"level": "look", "label": "Disconnection", "text": text}
-    return {"level": "good", "label": "Disconnection", "text": f"Most cut: {told}."}
+    return {"level": "good", "label": "Disconnection", "text": f"Most cut: {regions}."}
 
 
 def quality_rows(visit: VisitFiles, norms: Norms | None) -> list[dict[str, Any]]:

@@ -58,7 +58,7 @@ def call(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, A
     Parameters
     ----------
     function : callable
-        Its parameters annotated as images or tables are read from the paths given; so are the values of a
+        Its parameters annotated as images or tables are read from their paths; so are the values of a
         parameter annotated as a dict of them. Its result is a NamedTuple.
     values : mapping of str to object
         Arguments by name.

@@ -85,15 +85,15 @@ def finish(
     # the report is drawn from the derivatives; what the level leaves out of them goes afterwards
     put(key for key in files if OUTPUTS[key].kept_at("standard") and not OUTPUTS[key].kept_at(level))
     kept = put(key for key in files if OUTPUTS[key].kept_at(level))
-    told = [*plan.notes, *(line for lines in notes.values() for line in lines)]
+    noted = [*plan.notes, *(line for lines in notes.values() for line in lines)]
     pages = write_visit_report(
-        output_dir, name, settings=settings, notes=told, with_viewer=level != "minimal"
+        output_dir, name, settings=settings, notes=noted, with_viewer=level != "minimal"
     )
     remove_others(folder, name, kept)
     if level == "minimal":
         pages = _page_alone(pages)
     write_text(methods_text(settings), output_dir / "logs" / "methods.md")
-    about: dict[str, Any] = {"inputs": plan.inputs, "settings": settings, "notes": told, "level": level}
+    about: dict[str, Any] = {"inputs": plan.inputs, "settings": settings, "notes": noted, "level": level}
     return Finished(mark_done(output_dir, name, outputs=[*kept, *pages], **about))
 
 

@@ -25,7 +25,7 @@ GROUPED = "__"
 
 
 class GraphError(TypeError):
-    """A step was given what it does not take, or a result goes where it does not fit: an error of ours."""
+    """A step gets what it does not take, or a result goes where it does not fit: an error of Demyelin."""
 
 
 class Step(BaseInterface):
@@ -99,7 +99,7 @@ class Step(BaseInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         try:
-            with _own_temporary_folder(Path(runtime.cwd)):
+            with _temporary_folder(Path(runtime.cwd)):
                 result = call(self.function, self._values())
         except Exception as error:
             _write_failure(Path(runtime.cwd), self.function.__name__, error)
@@ -157,11 +157,11 @@ def _called(kind: Any) -> str:
 
 
 @contextlib.contextmanager
-def _own_temporary_folder(folder: Path) -> Iterator[None]:
+def _temporary_folder(folder: Path) -> Iterator[None]:
     """Let libraries that leave temporary files behind (ANTs) leave them where they are removed."""
     before = tempfile.tempdir
-    with tempfile.TemporaryDirectory(dir=folder) as own:
-        tempfile.tempdir = own
+    with tempfile.TemporaryDirectory(dir=folder) as inside:
+        tempfile.tempdir = inside
         try:
             yield
         finally:
@@ -180,7 +180,7 @@ def _write_failure(folder: Path, step: str, error: Exception) -> None:
         reason = f"unexpected {type(error).__name__}: {error}"
     words = STEPS[step].words if step in STEPS else step.replace("_", " ")
     content = {"step": words, "reason": " ".join(reason.split()), "traceback": traceback.format_exc()}
-    with contextlib.suppress(OSError):  # a full disk: the failure is then told without its reason
+    with contextlib.suppress(OSError):  # a full disk: the failure is then reported without its reason
         (folder / FAILURE).write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -201,7 +201,7 @@ def node_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """One output of a step that has not run yet; given to another step it becomes a connection."""
+    """One output of a step that has not run yet; as an input of another step it becomes a connection."""
 
     node: Node
     name: str

@@ -10,13 +10,11 @@ import pandas as pd
 import pytest
 from made_visits import BUILT_IN, make_visit, settings
 
-from bids_app.cli import main
 from bids_app.cohort.features import read_features
 from bids_app.cohort.stability import _files as stability_files
 from bids_app.derivatives.names import OUTPUTS
 from bids_app.derivatives.reader import Derivatives
 from bids_app.learn.diagnosis.scans import map_paths
-from bids_app.phantom.cli import main as phantom
 from bids_app.reports.cohort.quality import read_quality
 from bids_app.reports.visit import write_visit_report
 
@@ -74,18 +72,3 @@ def test_the_group_level_reads_the_same_from_renamed_files(tmp_path, rename):
     assert [name.prefix for name in found[0]] == list(NAMES)
     assert found[1] == {"belief": [True, True], "lesions": [True, True], "table": [True, True]}
     assert again == found
-
-
-@pytest.mark.slow
-def test_whole_visits_and_their_comparison_under_other_names(tmp_path, rename):
-    bids, out = tmp_path / "bids", tmp_path / "out"
-    made = ["--participants", "1", "--sessions", "2", "--resolution", "2"]
-    assert phantom([str(bids), *made]) == 0
-    plugin = tmp_path / "plugin.json"
-    plugin.write_text('{"plugin": "Linear"}')  # in this process, where the names are changed
-    rename()
-    assert main([str(bids), str(out), "participant", "--fast", "--use-plugin", str(plugin)]) == 0
-    images = [path.name for path in out.rglob("sub-*.nii.gz")]
-    assert images and all(NEW in name for name in images)
-    assert f"sub-001_ses-2_seg-lesions_desc-since1_{NEW}dseg.nii.gz" in images
-    assert "new" in (out / "sub-001_ses-2.html").read_text()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -16,6 +18,7 @@ from bids_app import cli
 from bids_app.derivatives import save_image, write_text
 from bids_app.derivatives.dataset import start_dataset
 from bids_app.derivatives.names import OUTPUTS, anat_folder
+from bids_app.derivatives.reader import Derivatives
 from bids_app.derivatives.records import VisitLocks, mark_done
 from bids_app.image.template import load_template
 from bids_app.workflows.longitudinal import find_pairs, run_pairs
@@ -141,3 +144,20 @@ def test_results_of_visits_that_are_no_longer_neighbours_go(settings, compare):
     assert compare()[0] == ["sub-01_ses-2_since-1", "sub-01_ses-3_since-2"]
     assert not list(settings.output_dir.rglob("sub-01_ses-3*since1*"))
     assert not list(settings.output_dir.rglob("sub-01_ses-3*since-1*"))
+
+
+def test_a_pair_is_compared_under_whatever_names_the_table_of_outputs_has(settings, compare, monkeypatch):
+    for key, output in OUTPUTS.items():
+        ending = re.sub(r"([^_]+)$", r"rec-renamed_\1", output.ending)
+        monkeypatch.setitem(OUTPUTS, key, replace(output, ending=ending))
+    out = settings.output_dir
+    add_visit(out, "1", 20)
+    add_visit(out, "2", 40)
+    assert compare() == (["sub-01_ses-2_since-1"], {})
+    visit = Derivatives(out).visit("sub-01_ses-2")
+    for key in ("changes", "change_labels"):
+        path = visit.path(key, before="1")
+        assert "rec-renamed" in path.name
+        assert path.exists()
+    assert [found.entities for found in visit.find("changes")] == [{"before": "1"}]
+    assert "1 new, 1 resolved" in visit.page.read_text()
