@@ -55,8 +55,7 @@ def _run_group(settings: Settings) -> int:
     say(f"{len(cohort.visits)} visits of {cohort.visits['participant_id'].nunique()} participants")
     folder = settings.output_dir / "group"
     if settings.apply_model:
-        _apply(cohort, settings, settings.apply_model, folder)
-        return 0
+        return _apply(cohort, settings, settings.apply_model, folder)
     logs = settings.output_dir / "logs"
     with spread(settings.dask, logs, memory_gb=settings.mem, workers=settings.nprocs):
         if settings.stability:
@@ -64,7 +63,7 @@ def _run_group(settings: Settings) -> int:
         found = _analyse(cohort, settings, folder)
     with phase("writing the report"):
         _report(cohort, found, settings)
-    return 0
+    return int(any("left_out" in one.result.tables for one in found))
 
 
 def _column_names(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -156,6 +155,8 @@ def _run_study(study: Study, cohort: Cohort, settings: Settings, folder: Path) -
     """Run a study and write its tables, models and figures."""
     result = study.run(cohort, settings, _jobs(settings))
     result.write(folder)
+    for note in result.notes:
+        say(f"note: {note}")
     say(f"{study.title}: written to {folder}")
     return Analysed(study, result, study.draw(result, folder / "figures", settings))
 
@@ -164,8 +165,13 @@ def _jobs(settings: Settings) -> int:
     return -1 if settings.dask else max(settings.nprocs, 1)
 
 
-def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> None:
+def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> int:
     """Predict with the models of another run; with `--analysis auto` whatever the folder has and the cohort allows.
+
+    Returns
+    -------
+    int
+        1 if a visit was left out for a file that cannot be used, else 0.
 
     Raises
     ------
@@ -185,7 +191,7 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> No
                 f"--apply-model {models}: no model of --analysis {settings.analysis}; it has {', '.join(found)}"
             )
         found = {settings.analysis: found[settings.analysis]}
-    refused = []
+    refused, bad = [], 0
     for kind, some in found.items():
         try:
             applied = load_study(kind).apply(cohort, some, settings.random_seed)
@@ -201,12 +207,14 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> No
             "Models": {name: model.card["Sha256"] for name, model in some},
             "Notes": list(applied.notes),
         }
+        bad |= int("applied_left_out" in applied.tables)
         write_tables(applied.tables, folder, kind, card, card_name=f"{kind}_applied")
         for note in applied.notes:
             say(f"note: {note}")
         say(f"predictions of {len(some)} models: {folder / f'{kind}_applied.tsv'}")
     if len(refused) == len(found):
         raise InputError("no model could be applied; " + "; ".join(refused))
+    return bad
 
 
 def _report(cohort: Cohort, found: list[Analysed], settings: Settings) -> None:

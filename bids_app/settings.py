@@ -313,6 +313,34 @@ class Settings:
         room="Group level",
         metavar="COLUMN",
     )
+    last_diagnosis: bool = option(
+        False,
+        "Study B: where a patient's diagnosis was revised, the last one holds for all scans (without: such a patient is "
+        "refused).",
+        room="Group level",
+    )
+    normal: str | None = option(
+        None,
+        "Study B: column that marks scans without lesions (yes or no); where it is empty, and by default, scans without a "
+        "row in the lesion table, those prone to artefact aside.",
+        room="Group level",
+        metavar="COLUMN",
+    )
+    operating_point: str = option(
+        "youden",
+        "Study B, leak-free: where a decision becomes a call, learned inside training: youden (highest sum of "
+        "sensitivity and specificity), or sensitivity=0.9 of the first class.",
+        room="Group level",
+        metavar="RULE",
+    )
+    wrong_calls: float = option(
+        0.2,
+        "Study B, leak-free: greatest share of a class that may be called wrongly; scans that this leaves between the "
+        "classes are called indeterminate. 0 calls all scans.",
+        room="Group level",
+        metavar="SHARE",
+        within=(0, 0.5),
+    )
     gamma_scale: GammaScale = option(
         "paper",
         "Study B: kernel parameters as published, or divided by the median distance between scans (median), so that the "

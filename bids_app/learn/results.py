@@ -116,5 +116,6 @@ class Applied:
 APPLIED = {
     "applied": "A row per visit and model: what the model says; applicability is the share of its inputs that are "
     "known and inside the training range; reason says why there is no prediction, or no interval.",
+    "applied_left_out": "Visits whose files cannot be used or are not like those of training, and why.",
     "applied_performance": "How well the models do on the visits whose outcome is known.",
 }

@@ -17,7 +17,9 @@ from bids_app.errors import InputError
 from bids_app.image.template import BUILT_IN, belief_grid, load_template
 from bids_app.learn.diagnosis import Grid, LesionFrequency, Options, run
 from bids_app.learn.diagnosis.apply import open_model
+from bids_app.learn.diagnosis.baselines import INTENSITY, LOAD
 from bids_app.learn.diagnosis.scans import select_scans
+from bids_app.learn.diagnosis.variants import VARIANTS
 from bids_app.learn.lesion_maps import build_store
 
 SMALL = Grid(sizes=(2, 16, 128), C=(0.5, 4), gamma=(0.125, 1))
@@ -131,10 +133,22 @@ def test_planted_sites_are_the_peaks_of_the_map(result):
     assert np.sum(selected == 2) == 2 and np.sum((selected > 0) & (selected <= 128)) == 128
 
 
+def test_the_permutation_map_holds_at_the_planted_sites(result):
+    held = result.tables["clusters_held"]
+    assert {"RRMS", "NMOSD"} <= set(held["more_in"])
+    for label in ("RRMS", "NMOSD"):
+        first = held[held["more_in"] == label].iloc[0]
+        assert np.linalg.norm(first[["x", "y", "z"]].to_numpy(float) - SITES[label]) < 12
+    p = np.asarray(result.images["difference-p-RRMS"].dataobj)
+    assert p[p > 0].min() < 0.01
+    assert result.tables["map_test"]["chi2_expected_below_5"].iloc[0] > 0.9
+
+
 def test_variants_share_folds_and_say_their_name(result):
     variants = result.tables["variants"]
     aucs = variants[variants["metric"] == "auc"].set_index("model")["estimate"]
-    assert len(aucs) == 6
+    assert set(aucs.index) >= set(VARIANTS)
+    assert {INTENSITY, LOAD} <= set(aucs.index)
     assert aucs["lesion masks as segmented"] > 0.9
     rule = variants[variants["model"].str.startswith("published rule")].set_index("metric")["estimate"]
     assert (
@@ -293,7 +307,7 @@ def test_visits_without_maps_are_left_out_and_said(cohort):
 def test_leak_free_alone(cohort, tmp_path):
     found = run(cohort, seed=1, protocol="nested", options=replace(QUICK, permutations=0, variants=()))
     assert set(found.tables["performance"]["protocol"]) == {"nested"}
-    assert not {"gap", "by_split", "lesion_free"} & set(found.tables)
+    assert not {"gap", "by_split"} & set(found.tables)
     assert found.tables["chosen"]["threshold"].nunique() == 3  # learned again in every outer fold
     assert (tmp_path / "diagnosis.json") in found.write(tmp_path)
 

@@ -52,8 +52,9 @@ def test_the_saved_machine_decides_as_the_support_vector_machine_itself(trained,
     y = (cohort.visits["diagnosis"] == "RRMS").to_numpy()
     X = maps[:, machine.voxels].astype(float)
     svc = SVC(C=machine.C, gamma=machine.gamma).fit(X, y)
+    shift = machine.decide(maps) - svc.decision_function(X)  # decisions are counted from the cut
     np.testing.assert_allclose(
-        machine.decide(maps), svc.decision_function(X), atol=1e-3
+        shift, machine.intercept - svc.intercept_[0], atol=1e-3
     )  # LIBSVM's own tolerance
     assert machine.threshold == pytest.approx(trained.result.models["lesion-maps"].card["Threshold"])
 
@@ -82,7 +83,7 @@ def test_the_card_tells_how_it_was_chosen_and_what_it_is_worth(trained):
 def test_limits_are_told(trained, new):
     visits = new.visits.assign(site="b")
     visits.loc[0, "diagnosis"] = "MOGAD"
-    brighten(new, visit=1, factor=3.0)
+    brighten(new, visit=1, factor=1.4)
     found = applied(SimpleNamespace(visits=visits, derivatives=new.derivatives), trained.folder)
     notes = " | ".join(found.notes)
     assert "MOGAD was not in training" in notes
@@ -103,15 +104,40 @@ def test_other_grids_templates_and_labels_are_refused(trained, new):
     visits = new.visits.assign(diagnosis="rrms")
     with pytest.raises(InputError, match="differ only in case"):
         applied(SimpleNamespace(visits=visits, derivatives=new.derivatives), trained.folder)
-    path = next(iter(visit_paths(new)["belief"].values()))
-    image = nib.load(path)
-    save_image(nib.Nifti1Image(np.asarray(image.dataobj)[:-1], image.affine), path)
-    with pytest.raises(InputError, match="is on another grid"):
-        applied(new, trained.folder)
     for each in visit_paths(new)["belief"].values():
         each.rename(str(each).replace("MNI152NLin2009aSym", "MNI152NLin6Asym"))
     with pytest.raises(InputError, match="--template MNI152NLin2009aSym"):
         applied(new, trained.folder)
+
+
+def test_bad_and_odd_maps_are_named_at_once_and_the_others_called(trained, new):
+    paths = list(visit_paths(new)["belief"].values())
+    image = nib.load(paths[0])
+    save_image(nib.Nifti1Image(np.asarray(image.dataobj)[:-1], image.affine), paths[0])
+    paths[1].write_bytes(paths[1].read_bytes()[:300])
+    brighten(new, visit=2, factor=1000)
+    brighten(new, visit=3, factor=0.3)
+    found = applied(new, trained.folder)
+    bad = found.tables["applied_left_out"].set_index("visit")["fault"]
+    words = ["another grid", "cannot be read", "goes down to", "not like the others: spread"]
+    assert len(bad) == 4
+    assert all(any(word in why for why in bad) for word in words)
+    assert len(found.tables["applied"]) == 2
+    assert any("4 visits were left out: unreadable or odd maps" in note for note in found.notes)
+
+
+def test_scans_of_training_are_no_test(trained, new):
+    old = visit_paths(trained.cohort)["belief"]
+    for target, source in zip(list(visit_paths(new)["belief"].values())[:2], old.values(), strict=False):
+        image = nib.load(source)
+        data = np.round(np.asarray(image.dataobj, np.float64) * 2048) / 2048
+        save_image(nib.Nifti1Image(data.astype(np.float32), image.affine), target)
+    found = applied(new, trained.folder)
+    assert found.tables["applied"]["in_training"].tolist() == [True, True, False, False, False, False]
+    assert found.tables["applied_performance"]["n"].eq(4).all()
+    assert any("2 of 6 visits are scans that the model was trained on" in note for note in found.notes)
+    itself = applied(trained.cohort, trained.folder)
+    assert set(itself.tables) == {"applied"} and itself.tables["applied"]["in_training"].all()
 
 
 def test_visits_without_a_map_are_left_out_and_told(trained, new):
@@ -156,6 +182,7 @@ def test_cards_without_what_they_must_say_are_refused(trained, tmp_path, field):
 def test_several_classes_travel_too(tmp_path):
     cohort = make_cohort(tmp_path / "d", {"RRMS": 4, "NMOSD": 4, "MOGAD": 4}, seed=2)
     run(cohort, seed=1, options=replace(OPTIONS, cv=2, outer=2)).write(tmp_path / "g")
-    found = applied(cohort, tmp_path / "g" / "models")
+    new = make_cohort(tmp_path / "new", {"RRMS": 2, "NMOSD": 2, "MOGAD": 2}, seed=3)
+    found = applied(new, tmp_path / "g" / "models")
     assert pd.Series(found.tables["applied"]["called"]).nunique() == 3
     assert set(found.tables["applied_performance"]["positive"]) == {"RRMS", "NMOSD", "MOGAD"}

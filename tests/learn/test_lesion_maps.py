@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 
 import nibabel as nib
 import numpy as np
@@ -22,10 +23,10 @@ def files(tmp_path):
     mask = nib.Nifti1Image((rng.random((7, 8, 9)) < 0.7).astype(np.uint8), AFFINE)
     beliefs, lesions = {}, {}
     for k in range(12):
-        belief = rng.normal(size=mask.shape).astype(np.float32)
+        belief = rng.normal(0, 0.3, mask.shape).astype(np.float32)
         beliefs[f"sub-{k}"] = save_image(nib.Nifti1Image(belief, AFFINE), tmp_path / f"{k}_belief.nii.gz")
         lesions[f"sub-{k}"] = save_image(
-            nib.Nifti1Image((belief > 1).astype(np.uint8), AFFINE), tmp_path / f"{k}_l.nii.gz"
+            nib.Nifti1Image((belief > 0.3).astype(np.uint8), AFFINE), tmp_path / f"{k}_l.nii.gz"
         )
     return beliefs, lesions, mask, tmp_path / "store"
 
@@ -59,13 +60,15 @@ def test_damaged_arrays_are_made_anew(files, name, damage):
 
 
 def test_same_files_are_not_read_again_and_changed_ones_are(files):
-    beliefs, _, _, folder = files
+    beliefs, _, mask, folder = files
     build_store(*files)
     before = (folder / "belief.npy").stat().st_mtime_ns
     build_store(*files)
     assert (folder / "belief.npy").stat().st_mtime_ns == before
-    save_image(nib.Nifti1Image(np.ones((7, 8, 9), np.float32), AFFINE), beliefs["sub-3"])
-    assert (build_store(*files).belief[3] == 1).all()
+    changed = np.asarray(nib.load(beliefs["sub-3"]).dataobj) + np.float32(0.01)
+    save_image(nib.Nifti1Image(changed, AFFINE), beliefs["sub-3"])
+    inside = np.asarray(mask.dataobj) > 0
+    np.testing.assert_array_equal(build_store(*files).belief[3], changed[inside])
 
 
 @pytest.mark.parametrize(
@@ -75,33 +78,53 @@ def test_same_files_are_not_read_again_and_changed_ones_are(files):
         ((7, 8, 9), np.diag([2.0, 2, 2, 1]), 1, "another grid"),
         ((7, 8, 9), AFFINE, np.nan, "NaN or infinite"),
         ((7, 8, 9), AFFINE, 0, "is empty"),
+        ((7, 8, 9), AFFINE, 1, "one value everywhere"),
+        ((7, 8, 9, 1), AFFINE, 1, "another grid"),
     ],
 )
-def test_bad_belief_maps_are_one_clear_line(files, shape, affine, fill, message):
+def test_bad_belief_maps_are_named_and_left_out(files, shape, affine, fill, message):
     save_image(nib.Nifti1Image(np.full(shape, fill, np.float32), affine), files[0]["sub-2"])
-    with pytest.raises(InputError, match=message) as caught:
-        build_store(*files)
-    assert "2_belief.nii.gz" in str(caught.value) and "\n" not in str(caught.value)
+    assert_left_out(files, "sub-2", "2_belief.nii.gz", message)
+
+
+def assert_left_out(files, visit, file, message):
+    """One visit is left out, for this reason, and the others are what they were; the cache says the same."""
+    for _ in range(2):
+        store = build_store(*files)
+        assert store.visits == tuple(name for name in files[0] if name != visit)
+        assert len(store.belief) == len(store.packed) == len(store.sums) == len(store.measures) == 11
+        (row,) = store.left_out.to_dict("records")
+        assert row["visit"] == visit and row["file"].endswith(file)
+        assert re.search(message, row["fault"]) and "\n" not in row["fault"]
 
 
 def test_lesion_masks_hold_zero_and_one_and_may_be_empty(files):
     save_image(nib.Nifti1Image(np.zeros((7, 8, 9), np.uint8), AFFINE), files[1]["sub-1"])
     assert not build_store(*files).lesions()[1].any()
     save_image(nib.Nifti1Image(np.full((7, 8, 9), 3, np.uint8), AFFINE), files[1]["sub-1"])
-    with pytest.raises(InputError, match="values other than 0 and 1"):
-        build_store(*files)
+    assert_left_out(files, "sub-1", "1_l.nii.gz", "values other than 0 and 1")
+    save_image(nib.Nifti1Image(np.ones((7, 8, 9), np.uint8), AFFINE), files[1]["sub-1"])
+    assert_left_out(files, "sub-1", "1_l.nii.gz", "more than half of the brain")
 
 
 def test_missing_and_truncated_files(files):
     path = files[0]["sub-0"]
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(InputError, match="cannot be read"):
-        build_store(*files)
+    assert_left_out(files, "sub-0", "0_belief.nii.gz", "cannot be read")
     path.write_bytes(gzip.compress(b"no image"))
-    with pytest.raises(InputError, match="cannot be read"):
-        build_store(*files)
+    assert_left_out(files, "sub-0", "0_belief.nii.gz", "cannot be read")
     path.unlink()
-    with pytest.raises(InputError, match="run the participant level"):
+    assert_left_out(files, "sub-0", "0_belief.nii.gz", "run the participant level")
+
+
+def test_all_bad_maps_are_named_at_once_and_none_left_is_refused(files):
+    paths = list(files[0].values())
+    for path in paths[:5]:
+        path.write_bytes(b"")
+    assert build_store(*files).left_out["visit"].tolist() == [f"sub-{k}" for k in range(5)]
+    for path in paths:
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match="no other visit has a map that can be used"):
         build_store(*files)
 
 

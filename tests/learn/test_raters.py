@@ -9,7 +9,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from bids_app.errors import InputError
 from bids_app.learn.diagnosis.protocols import calls_table
-from bids_app.learn.diagnosis.raters import agreement, performance, read_raters
+from bids_app.learn.diagnosis.raters import agreement, clustered_mcnemar, performance, read_raters
 from bids_app.learn.names import visit_names
 
 LABELS = ("RRMS", "NMOSD")
@@ -75,9 +75,8 @@ def test_agreement_within_between_and_with_the_model():
 def test_performance_has_model_and_majority():
     visits = [f"sub-{k}" for k in range(10)]
     truth = pd.Series(["RRMS"] * 7 + ["NMOSD"] * 3, visits)
-    table = performance(ratings_of(truth), truth, "RRMS", truth.iloc[:8]).set_index(["rater", "metric"])[
-        "estimate"
-    ]
+    table = performance(ratings_of(truth), truth, "RRMS", truth.iloc[:8])
+    table = table[table["scans"] == "own"].set_index(["rater", "metric"])["estimate"]
     assert table["A"].eq(1).all() and table["model"].eq(1).all()
     assert table["majority"].to_dict() == {"sensitivity": 1, "specificity": 0, "accuracy": 0.7}
 
@@ -93,25 +92,64 @@ GOOD = "visit\trater\tdecision\toccasion\nsub-1\tA\tRRMS\t1\nsub-1\tA\tNMOSD\t2\
 def test_reads_a_good_table(tmp_path):
     path = tmp_path / "raters.tsv"
     path.write_text(GOOD)
-    assert read_raters(path, ["sub-1"], LABELS)["occasion"].tolist() == [1, 2]
+    ratings, bad = read_raters(path, ["sub-1"], LABELS)
+    assert ratings["occasion"].tolist() == [1, 2] and bad.empty
     path.write_text("participant_id\tsession_id\trater\tdecision\n1\t2\tA\tRRMS\n")
-    assert read_raters(path, ["sub-1_ses-2"], LABELS)["visit"].tolist() == ["sub-1_ses-2"]
+    assert read_raters(path, ["sub-1_ses-2"], LABELS)[0]["visit"].tolist() == ["sub-1_ses-2"]
+
+
+@pytest.mark.parametrize("word", ["unsure", "Unsure", "n/a", "", " ", "?", "unknown"])
+def test_abstentions_are_understood_and_counted(tmp_path, word):
+    path = tmp_path / "raters.tsv"
+    path.write_text(
+        f"visit\trater\tdecision\toccasion\nsub-1\tA\t{word}\t1.0\nsub-2\tA\tnmosd\t1\nsub-2\tA\tRRMS\t3\n"
+    )
+    ratings, bad = read_raters(path, ["sub-1", "sub-2"], LABELS)
+    assert bad.empty and ratings["occasion"].tolist() == [1, 1, 3]
+    assert ratings["decision"].isna().tolist() == [True, False, False]
+    assert ratings["decision"][1] == "NMOSD"
+    truth = pd.Series(["RRMS", "NMOSD"], ["sub-1", "sub-2"])
+    table = performance(ratings, truth, "RRMS").query(
+        "rater == 'A' and scans == 'own' and metric == 'accuracy'"
+    )
+    assert table[["n", "abstained", "estimate"]].to_numpy().tolist() == [[1, 1, 1.0]]
+    within = agreement(ratings, truth).query("kind == 'intra-rater'")
+    assert within["n"].tolist() == [1]  # the third occasion against the first
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (GOOD.replace("sub-1\tA\tNMOSD", "sub-9\tA\tNMOSD"), 3, "visit 'sub-9' is not among the visits"),
+        (
+            GOOD.replace("NMOSD", "NMO"),
+            3,
+            "decision 'NMO' is neither one of the classes RRMS, NMOSD nor unsure",
+        ),
+        (GOOD.replace("\t2\n", "\tlater\n"), 3, "occasion 'later' is not 1, 2"),
+        (GOOD.replace("\t2\n", "\t1.5\n"), 3, "occasion '1.5' is not 1, 2"),
+        (GOOD.replace("A\tNMOSD", "\tNMOSD"), 3, "has no rater"),
+    ],
+)
+def test_bad_lines_are_named_and_the_others_used(tmp_path, text, line, message):
+    path = tmp_path / "raters.tsv"
+    path.write_text(text)
+    ratings, bad = read_raters(path, ["sub-1"], LABELS)
+    assert len(ratings) == 1 and bad["line"].tolist() == [line]
+    assert message in bad["fault"][0]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (GOOD.replace("sub-1\tA\tNMOSD", "sub-9\tA\tNMOSD"), "line 3: visit 'sub-9' is not among the visits"),
-        (GOOD.replace("NMOSD", "NMO"), "line 3: decision 'NMO' is not one of the classes RRMS, NMOSD"),
-        (GOOD.replace("\t2\n", "\t1\n"), "rater A rated sub-1 twice on occasion 1"),
-        (GOOD.replace("\t2\n", "\tlater\n"), "occasion 'later' is not 1 or 2"),
+        (GOOD.replace("\t2\n", "\t1\n"), "rater A rated sub-1 twice on one occasion"),
         (GOOD.replace("decision", "answer"), "column decision is missing"),
-        (GOOD.replace("NMOSD", "n/a"), "line 3 has no decision"),
         ("", "cannot be read"),
         (GOOD.splitlines()[0] + "\n", "holds no ratings"),
+        (GOOD.replace("sub-1", "sub-9"), "no line can be used"),
     ],
 )
-def test_bad_tables_are_one_clear_line(tmp_path, text, message):
+def test_tables_of_no_use_are_one_clear_line(tmp_path, text, message):
     path = tmp_path / "raters.tsv"
     path.write_text(text)
     with pytest.raises(InputError, match=message) as caught:
@@ -119,3 +157,51 @@ def test_bad_tables_are_one_clear_line(tmp_path, text, message):
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="cannot be read"):
         read_raters(tmp_path / "none.tsv", ["sub-1"], LABELS)
+
+
+def test_all_judges_on_the_same_scans_per_scan_and_per_patient():
+    visits = [f"sub-{k // 3}_ses-{k % 3}" for k in range(60)]
+    patient = pd.Series([v.split("_")[0] for v in visits], visits)
+    truth = pd.Series(["RRMS"] * 36 + ["NMOSD"] * 24, visits)
+    rng = np.random.default_rng(0)
+    wrong = truth.map({"RRMS": "NMOSD", "NMOSD": "RRMS"})
+    a, b, m = (truth.where(rng.random(60) < 0.8, wrong) for _ in range(3))
+    ratings = pd.concat([ratings_of(a.iloc[:50]), ratings_of(b.iloc[10:], "B")])
+    table = performance(ratings, truth, "RRMS", m.iloc[5:], patient)
+    common = table[(table["scans"] == "common") & (table["metric"] == "accuracy")]
+    assert (common.loc[common["unit"] == "scan", "n"] == 40).all()
+    assert set(table["interval"]) == {"patient bootstrap"}
+    row = common[(common["rater"] == "A") & (common["unit"] == "scan")].iloc[0]
+    assert row["estimate"] == pytest.approx((a == truth).iloc[10:50].mean())
+    by_patient = (a == truth).iloc[10:50].groupby(patient.iloc[10:50]).mean() > 0.5
+    row = common[(common["rater"] == "A") & (common["unit"] == "patient")].iloc[0]
+    assert row["estimate"] == pytest.approx(by_patient.mean()) and row["n"] == len(by_patient)
+    pairs = agreement(ratings, truth, m, patient)
+    assert (pairs["low"].between(-1, 1) & pairs["high"].between(-1, 1)).all()
+    assert (pairs["low"] <= pairs["kappa"]).all() and (pairs["kappa"] <= pairs["high"]).all()
+
+
+def test_kappa_interval_stays_inside():
+    visits = [f"sub-{k}" for k in range(20)]
+    truth = pd.Series(["RRMS"] * 15 + ["NMOSD"] * 5, visits)
+    other = truth.copy()
+    other.iloc[0] = "NMOSD"  # the normal interval would end above 1
+    row = agreement(pd.concat([ratings_of(truth), ratings_of(other, "B")]), truth).iloc[0]
+    assert row["kappa"] == pytest.approx(cohen_kappa_score(truth, other)) and row["high"] <= 1
+
+
+def test_clustered_mcnemar():
+    from statsmodels.stats.contingency_tables import mcnemar as reference
+
+    rng = np.random.default_rng(0)
+    first, second = rng.random(200) < 0.7, rng.random(200) < 0.6
+    b, c = np.sum(first & ~second), np.sum(second & ~first)
+    alone = clustered_mcnemar(first, second, np.arange(200))
+    assert alone == pytest.approx(reference([[0, b], [c, 0]], exact=False, correction=False).pvalue)
+    p = []
+    for seed in range(300):  # scans of a patient repeat one another: the plain test finds too much
+        rng = np.random.default_rng(seed)
+        patient = np.repeat(np.arange(40), 5)
+        one, two = (rng.random(40) < 0.6)[patient], (rng.random(40) < 0.6)[patient]
+        p.append(clustered_mcnemar(one, two, patient))
+    assert np.mean(np.array(p) < 0.05) < 0.09

@@ -16,27 +16,32 @@ from bids_app.errors import InputError
 from bids_app.learn.artifact import site_names
 from bids_app.learn.diagnosis import raters as judges
 from bids_app.learn.diagnosis.apply import make_model
-from bids_app.learn.diagnosis.binary import Binary, analyse
+from bids_app.learn.diagnosis.baselines import baselines
+from bids_app.learn.diagnosis.binary import Beside, Binary, analyse
 from bids_app.learn.diagnosis.cohort_maps import cohort_maps
+from bids_app.learn.diagnosis.lesion_counts import lesion_counts, normal_scans
 from bids_app.learn.diagnosis.model import fit_model
 from bids_app.learn.diagnosis.options import Options
+from bids_app.learn.diagnosis.prepare import Prepared, prepare
 from bids_app.learn.diagnosis.protocols import Design
 from bids_app.learn.diagnosis.result import DiagnosisResult
 from bids_app.learn.diagnosis.roc import roc_points
 from bids_app.learn.diagnosis.rule import rule_calls
-from bids_app.learn.diagnosis.scans import Scans, check_folds, map_paths, select_scans
+from bids_app.learn.diagnosis.scans import Scans
 from bids_app.learn.diagnosis.tables import by_class, by_split
 from bids_app.learn.diagnosis.views import LesionView
-from bids_app.learn.flow import flow_step, flow_table
-from bids_app.learn.lesion_maps import MapStore, build_store
+from bids_app.learn.flow import flow_table
 from bids_app.learn.study import StudyCohort
 from bids_app.protocol import CROSS_VALIDATED, Protocol, requested
 from bids_app.settings import BOTH
 
 INDEPENDENCE = (
     "q values take scans for independent; scans of one patient are not, so the chi-square map describes this "
-    "cohort rather than tests it"
+    "cohort rather than tests it; the permutation map tests it, with patients as units"
 )
+
+
+REST = "the rest"
 
 
 def run(
@@ -93,32 +98,37 @@ def run(
     >>> sorted(result.tables["performance"]["metric"].unique())
     ['accuracy', 'auc', 'sensitivity', 'specificity']
     """
-    from bids_app.image.template import BUILT_IN, belief_grid
+    from bids_app.image.template import BUILT_IN
 
     protocols = requested(protocol)
     options, template = options or Options(), template or BUILT_IN
-    scans = select_scans(cohort.visits, classes=options.classes, acute=options.acute)
-    scans, paths = _with_maps(scans, Path(cohort.derivatives), template)
-    check_folds(scans, options.cv, options.outer)
-    ratings = judges.read_raters(raters, scans.table["visit"].tolist(), scans.classes) if raters else None
     with tempfile.TemporaryDirectory(prefix="demyelin-maps-") as temporary:
-        store = build_store(
-            paths["belief"], paths["lesions"], belief_grid(template), cache or Path(temporary)
+        ready = prepare(cohort, options, template, cache or Path(temporary))
+        scans, store = ready.scans, ready.store
+        ratings = judges.read_raters(raters, scans.table["visit"].tolist(), scans.classes) if raters else None
+        parts = _analyse_classes(ready, protocols, seed, options, template)
+        tables = (
+            {"flow": flow_table(scans.flow)}
+            | ready.tables
+            | _joined(parts)
+            | {"by_class": by_class(scans.table)}
         )
-        parts = _analyse_classes(scans, store, paths, protocols, seed, options, template)
-        tables = {"flow": flow_table(scans.flow)} | _joined(parts) | {"by_class": by_class(scans.table)}
         tables["roc"] = roc_points(tables["scans"])
         if len(scans.classes) > 2 and Protocol.NESTED in protocols:
             tables["confusion"] = _confusion(scans, parts)
         if "paper_test" in tables["scans"]:
             tables["by_split"] = by_split(scans.table, _first_part(tables["scans"])["paper_test"].to_numpy())
         if ratings is not None:
-            tables |= _rater_tables(ratings, scans, tables["scans"])
+            rated, unusable = ratings
+            tables |= _rater_tables(rated, scans, tables["scans"], seed)
+            if len(unusable):
+                tables["raters_left_out"] = unusable
         view = LesionView(store, scans.label, "belief", options.threshold, options.n_sd)
-        images, tables["clusters"] = cohort_maps(scans, store, parts, view)
-        learned, measures = fit_model(
-            scans, store, options.grid, options.cv, seed, options.threshold, options.n_sd
-        )
+        images, found = cohort_maps(scans, store, parts, view, seed)
+        tables |= found
+        learned, measures = fit_model(scans, store, options, seed)
+    if "raters_left_out" in tables:
+        scans = replace(scans, notes=[*scans.notes, _unusable(tables["raters_left_out"], raters)])
     notes = [*scans.notes, *(note for part in parts for note in part.notes), INDEPENDENCE]
     settings: dict[str, Any] = {"protocol": protocol, "seed": seed, "template": template}
     settings |= options.recorded()
@@ -141,52 +151,46 @@ def _card(scans: Scans, performance: pd.DataFrame, settings: dict[str, Any]) -> 
         "Metrics": performance.round(4).astype(object).where(performance.notna(), None).to_dict("records"),
         "Settings": settings,
         "TrainingVisits": len(scans.table),
-        "TrainingPatients": int(scans.table["participant_id"].nunique()),
+        "TrainingPatients": len(set(scans.patient)),
     }
 
 
-def _with_maps(scans: Scans, derivatives: Path, template: str) -> tuple[Scans, dict[str, dict[str, Path]]]:
-    """Leave out visits that have no maps, and say so."""
-    paths = map_paths(scans.table, derivatives, template)
-    has = [paths["belief"][v].exists() and paths["lesions"][v].exists() for v in scans.table["visit"]]
-    if not any(has):
-        first = next(iter(paths["belief"].values()))
-        raise InputError(f"{first}: no visit has belief and lesion maps; run the participant level first")
-    if all(has):
-        return scans, paths
-    gone = scans.table["visit"][~np.array(has)]
-    which = ", ".join(gone[:5]) + (" ..." if len(gone) > 5 else "")
-    note = f"{len(gone)} visits without belief or lesion map were left out ({which})"
-    kept = select_scans(scans.table[has], classes=scans.classes)
-    step = flow_step("belief and lesion maps", kept.table, len(scans.table), "without maps")
-    kept = replace(kept, notes=[*scans.notes, note], flow=[*scans.flow, step])
-    return kept, map_paths(kept.table, derivatives, template)
-
-
 def _analyse_classes(
-    scans: Scans,
-    store: MapStore,
-    paths: dict[str, dict[str, Path]],
-    protocols: Sequence[Protocol],
-    seed: int,
-    options: Options,
-    template: str,
+    ready: Prepared, protocols: Sequence[Protocol], seed: int, options: Options, template: str
 ) -> list[Binary]:
     """Analyse two classes once, more of them one against the rest."""
+    scans, store, paths = ready.scans, ready.store, ready.paths
     clinical, _ = scans.clinical()
     rule, rule_note = _rule(list(paths["table"].values()), template)
-    positives = scans.classes[:1] if len(scans.classes) == 2 else scans.classes
+    counts = lesion_counts(paths["table"].values())
+    normal = normal_scans(counts, scans.table[options.normal] if options.normal else None)
+    plain = baselines(
+        scans.table, store, counts, list(paths["belief"].values()), list(paths["quality"].values())
+    )
+    site = scans.table.get("site")
     parts = []
-    for positive in positives:
+    for positive in scans.classes[:1] if len(scans.classes) == 2 else scans.classes:
         y = scans.label == positive
-        design = Design(y, scans.patient, seed, options.cv, options.outer, options.n_jobs)
+        others = [name for name in scans.classes if name != positive]
+        pair = (positive, others[0] if len(others) == 1 else REST)
+        design = Design(y, scans.patient, seed, options.cv, options.outer, options.n_jobs, options.rule)
         view = LesionView(store, y, "belief", options.threshold, options.n_sd)
         is_ms = positive == scans.classes[0]
-        part = analyse(view, design, positive, protocols, options, clinical, rule if is_ms else None)
+        beside = Beside(clinical, rule if is_ms else None, normal, plain, site)
+        part = analyse(view, design, pair, protocols, options, beside)
         table = scans.table[["visit", "participant_id", "session_id", "diagnosis"]]
         part.tables["scans"] = pd.concat([table, part.tables["scans"]], axis=1)
-        parts.append(replace(part, notes=[*part.notes, *rule_note]))
+        parts.append(replace(part, notes=[*part.notes, *rule_note, *_unread(counts)]))
     return parts
+
+
+def _unread(counts: pd.DataFrame) -> list[str]:
+    n = int(counts["lesions_sure"].isna().sum())
+    return (
+        [f"{n} lesion tables cannot be read; their scans count neither as normal nor in baselines"]
+        if n
+        else []
+    )
 
 
 def _rule(tables: list[Path], template: str) -> tuple[npt.NDArray[np.bool_] | None, list[str]]:
@@ -219,19 +223,32 @@ def _confusion(scans: Scans, parts: list[Binary]) -> pd.DataFrame:
     return counts.reindex(scans.classes, fill_value=0).rename_axis(columns=None).reset_index()
 
 
-def _rater_tables(ratings: pd.DataFrame, scans: Scans, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _unusable(lines: pd.DataFrame, path: Path | None) -> str:
+    first = lines.iloc[0]
+    return (
+        f"{len(lines)} lines of {path} were left out (line {first['line']}: {first['fault']} ...): see "
+        "diagnosis_raters_left_out.tsv"
+    )
+
+
+def _rater_tables(
+    ratings: pd.DataFrame, scans: Scans, table: pd.DataFrame, seed: int
+) -> dict[str, pd.DataFrame]:
     """Compare raters with each protocol's out-of-sample calls (two classes)."""
-    truth = scans.table.set_index("visit")["diagnosis"]
+    by_visit = scans.table.set_index("visit")
+    truth, patient = by_visit["diagnosis"], pd.Series(scans.patient, by_visit.index)
     found: dict[str, list[pd.DataFrame]] = {"raters": [], "agreement": []}
     for protocol in CROSS_VALIDATED:
         if f"{protocol}_decision" not in table or len(scans.classes) > 2:
             continue
         decided = table.set_index("visit")[f"{protocol}_decision"].dropna()
         calls = pd.Series(np.where(decided >= 0, *scans.classes), decided.index)
-        performance = judges.performance(ratings, truth, scans.classes[0], calls)
+        performance = judges.performance(ratings, truth, scans.classes[0], calls, patient, seed)
         found["raters"].append(performance.assign(protocol=protocol))
-        found["agreement"].append(judges.agreement(ratings, truth, calls).assign(protocol=protocol))
+        found["agreement"].append(
+            judges.agreement(ratings, truth, calls, patient, seed).assign(protocol=protocol)
+        )
     if not found["raters"]:
-        found["raters"] = [judges.performance(ratings, truth, scans.classes[0])]
-        found["agreement"] = [judges.agreement(ratings, truth)]
+        found["raters"] = [judges.performance(ratings, truth, scans.classes[0], None, patient, seed)]
+        found["agreement"] = [judges.agreement(ratings, truth, None, patient, seed)]
     return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}

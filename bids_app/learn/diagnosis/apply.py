@@ -17,7 +17,9 @@ from bids_app.learn.diagnosis.model import DiagnosisModel, VoxelMachine
 from bids_app.learn.diagnosis.protocols import patient_table
 from bids_app.learn.diagnosis.scans import map_paths, refuse_typos
 from bids_app.learn.lesion_maps import build_store
+from bids_app.learn.map_prints import from_text, to_text
 from bids_app.learn.names import visit_names
+from bids_app.learn.odd_maps import Usual
 from bids_app.learn.results import Applied
 from bids_app.learn.study import StudyCohort
 
@@ -47,6 +49,7 @@ def make_model(model: DiagnosisModel, measures: pd.DataFrame, about: dict[str, A
         "machines": [asdict(machine) for machine in model.machines],
         "mask": np.packbits(model.mask),
         "affine": model.affine,
+        "reference": model.usual.reference,
     }
     card = {
         "Kind": "diagnosis",
@@ -56,6 +59,8 @@ def make_model(model: DiagnosisModel, measures: pd.DataFrame, about: dict[str, A
         "Inputs": list(measures.columns),
         "Units": {name: UNITS[name if name in UNITS else "nearest"] for name in measures},
         "Ranges": training_ranges(measures),
+        "Usual": model.usual.to_card(),
+        "Fingerprints": to_text(model.prints),
         "Grid": {
             "Shape": list(model.mask.shape),
             "Affine": model.affine.tolist(),
@@ -93,7 +98,11 @@ def open_model(name: str, saved: Model) -> DiagnosisModel:
         if not fits:
             raise ValueError("its parts do not fit together")
         str(card["Template"])
-        return DiagnosisModel(classes, machines, mask, np.asarray(parts["affine"], float), card["Machines"])
+        usual = Usual.of(parts["reference"], card["Usual"])
+        if len(usual.reference) != mask.sum():
+            raise ValueError("its mean map is of another size")
+        prints, affine = from_text(card["Fingerprints"]), np.asarray(parts["affine"], float)
+        return DiagnosisModel(classes, machines, mask, affine, card["Machines"], usual, prints)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{name}: not readable as a diagnosis model ({error}); train it again") from error
 
@@ -114,27 +123,32 @@ def apply_models(cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed:
     -------
     Applied
         `applied`: a row per visit and model: diagnosis (where known), called, decision values, the measures that the
-        applicability comes from. `applied_performance`: one row per model, class and metric.
+        applicability comes from, and whether the scan was in training. `applied_performance`: one row per model, class
+        and metric, without scans of training. `applied_left_out`: visits whose maps cannot be used, and why.
 
     Raises
     ------
     InputError
-        If no visit has a belief map in the model's template, one lies on another grid, or a label differs from a
-        class only in case or spaces.
+        If no visit has a belief map in the model's template that can be used, or a label differs from a class only in
+        case or spaces.
     """
-    tables, scores, notes = [], [], []
+    tables, scores, faults, notes = [], [], [], []
     for name, saved in models:
-        rows, told = _apply_one(cohort, name, saved)
+        rows, bad, told = _apply_one(cohort, name, saved)
         tables.append(rows)
+        faults.append(bad)
         notes += told
-        scores += _scores(rows, saved.card["Classes"], seed)
+        scores += _scores(rows[~rows["in_training"]], saved.card["Classes"], seed)
     found = {"applied": pd.concat(tables, ignore_index=True)}
+    if any(map(len, faults)):
+        found["applied_left_out"] = pd.concat([bad for bad in faults if len(bad)], ignore_index=True)
     if scores:
         found["applied_performance"] = pd.concat(scores, ignore_index=True)
     return Applied(found, list(dict.fromkeys(notes)))
 
 
-def _apply_one(cohort: StudyCohort, name: str, saved: Model) -> tuple[pd.DataFrame, list[str]]:
+def _apply_one(cohort: StudyCohort, name: str, saved: Model) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return the calls of one model, the visits left out, and notes."""
     from bids_app.image.template import belief_grid
 
     model, template = open_model(name, saved), str(saved.card["Template"])
@@ -153,13 +167,20 @@ def _apply_one(cohort: StudyCohort, name: str, saved: Model) -> tuple[pd.DataFra
     visits = visits[has].reset_index(drop=True)
     with tempfile.TemporaryDirectory(prefix="demyelin-maps-") as folder:
         beliefs = {visit: paths[visit] for visit in visits["visit"]}
-        store = build_store(beliefs, {}, belief_grid(template), Path(folder))
-        found = model.predict(store)
-    fits = saved.applicability(found)
+        store = build_store(beliefs, {}, belief_grid(template), Path(folder), model.usual)
+        found, seen = model.predict(store), model.seen(store)
+    bad = store.left_out.assign(model=name)
+    if len(bad):
+        which = ", ".join(bad["visit"][:5]) + (" ..." if len(bad) > 5 else "")
+        notes.append(
+            f"{name}: {len(bad)} visits were left out: unreadable or odd maps ({which}); see "
+            "diagnosis_applied_left_out.tsv"
+        )
+    visits = visits[visits["visit"].isin(store.visits)].reset_index(drop=True)
     rows = visits[["participant_id", "session_id"]].assign(model=name)
     rows["diagnosis"] = visits.get("diagnosis")
-    rows = pd.concat([rows, found], axis=1).assign(applicability=fits)
-    return rows, [*notes, *_limits(name, saved, model, visits, rows)]
+    rows = pd.concat([rows, found], axis=1).assign(applicability=saved.applicability(found), in_training=seen)
+    return rows, bad, [*notes, *_limits(name, saved, model, visits, rows)]
 
 
 def _limits(
@@ -174,6 +195,11 @@ def _limits(
         yield (
             f"{name}: {poor} of {len(rows)} visits lie outside the training range in belief, lesion volume or distance "
             "to any training scan; their calls are extrapolations"
+        )
+    if seen := int(rows["in_training"].sum()):
+        yield (
+            f"{name}: {seen} of {len(rows)} visits are scans that the model was trained on; their calls are no test of "
+            "it and are left out of the performance"
         )
     if empty:
         yield f"{name}: {empty} visits have no lesion at all; they are all called alike"

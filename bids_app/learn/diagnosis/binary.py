@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bids_app.learn.diagnosis.baselines import unevenness
+from bids_app.learn.diagnosis.baselines import warnings as confounders
+from bids_app.learn.diagnosis.calls import calibration, prevalences, worth
+from bids_app.learn.diagnosis.calls import warnings as warnings_of
 from bids_app.learn.diagnosis.grid import VanishingKernelWarning, warn_vanished
+from bids_app.learn.diagnosis.lesion_counts import called_right
 from bids_app.learn.diagnosis.options import Options
 from bids_app.learn.diagnosis.protocols import (
     Design,
@@ -27,8 +32,9 @@ from bids_app.learn.diagnosis.variants import compare_variants
 from bids_app.learn.diagnosis.views import LesionView
 from bids_app.learn.statistics import permutation_p
 from bids_app.progress import phase
-from bids_app.protocol import CROSS_VALIDATED, Protocol
+from bids_app.protocol import CROSS_VALIDATED, LABELS, Protocol
 
+INDETERMINATE = "indeterminate"
 OPTIMISTIC = (
     "the published protocol puts scans of one patient in training and test and picks the number of voxels on the "
     "test scans: read its numbers beside the leak-free ones"
@@ -40,6 +46,7 @@ class Binary:
     """One class against the rest: tables, notes, and the published ranking for the maps."""
 
     positive: str
+    rest: str
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     threshold: float | None = None
@@ -47,24 +54,47 @@ class Binary:
     sizes: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What is known of the scans beside their maps, row by row.
+
+    Attributes
+    ----------
+    clinical : ndarray, shape (n, p)
+    rule : ndarray of bool, shape (n,), optional
+        What the published rule calls.
+    normal : Series
+        1 for scans without lesions, 0 for others, NaN where not known.
+    baselines : dict of str to ndarray, shape (n, p)
+        What could tell classes apart without their disease.
+    site : Series, optional
+    """
+
+    clinical: npt.NDArray[np.float64]
+    rule: npt.NDArray[np.bool_] | None
+    normal: pd.Series
+    baselines: dict[str, npt.NDArray[np.float64]]
+    site: pd.Series | None = None
+
+
 def analyse(
     view: LesionView,
     design: Design,
-    positive: str,
+    classes: tuple[str, str],
     protocols: Sequence[Protocol],
     options: Options,
-    clinical: npt.NDArray[np.float64],
-    rule: npt.NDArray[np.bool_] | None,
+    beside: Beside,
 ) -> Binary:
-    """Run the protocols asked for and tabulate them; `design.y` is true for `positive`."""
-    part = Binary(positive, {"scans": pd.DataFrame(index=range(len(design.y)))})
+    """Run the protocols asked for and tabulate them; `design.y` is true for the first of `classes`."""
+    part = Binary(*classes, {"scans": pd.DataFrame(index=range(len(design.y)))})
     if Protocol.PAPER in protocols:
         with phase("study B: as published"):
             part = _published(part, published(view, design, options.grid), view, design)
     if Protocol.NESTED in protocols:
-        _leak_free(part, leak_free(view, design, options.grid), view, design)
+        part = _leak_free(part, leak_free(view, design, options.grid), view, design)
         with phase("study B: other features and models"):
-            part.tables["variants"] = compare_variants(view, clinical, design, options.variants, rule)
+            part = _compare(part, view, design, options, beside)
+    part.tables["lesion_free"] = _normal(part.tables["scans"], design.y, beside.normal, protocols)
     if set(CROSS_VALIDATED) <= set(protocols):
         part.tables["gap"] = _gap(part.tables["performance"])
     if options.permutations:
@@ -104,34 +134,49 @@ def _published(part: Binary, run: Published, view: LesionView, design: Design) -
     scans = part.tables["scans"].assign(
         paper_test=np.isin(np.arange(len(design.y)), run.test),
         paper_decision=decision,
-        lesion_free=view.fitted(run.train).maps.sum(axis=1) == 0,
     )
-    part.tables.update(scans=scans, lesion_free=_lesion_free(scans, design.y))
+    part.tables["scans"] = scans
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warn_vanished(sweep)
     gone = [str(w.message) for w in caught if w.category is VanishingKernelWarning]
+    part = _worth(part, Protocol.PAPER, design, run.test, sweep.test_decisions[run.chosen] >= 0)
     return replace(
         part,
-        notes=[OPTIMISTIC, *gone],
+        notes=[*part.notes, OPTIMISTIC, *gone],
         threshold=view.threshold_of(run.train),
         order=sweep.order,
         sizes=sweep.sizes.tolist(),
     )
 
 
-def _lesion_free(scans: pd.DataFrame, y: npt.NDArray[np.bool_]) -> pd.DataFrame:
-    """Count how test scans without any lesion are called, per class (study B: 44 of 47 NMOSD)."""
-    rows = []
-    for of_class in (True, False):
-        among = y if of_class else ~y
-        chosen = (scans["paper_test"] & scans["lesion_free"]).to_numpy() & among
-        right = ((scans.loc[chosen, "paper_decision"] >= 0) == of_class).sum()
-        rows.append({"is_positive_class": of_class, "n": int(chosen.sum()), "called_right": int(right)})
-    return pd.DataFrame(rows)
+def _normal(
+    scans: pd.DataFrame, y: npt.NDArray[np.bool_], normal: pd.Series, protocols: Sequence[Protocol]
+) -> pd.DataFrame:
+    """Count how scans without lesions are called, per class and protocol."""
+    tables = []
+    for protocol in protocols:
+        decision = scans[f"{protocol}_decision"]
+        table = called_right(normal, pd.Series(y), decision >= 0, decision.notna())
+        tables.append(table.assign(protocol=protocol))
+    return pd.concat(tables, ignore_index=True)
 
 
-def _leak_free(part: Binary, run: LeakFree, view: LesionView, design: Design) -> None:
+def _compare(part: Binary, view: LesionView, design: Design, options: Options, beside: Beside) -> Binary:
+    """Add other features, models and baselines, and warn where what is no disease tells the classes apart."""
+    wanted = beside.baselines if options.variants else {}
+    variants = compare_variants(
+        view, beside.clinical, design, options.variants, beside.rule, wanted, beside.site
+    )
+    part.tables["variants"] = variants
+    areas = variants[variants["metric"] == "auc"].set_index("model")["estimate"]
+    own = part.tables["performance"].query("protocol == 'nested' and metric == 'auc'")["estimate"].iloc[0]
+    v = 0.0 if beside.site is None else unevenness(beside.site, design.y, design.patient)
+    told = confounders({name: float(areas[name]) for name in wanted if name in areas}, float(own), v)
+    return replace(part, notes=[*part.notes, *told])
+
+
+def _leak_free(part: Binary, run: LeakFree, view: LesionView, design: Design) -> Binary:
     y, patient = design.y, design.patient
     table = patient_table(y, run.decision, run.fold, patient, design.seed)
     sizes = [fold["n_voxels"] for fold in run.chosen]
@@ -143,7 +188,31 @@ def _leak_free(part: Binary, run: LeakFree, view: LesionView, design: Design) ->
     _add(part, "by_size", pd.concat(by_size, ignore_index=True))
     learned = [view.threshold_of(np.flatnonzero(run.fold != k)) for k in range(len(run.chosen))]
     part.tables["chosen"] = pd.DataFrame(run.chosen).assign(threshold=learned)
-    part.tables["scans"] = part.tables["scans"].assign(nested_fold=run.fold, nested_decision=run.decision)
+    labels = np.where(run.decision >= 0, part.positive, part.rest)
+    part.tables["scans"] = part.tables["scans"].assign(
+        nested_fold=run.fold,
+        nested_decision=run.decision,
+        nested_probability=run.probability,
+        nested_call=np.where(run.called, labels, INDETERMINATE),
+    )
+    part.tables["calibration"] = calibration(y, run.probability, patient, design.seed)
+    return _worth(part, Protocol.NESTED, design, np.arange(len(y)), run.decision >= 0, run.called)
+
+
+def _worth(
+    part: Binary,
+    protocol: Protocol,
+    design: Design,
+    rows: npt.NDArray[np.intp],
+    first: npt.NDArray[np.bool_],
+    called: npt.NDArray[np.bool_] | None = None,
+) -> Binary:
+    """Add what the calls of a protocol on some scans are worth, and warnings."""
+    y, shares = design.y[rows], prevalences(part.positive, [part.rest])
+    table = worth(y, first, design.patient[rows], design.seed, shares, called)
+    _add(part, "calls", table.assign(protocol=protocol))
+    told = warnings_of(table, float(np.mean(first == y)), LABELS[protocol], (part.positive, part.rest))
+    return replace(part, notes=[*part.notes, *told])
 
 
 def _gap(performance: pd.DataFrame) -> pd.DataFrame:

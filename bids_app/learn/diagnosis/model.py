@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,16 @@ import pandas as pd
 
 from bids_app.errors import InputError
 from bids_app.learn.diagnosis.engine import MapView, binary_distances, kernel_values
-from bids_app.learn.diagnosis.grid import Grid, Sweep
+from bids_app.learn.diagnosis.grid import Sweep
+from bids_app.learn.diagnosis.operating_point import OperatingPoint
+from bids_app.learn.diagnosis.options import Options
+from bids_app.learn.diagnosis.protocols import learn_points
 from bids_app.learn.diagnosis.scans import Scans
 from bids_app.learn.diagnosis.sizes import cv_folds, search
 from bids_app.learn.diagnosis.views import LesionView, above
 from bids_app.learn.lesion_maps import MapStore
+from bids_app.learn.map_prints import SAME, bits_apart, fingerprints
+from bids_app.learn.odd_maps import Usual, usual_limits
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,6 +42,11 @@ class VoxelMachine:
     weights : ndarray, shape (s,)
         Dual coefficients.
     intercept : float
+        Decisions are counted from the cut: not negative calls the machine's class.
+    low, high : float
+        Decisions between them are not called.
+    slope, offset : float
+        The probability of the machine's class is 1 / (1 + exp(-(slope * decision + offset))).
     """
 
     voxels: npt.NDArray[np.intp]
@@ -46,10 +56,16 @@ class VoxelMachine:
     support: npt.NDArray[np.uint8]
     weights: Floats
     intercept: float
+    low: float
+    high: float
+    slope: float
+    offset: float
 
     @classmethod
-    def of(cls, found: Sweep, maps: npt.NDArray[np.bool_], threshold: float) -> VoxelMachine:
-        """Take the machine of a sweep's best size, fitted to lesion maps (n, v)."""
+    def of(
+        cls, found: Sweep, maps: npt.NDArray[np.bool_], threshold: float, point: OperatingPoint
+    ) -> VoxelMachine:
+        """Take the machine of a sweep's best size, fitted to lesion maps (n, v), with that size's operating point."""
         best = found.best_size
         voxels, fitted = found.order[: found.sizes[best]], found.models[best]
         return cls(
@@ -59,8 +75,17 @@ class VoxelMachine:
             gamma=fitted.gamma,
             support=np.packbits(maps[fitted.machine.support_][:, voxels], axis=1),
             weights=fitted.machine.dual_coef_[0],
-            intercept=float(fitted.machine.intercept_[0]),
+            intercept=float(fitted.machine.intercept_[0]) - point.cut,
+            low=point.low - point.cut,
+            high=point.high - point.cut,
+            slope=point.slope,
+            offset=point.intercept + point.slope * point.cut,
         )
+
+    @property
+    def point(self) -> OperatingPoint:
+        """What its decision values mean."""
+        return OperatingPoint(0.0, self.low, self.high, self.slope, self.offset)
 
     def distances(self, maps: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
         """Return in how many of the chosen voxels lesion maps (n, v) differ from each support scan, (n, s)."""
@@ -89,6 +114,10 @@ class DiagnosisModel:
         Voxel to template mm.
     cv : list of dict
         Per machine: number of voxels, C, gamma and cross-validated accuracy and AUC.
+    usual : Usual
+        What the belief maps of training are like.
+    prints : ndarray of uint8, shape (n, 64)
+        Fingerprints of the training scans.
     """
 
     classes: tuple[str, ...]
@@ -96,6 +125,11 @@ class DiagnosisModel:
     mask: npt.NDArray[np.bool_]
     affine: Floats
     cv: list[dict[str, Any]]
+    usual: Usual
+    prints: npt.NDArray[np.uint8]
+
+    def _named(self) -> list[tuple[str, VoxelMachine]]:
+        return list(zip(self.positives, self.machines, strict=True))
 
     @property
     def positives(self) -> tuple[str, ...]:
@@ -132,7 +166,19 @@ class DiagnosisModel:
             decisions = np.column_stack([decisions, -decisions])
         index = decisions.argmax(axis=1)  # a decision of 0 calls the first, as in the machine itself
         table.insert(0, "called", np.array(self.classes, dtype=object)[index])
+        best = decisions.argmax(axis=1) if len(self.machines) > 1 else np.zeros(len(maps), np.intp)
+        sure = np.column_stack([m.point.called(table[f"decision_{n}"].to_numpy()) for n, m in self._named()])
+        table.insert(1, "indeterminate", ~sure[np.arange(len(maps)), best])
+        for name, machine in self._named():
+            table[f"probability_{name}"] = machine.point.probability(table[f"decision_{name}"].to_numpy())
         return table.join(self.describe(store, maps))
+
+    def seen(self, store: MapStore) -> npt.NDArray[np.bool_]:
+        """Return which scans of a store (n,) were in training, by their fingerprints."""
+        if not len(self.prints):
+            return np.zeros(len(store.belief), bool)
+        near: npt.NDArray[np.bool_] = bits_apart(fingerprints(store.belief), self.prints) <= SAME
+        return np.any(near, axis=1)
 
     def lesions(self, store: MapStore) -> npt.NDArray[np.bool_]:
         """Return the lesion maps that the machines see, (n, v)."""
@@ -180,16 +226,14 @@ class DiagnosisModel:
 def fit_model(
     scans: Scans,
     store: MapStore,
-    grid: Grid,
-    cv: int,
+    options: Options,
     seed: int,
-    threshold: Literal["train"] | float,
-    n_sd: float,
 ) -> tuple[DiagnosisModel, pd.DataFrame]:
     """Choose number of voxels, C and gamma as inside an outer fold of the leak-free protocol, and fit on all scans.
 
     Patients are kept whole and ranking and threshold learned inside the folds; the number of voxels is that of the
-    highest mean AUC over folds. The threshold of the model is that of all scans.
+    highest mean AUC over folds, and so are C and gamma; the operating point is learned from the decisions made out of
+    fold. The threshold of the model is that of all scans.
 
     Returns
     -------
@@ -202,13 +246,17 @@ def fit_model(
     maps: npt.NDArray[np.bool_]
     for positive in scans.classes[: 1 if len(scans.classes) == 2 else None]:
         y = scans.label == positive
-        view = LesionView(store, y, "belief", threshold, n_sd)
-        found = search(view, y, grid, every, cv_folds(y, scans.patient, cv, seed), inside_folds=True)
+        view = LesionView(store, y, "belief", options.threshold, options.n_sd)
+        folds = cv_folds(y, scans.patient, options.cv, seed)
+        found = search(view, y, options.grid, every, folds, inside_folds=True, choose="auc")
+        point = learn_points(found, y, options.rule)[found.best_size]
         fitted: MapView = view.fitted(every)
         maps = fitted.maps
-        machines.append(VoxelMachine.of(found, maps, view.threshold_of(every)))
+        machines.append(VoxelMachine.of(found, maps, view.threshold_of(every), point))
         support.append(found.models[found.best_size].machine.support_)
         row = found.table().iloc[found.best_size].to_dict()
         chosen.append({"positive": positive} | {str(name): value for name, value in row.items()})
-    model = DiagnosisModel(scans.classes, machines, store.mask, store.affine, chosen)
+    usual = Usual(np.array(store.reference), usual_limits(np.asarray(store.measures)))
+    prints = fingerprints(store.belief)
+    model = DiagnosisModel(scans.classes, machines, store.mask, store.affine, chosen, usual, prints)
     return model, model.describe(store, maps, scans.patient, support)

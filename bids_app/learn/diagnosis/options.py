@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bids_app.learn.diagnosis.grid import PAPER, Grid
+from bids_app.learn.diagnosis.operating_point import Rule
 from bids_app.learn.diagnosis.protocols import COMPACT
 from bids_app.learn.diagnosis.variants import VARIANTS
 from bids_app.learn.diagnosis.views import N_SD
@@ -33,6 +34,12 @@ class Options(StudyOptions):
         The smaller grid of the permutations.
     cv : int
         Inner folds.
+    last_diagnosis : bool
+        Whether a patient's last diagnosis holds for all scans.
+    normal : str, optional
+        Column that marks scans without lesions (yes or no); by default the lesion table tells.
+    rule : Rule
+        How the leak-free protocol goes from decisions to calls.
     variants : tuple of str
         Further features and models to compare, among `VARIANTS`.
     """
@@ -45,4 +52,7 @@ class Options(StudyOptions):
     grid: Grid = PAPER
     null_grid: Grid = COMPACT
     cv: int = 10
+    last_diagnosis: bool = False
+    normal: str | None = None
+    rule: Rule = field(default_factory=Rule)
     variants: tuple[str, ...] = VARIANTS

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.diagnosis.engine import Rows, View
+from bids_app.learn.diagnosis.engine import Fold, Rows, View
 from bids_app.learn.diagnosis.grid import Grid, Sweep
+from bids_app.learn.diagnosis.operating_point import OperatingPoint, Rule
 from bids_app.learn.diagnosis.sizes import auc, cv_folds, search
 from bids_app.learn.statistics import cluster_bootstrap, wilson_interval
 from bids_app.progress import track
@@ -38,6 +39,8 @@ class Design:
         Seed of every split.
     n_jobs : int
         Processes for outer folds and permutations; results do not depend on it.
+    rule : Rule
+        How the leak-free protocol goes from decisions to calls.
     """
 
     y: npt.NDArray[np.bool_]
@@ -46,6 +49,7 @@ class Design:
     cv: int = 10
     outer: int = 5
     n_jobs: int = 1
+    rule: Rule = field(default_factory=Rule)
 
 
 @dataclass(frozen=True)
@@ -72,17 +76,24 @@ class LeakFree:
     fold : ndarray of int, shape (n,)
         Outer fold in which a scan was tested.
     decision : ndarray, shape (n,)
-        Decision value at the size chosen inside training.
+        Decision value at the size chosen inside training, counted from the cut learned there: not negative calls the
+        first class.
+    probability : ndarray, shape (n,)
+        Probability of the first class at the classes' shares in training.
+    called : ndarray of bool, shape (n,)
+        Whether the scan lies outside the zone of no call.
     by_size : ndarray, shape (S, n)
-        Decision value at every size.
+        Decision value at every size, counted from that size's cut.
     sizes : ndarray of int, shape (S,)
         Numbers of voxels.
     chosen : list of dict
-        Per outer fold: number of voxels, C, gamma and inner AUC.
+        Per outer fold: number of voxels, C, gamma, inner AUC, and the operating point.
     """
 
     fold: npt.NDArray[np.intp]
     decision: npt.NDArray[np.float64]
+    probability: npt.NDArray[np.float64]
+    called: npt.NDArray[np.bool_]
     by_size: npt.NDArray[np.float64]
     sizes: npt.NDArray[np.intp]
     chosen: list[dict[str, Any]]
@@ -107,30 +118,55 @@ def split_scans(y: npt.NDArray[np.bool_], share: float, seed: int) -> tuple[Rows
     return np.setdiff1d(np.arange(len(y)), chosen), chosen
 
 
-def leak_free(view: View, design: Design, grid: Grid) -> LeakFree:
-    """Nested cross-validation by patient: threshold, ranking, C, gamma and size all chosen inside training."""
+def leak_free(view: View, design: Design, grid: Grid, outer: Sequence[Fold] | None = None) -> LeakFree:
+    """Nested cross-validation by patient: threshold, ranking, C, gamma and size all chosen inside training.
+
+    Parameters
+    ----------
+    view : View
+    design : Design
+    grid : Grid
+    outer : sequence of (train, test), optional
+        Outer folds that test every scan once; by default stratified, patients kept whole.
+    """
     from joblib import Parallel, delayed
 
-    folds = cv_folds(design.y, design.patient, design.outer, design.seed)
+    folds = outer or cv_folds(design.y, design.patient, design.outer, design.seed)
     jobs = Parallel(n_jobs=min(design.n_jobs, len(folds)), return_as="generator")(
         delayed(_outer)(view, design, grid, train, test) for train, test in folds
     )
     runs = list(track(jobs, "study B: outer folds, leak-free", len(folds)))
-    fold, decision = np.empty(len(design.y), np.intp), np.empty(len(design.y))
-    by_size = np.empty((len(runs[0].sizes), len(design.y)))
-    chosen = []
-    for k, ((_, test), run) in enumerate(zip(folds, runs, strict=True)):
-        best = run.best_size
-        fold[test], by_size[:, test], decision[test] = k, run.test_decisions, run.test_decisions[best]
+    n, sizes = len(design.y), runs[0][0].sizes
+    fold, decision, probability = np.empty(n, np.intp), np.empty(n), np.empty(n)
+    called, by_size, chosen = np.empty(n, bool), np.empty((len(sizes), n)), []
+    for k, ((_, test), (run, points)) in enumerate(zip(folds, runs, strict=True)):
+        best, values = run.best_size, run.test_decisions
+        point, own = points[best], values[best]
+        fold[test], probability[test], called[test] = k, point.probability(own), point.called(own)
+        by_size[:, test] = values - np.array([one.cut for one in points])[:, None]
+        decision[test] = own - point.cut
         row = run.table().iloc[best]
-        chosen.append({"outer_fold": k} | row[["n_voxels", "C", "gamma", "cv_accuracy", "cv_auc"]].to_dict())
-    return LeakFree(fold, decision, by_size, runs[0].sizes, chosen)
+        about = row[["n_voxels", "C", "gamma", "cv_accuracy", "cv_auc"]].to_dict()
+        chosen.append({"outer_fold": k} | about | asdict(point))
+    return LeakFree(fold, decision, probability, called, by_size, sizes, chosen)
 
 
-def _outer(view: View, design: Design, grid: Grid, train: Rows, test: Rows) -> Sweep:
+def _outer(
+    view: View, design: Design, grid: Grid, train: Rows, test: Rows
+) -> tuple[Sweep, list[OperatingPoint]]:
+    """Search inside the training scans of an outer fold; return the sweep and each size's operating point."""
     inner = cv_folds(design.y[train], design.patient[train], design.cv, design.seed)
-    run = search(view, design.y, grid, train, inner, inside_folds=True, test=test)
-    return replace(run, decisions=np.empty(0), models=[])  # what is not needed need not travel back
+    run = search(view, design.y, grid, train, inner, inside_folds=True, test=test, choose="auc")
+    points = learn_points(run, design.y[train], design.rule)
+    return replace(run, decisions=np.empty(0), models=[]), points  # what is not needed need not travel back
+
+
+def learn_points(run: Sweep, y: npt.NDArray[np.bool_], rule: Rule) -> list[OperatingPoint]:
+    """Return the operating point of each size from its out-of-fold decisions at the best C and gamma."""
+    return [
+        OperatingPoint.learn(decided[i, j], y, rule)
+        for decided, (i, j) in zip(run.decisions, run.best, strict=True)
+    ]
 
 
 def fold_auc(
@@ -182,6 +218,11 @@ def auc_row(
     return pd.DataFrame([row | {"interval": "patient bootstrap"}])
 
 
+def balanced(y: npt.NDArray[np.bool_], decision: npt.NDArray[np.float64]) -> float:
+    """Return the mean of sensitivity and specificity of calls, the first class where a decision is not negative."""
+    return (_share(decision[y] >= 0) + _share(decision[~y] < 0)) / 2
+
+
 def _share(values: npt.NDArray[np.bool_]) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
@@ -200,7 +241,7 @@ def null_aucs(
     Returns
     -------
     DataFrame
-        One row per permutation and protocol: permutation, protocol, auc.
+        One row per permutation and protocol: permutation, protocol, auc, balanced_accuracy.
     """
     from joblib import Parallel, delayed
 
@@ -209,19 +250,31 @@ def null_aucs(
         delayed(_null_run)(make_view, single, grid, k, protocols) for k in range(n + 1)
     )
     found = track(jobs, "study B: permutations", n + 1)
-    return pd.DataFrame([row for rows in found for row in rows], columns=["permutation", "protocol", "auc"])
+    return pd.DataFrame(
+        [row for rows in found for row in rows],
+        columns=["permutation", "protocol", "auc", "balanced_accuracy"],
+    )
 
 
 def _null_run(
     make_view: MakeView, design: Design, grid: Grid, k: int, protocols: Sequence[Protocol]
-) -> list[tuple[int, Protocol, float]]:
+) -> list[tuple[int, Protocol, float, float]]:
     y = permuted(design, design.seed + k) if k else design.y
     again, view = replace(design, y=y), make_view(y)
     rows = []
     if Protocol.PAPER in protocols:
         run = published(view, again, grid)
-        rows.append((k, Protocol.PAPER, float(run.test_auc[run.chosen])))
+        rows.append(
+            (
+                k,
+                Protocol.PAPER,
+                float(run.test_auc[run.chosen]),
+                balanced(y[run.test], run.sweep.test_decisions[run.chosen]),
+            )
+        )
     if Protocol.NESTED in protocols:
         nested = leak_free(view, again, grid)
-        rows.append((k, Protocol.NESTED, fold_auc(y, nested.decision, nested.fold)))
+        rows.append(
+            (k, Protocol.NESTED, fold_auc(y, nested.decision, nested.fold), balanced(y, nested.decision))
+        )
     return rows

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.learn.diagnosis.protocols import calls_table
 from bids_app.learn.names import visit_names
-from bids_app.learn.statistics import cohen_kappa, mcnemar
+from bids_app.learn.statistics import cluster_bootstrap, cohen_kappa, mcnemar
 
 MODEL, MAJORITY = "model", "majority"
+UNSURE = ("", "n/a", "na", "nan", "none", "?", "unsure", "uncertain", "unknown", "undecided", "indeterminate")
+OWN, COMMON = "own", "common"  # scans: all that a judge decided, those that every judge decided
+RESAMPLES = 1000
+
+Rows = npt.NDArray[np.intp]
+Ratings = tuple[pd.DataFrame, pd.DataFrame]
 
 
-def read_raters(path: Path, visits: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
+def read_raters(path: Path, visits: Sequence[str], labels: Sequence[str]) -> Ratings:
     """Read raters' decisions.
 
     Parameters
     ----------
     path : Path
         Table with columns visit (e.g. `sub-01_ses-2`; or participant_id and session_id), rater, decision and,
-        where visits were shown twice, occasion (1, 2).
+        where visits were shown again, occasion (1, 2, ...). Decisions are labels in any case; blank, n/a, `unsure` and
+        the like are abstentions.
     visits : sequence of str
         Visits that may be rated.
     labels : sequence of str
@@ -33,60 +40,90 @@ def read_raters(path: Path, visits: Sequence[str], labels: Sequence[str]) -> pd.
 
     Returns
     -------
-    DataFrame
-        Columns visit, rater, decision, occasion.
+    ratings : DataFrame
+        Columns visit, rater, decision (missing where the rater abstained), occasion.
+    left_out : DataFrame
+        Columns line, visit, fault: lines that cannot be used.
 
     Raises
     ------
     InputError
-        If a column is missing, or a visit or decision is unknown, or a rating is there twice.
+        If the table cannot be read, lacks a column, or no line can be used.
     """
     try:
-        table = pd.read_csv(path, sep="\t", dtype=str, na_values=["n/a"], keep_default_na=False)
+        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{path}: raters' table cannot be read ({error})") from error
     if "visit" not in table and "participant_id" in table:
-        session = table.get("session_id", pd.Series(np.nan, table.index))
+        session = table.get("session_id", pd.Series("", table.index)).replace({"n/a": ""})
         table["visit"] = visit_names(table["participant_id"], session)
     missing = [name for name in ("visit", "rater", "decision") if name not in table]
     if missing:
         raise InputError(f"{path}: column {missing[0]} is missing; needed: visit, rater, decision, occasion")
-    table["occasion"] = table["occasion"].fillna("1") if "occasion" in table else "1"
-    ratings = table[["visit", "rater", "decision", "occasion"]]
-    _check(path, ratings, visits, labels)
-    return ratings.astype({"occasion": int})
-
-
-def _check(path: Path, ratings: pd.DataFrame, visits: Sequence[str], labels: Sequence[str]) -> None:
-    if ratings.empty:
+    if table.empty:
         raise InputError(f"{path}: holds no ratings; give a line per visit and rater")
-    if ratings.isna().to_numpy().any():
-        row, column = np.argwhere(ratings.isna().to_numpy())[0]
-        raise InputError(
-            f"{path}: line {row + 2} has no {ratings.columns[column]}; fill it in or remove the line"
-        )
-    for column, known, what in (
-        ("visit", visits, "is not among the visits analysed"),
-        ("decision", labels, f"is not one of the classes {', '.join(labels)}"),
-        ("occasion", ("1", "2"), "is not 1 or 2"),
+    ratings = _understood(table, labels)
+    faults = _faults(table, ratings, visits, labels)
+    bad = pd.DataFrame({"line": table.index + 2, "visit": ratings["visit"], "fault": faults})[faults != ""]
+    if len(bad) == len(table):
+        raise InputError(f"{path}: line {bad['line'].iloc[0]}: {bad['fault'].iloc[0]}; no line can be used")
+    good = ratings[faults == ""].astype({"occasion": int}).reset_index(drop=True)
+    return good, bad.reset_index(drop=True)
+
+
+def _understood(table: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """Return visit, rater, decision and occasion with labels as the classes are spelt and abstentions missing."""
+    spelt = {label.casefold(): label for label in labels}
+    decision = table["decision"].str.strip()
+    occasion = table["occasion"].str.strip() if "occasion" in table else pd.Series("1", table.index)
+    number = pd.to_numeric(occasion.replace({"": "1", "n/a": "1"}), errors="coerce")
+    return pd.DataFrame(
+        {
+            "visit": table["visit"].str.strip(),
+            "rater": table["rater"].str.strip(),
+            "decision": decision.str.casefold().map(spelt),
+            "occasion": number.where((number >= 1) & (number % 1 == 0)),
+        }
+    )
+
+
+def _faults(
+    table: pd.DataFrame, ratings: pd.DataFrame, visits: Sequence[str], labels: Sequence[str]
+) -> pd.Series:
+    """Return what is wrong with each line; empty text where nothing is."""
+    unclear = ratings["decision"].isna() & ~table["decision"].str.strip().str.casefold().isin(UNSURE)
+    found = pd.Series("", table.index)
+    for bad, words in (
+        (ratings["rater"].isin(["", "n/a"]), lambda k: "has no rater"),
+        (
+            ~ratings["visit"].isin(list(visits)),
+            lambda k: f"visit '{table['visit'][k]}' is not among the visits analysed",
+        ),
+        (
+            unclear,
+            lambda k: (
+                f"decision '{table['decision'][k]}' is neither one of the classes {', '.join(labels)} nor unsure"
+            ),
+        ),
+        (ratings["occasion"].isna(), lambda k: f"occasion '{table['occasion'][k]}' is not 1, 2, ..."),
     ):
-        unknown = ratings.loc[~ratings[column].isin(list(known)), column]
-        if len(unknown):
-            others = f" (and {len(unknown) - 1} more lines)" if len(unknown) > 1 else ""
-            raise InputError(
-                f"{path}: line {unknown.index[0] + 2}: {column} '{unknown.iloc[0]}' {what}{others}"
-            )
-    twice = ratings.duplicated(["visit", "rater", "occasion"])
-    if twice.any():
-        row = ratings[twice].iloc[0]
-        raise InputError(
-            f"{path}: rater {row['rater']} rated {row['visit']} twice on occasion {row['occasion']}; "
-            "number the second rating as occasion 2"
+        for k in table.index[bad & (found == "")]:
+            found[k] = words(k)
+    twice = ratings[found == ""].duplicated(["visit", "rater", "occasion"], keep=False)
+    for k in twice.index[twice]:
+        found[k] = (
+            f"rater {ratings['rater'][k]} rated {ratings['visit'][k]} twice on one occasion; number them 1, 2"
         )
+    return found
 
 
 def performance(
-    ratings: pd.DataFrame, truth: pd.Series, positive: str, model: pd.Series | None = None
+    ratings: pd.DataFrame,
+    truth: pd.Series,
+    positive: str,
+    model: pd.Series | None = None,
+    patient: pd.Series | None = None,
+    seed: int = 1,
 ) -> pd.DataFrame:
     """Return sensitivity, specificity and accuracy of each rater, the model and the bland majority.
 
@@ -98,40 +135,93 @@ def performance(
         Diagnosis, and the model's call where it made one out of sample.
     positive : str
         The class whose share called right is the sensitivity.
+    patient : Series, index visit, optional
+        Patient of each visit; by default every visit is another patient.
+    seed : int
+        Of the bootstrap.
 
     Returns
     -------
     DataFrame
-        One row per rater and metric, intervals by Wilson (study B, Table 2). Model and majority are rated on
-        the visits that any rater rated.
+        One row per judge, metric, set of scans (`own`: all that the judge decided; `common`: those that every judge
+        decided) and unit (`scan`; `patient`: the majority of a patient's calls), intervals by one bootstrap over
+        patients, and abstained: scans the judge saw and did not decide.
     """
     called = _first(ratings)
+    abstained = called.isna() & _shown(ratings)
     if model is not None:
         called[MODEL] = model.reindex(called.index)
     called[MAJORITY] = truth.mode()[0]
+    shared = called.dropna().index
     tables = []
     for rater, decision in called.items():
-        made = decision.dropna()
-        table = calls_table(_is(truth[made.index], positive), _is(made, positive))
-        tables.append(table.assign(rater=str(rater)))
+        made = decision.dropna().index
+        for scans, chosen in ((OWN, made), (COMMON, shared)):
+            y, right = (truth[chosen] == positive).to_numpy(), (decision[chosen] == truth[chosen]).to_numpy()
+            who = np.asarray(chosen if patient is None else patient[chosen])
+            about: dict[str, Any] = {"rater": str(rater), "scans": scans}
+            about["abstained"] = int(abstained[rater].sum()) if rater in abstained else 0
+            tables.append(_metrics(y, right, who, seed).assign(**about, unit="scan"))
+            if patient is not None and scans == COMMON:
+                tables.append(_metrics(*_by_patient(y, right, who), seed).assign(**about, unit="patient"))
     return pd.concat(tables, ignore_index=True)
 
 
-def agreement(ratings: pd.DataFrame, truth: pd.Series, model: pd.Series | None = None) -> pd.DataFrame:
+def _by_patient(
+    y: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_], who: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[Any]]:
+    """Return class, whether the majority of calls is right (a tie is not), and name of each patient."""
+    table = pd.DataFrame({"y": y, "right": right}).groupby(who).mean()
+    return table["y"].to_numpy() > 0.5, table["right"].to_numpy() > 0.5, table.index.to_numpy()
+
+
+def _metrics(
+    y: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_], who: npt.NDArray[Any], seed: int
+) -> pd.DataFrame:
+    rows = []
+    for metric, among in (("sensitivity", y), ("specificity", ~y), ("accuracy", np.ones_like(y))):
+        hits, n = right[among], int(among.sum())
+        if not n:
+            rows.append((metric, np.nan, np.nan, np.nan, 0, 0, "patient bootstrap"))
+            continue
+        low, high = cluster_bootstrap(_mean_of(hits), who[among], seed=seed, n=RESAMPLES)
+        rows.append((metric, float(hits.mean()), low, high, int(hits.sum()), n, "patient bootstrap"))
+    return pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "right", "n", "interval"])
+
+
+def _mean_of(values: npt.NDArray[np.bool_]) -> Callable[[Rows], float]:
+    return lambda rows: float(values[rows].mean())
+
+
+def agreement(
+    ratings: pd.DataFrame,
+    truth: pd.Series,
+    model: pd.Series | None = None,
+    patient: pd.Series | None = None,
+    seed: int = 1,
+) -> pd.DataFrame:
     """Return agreement within each rater, between raters, and of the model with each rater.
+
+    Parameters
+    ----------
+    ratings, truth, model, patient, seed
+        As in `performance`.
 
     Returns
     -------
     DataFrame
-        One row per pair: kind (intra-rater, inter-rater, model-rater), first, second, n, kappa with its interval
-        and band; for different judges also only_first_right, only_second_right and McNemar's P on
-        correctness, with continuity correction and exact.
+        One row per pair: kind (intra-rater, inter-rater, model-rater), first, second, n, kappa with a 95 % interval
+        by a bootstrap over patients, and band; for different judges also only_first_right, only_second_right,
+        McNemar's P on correctness, with continuity correction and exact, and its companion with patients as clusters.
     """
-    called, second = _first(ratings), _first(ratings, occasion=2)
-    rows = []
-    for rater in second:
-        both = pd.concat([called[rater], second[rater]], axis=1).dropna()
-        rows.append({"kind": "intra-rater"} | _pair(str(rater), str(rater), both))
+    called, rows = _first(ratings), []
+    who = pd.Series(called.index, called.index) if patient is None else patient
+    for occasion in sorted(set(ratings["occasion"]) - {1}):
+        again = _first(ratings, occasion)
+        for rater in again:
+            if rater in called:
+                both = pd.concat([called[rater], again[rater]], axis=1).dropna()
+                rows.append({"kind": "intra-rater"} | _pair(str(rater), str(rater), both, who, seed))
     raters = [str(rater) for rater in called]
     if model is not None:
         called[MODEL] = model.reindex(called.index)
@@ -139,7 +229,7 @@ def agreement(ratings: pd.DataFrame, truth: pd.Series, model: pd.Series | None =
     pairs += [("model-rater", MODEL, rater) for rater in raters if model is not None]
     for kind, a, b in pairs:
         both = called[[a, b]].dropna()
-        rows.append({"kind": kind} | _pair(a, b, both) | _correctness(both, truth[both.index]))
+        rows.append({"kind": kind} | _pair(a, b, both, who, seed) | _correctness(both, truth, who))
     return pd.DataFrame(rows)
 
 
@@ -149,24 +239,58 @@ def _first(ratings: pd.DataFrame, occasion: int = 1) -> pd.DataFrame:
     return chosen.pivot(index="visit", columns="rater", values="decision").rename_axis(columns=None)
 
 
-def _is(labels: pd.Series, positive: str) -> npt.NDArray[np.bool_]:
-    return (labels == positive).to_numpy()
+def _shown(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Return which visits each rater was shown on the first occasion."""
+    chosen = ratings[ratings["occasion"] == 1].assign(shown=True)
+    wide = chosen.pivot(index="visit", columns="rater", values="shown").rename_axis(columns=None)
+    return wide.notna()
 
 
-def _pair(first: str, second: str, both: pd.DataFrame) -> dict[str, object]:
+def _pair(first: str, second: str, both: pd.DataFrame, who: pd.Series, seed: int) -> dict[str, object]:
     row: dict[str, object] = {"first": first, "second": second, "n": len(both)}
     if len(both) == 0:
         return row
-    kappa = cohen_kappa(both.iloc[:, 0].to_numpy(), both.iloc[:, 1].to_numpy())
-    return row | {"kappa": kappa.kappa, "low": kappa.low, "high": kappa.high, "band": kappa.band}
+    a, b = (both.iloc[:, k].to_numpy() for k in (0, 1))
+    kappa = cohen_kappa(a, b)
+    _, codes = np.unique(np.concatenate([a, b]).astype(str), return_inverse=True)
+    one, two = np.split(codes, 2)
+    groups = who[both.index].to_numpy()
+    low, high = cluster_bootstrap(
+        lambda rows: fast_kappa(one[rows], two[rows]), groups, seed=seed, n=RESAMPLES
+    )
+    return row | {"kappa": kappa.kappa, "low": low, "high": high, "band": kappa.band}
 
 
-def _correctness(both: pd.DataFrame, truth: pd.Series) -> dict[str, object]:
-    first, second = ((both.iloc[:, k] == truth).to_numpy() for k in (0, 1))
+def fast_kappa(a: npt.NDArray[np.intp], b: npt.NDArray[np.intp]) -> float:
+    """Return Cohen's kappa of two sequences of codes; NaN where chance alone agrees always."""
+    k = int(max(a.max(), b.max())) + 1
+    expected = float(np.bincount(a, minlength=k) @ np.bincount(b, minlength=k)) / len(a) ** 2
+    return float((np.mean(a == b) - expected) / (1 - expected)) if expected < 1 else float("nan")
+
+
+def _correctness(both: pd.DataFrame, truth: pd.Series, who: pd.Series) -> dict[str, object]:
+    first, second = ((both.iloc[:, k] == truth[both.index]).to_numpy() for k in (0, 1))
     only_first, only_second = int(np.sum(first & ~second)), int(np.sum(second & ~first))
     return {
         "only_first_right": only_first,
         "only_second_right": only_second,
         "mcnemar_p": mcnemar(only_first, only_second),
         "mcnemar_exact_p": mcnemar(only_first, only_second, exact=True),
+        "clustered_mcnemar_p": clustered_mcnemar(first, second, who[both.index].to_numpy()),
     }
+
+
+def clustered_mcnemar(
+    first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], patient: npt.NDArray[Any]
+) -> float:
+    """Return the P value of McNemar's test for scans that come in patients.
+
+    The squared sum of the patients' differences in right calls over the sum of their squares is chi-square with 1
+    degree of freedom (Yang, Sun and Hardin 2010, Biometrical Journal 52:433); with one scan per patient it is McNemar's
+    test without continuity correction.
+    """
+    from scipy.stats import chi2
+
+    difference = pd.Series(first.astype(int) - second.astype(int)).groupby(patient).sum().to_numpy()
+    spread = float(np.sum(difference**2))
+    return float(chi2.sf(difference.sum() ** 2 / spread, 1)) if spread else 1.0

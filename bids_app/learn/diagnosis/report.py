@@ -23,14 +23,22 @@ PARTS = (
         "",
         ("flow",),
         {"by_class": "Patients by class"},
-        {"by_split": "Training against test scans of the published split"},
+        {
+            "left_out": "Visits left out: unreadable or odd maps",
+            "duplicates": "Scans that are copies of others",
+            "by_split": "Training against test scans of the published split",
+        },
     ),
     Part(
         "where",
         "Where lesions are, and where classes differ",
         "",
         ("frequency", "chi2"),
-        {"clusters": "Clusters where lesion frequency differs (false discovery rate 5 %)"},
+        {
+            "clusters_held": "Clusters that hold: whole patients permuted, family-wise P at most .05",
+            "map_test": "What the permutation map tested",
+        },
+        {"clusters": "As published: clusters of the chi-square map (false discovery rate 5 %)"},
     ),
     Part(
         "accuracy",
@@ -39,7 +47,9 @@ PARTS = (
         ("roc", "by-size"),
         {
             "performance": "Each protocol with 95 % intervals",
-            "lesion_free": "Test scans without lesions, as published",
+            "calls": "What the calls are worth: balanced accuracy, predictive values, scans that are not called",
+            "calibration": "Leak-free probabilities against what happened",
+            "lesion_free": "Scans without lesions",
             "confusion": "Several classes: leak-free calls",
         },
         {
@@ -61,6 +71,7 @@ PARTS = (
             "raters": "Raters, model and majority against the diagnosis",
             "agreement": "Agreement within and between raters and model",
         },
+        {"raters_left_out": "Lines of the raters' table that were left out"},
     ),
     Part(
         "optimism",
@@ -86,6 +97,8 @@ LABELS = {
     "n_voxels": "voxels",
     "volume_mm3": "volume (mm³)",
     "peak_chi2": "peak χ²",
+    "peak_z": "peak z",
+    "clustered_mcnemar_p": "McNemar P, patients as clusters",
     "distance_mm": "distance (mm)",
     "cv_auc": "inner AUC",
     "cv_accuracy": "inner accuracy",

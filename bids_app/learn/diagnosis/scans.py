@@ -18,7 +18,8 @@ from bids_app.learn.names import is_male, visit_names
 
 CLINICAL = ("age", "onset_age", "sex", "disease_duration", "months_since_episode")
 FIRST_CLASSES = ("RRMS", "MS")  # whose share called right is the sensitivity, as in study B
-MAPS = {"belief": "belief", "lesions": "lesions_template_3mm", "table": "lesion_table"}  # entries of OUTPUTS
+# entries of OUTPUTS
+MAPS = {"belief": "belief", "lesions": "lesions_template_3mm", "table": "lesion_table", "quality": "qc"}
 ACUTE_DAYS = 92  # within 3 months of a relapse
 
 
@@ -50,8 +51,9 @@ class Scans:
 
     @property
     def patient(self) -> npt.NDArray[Any]:
-        """Patient of each scan."""
-        return self.table["participant_id"].to_numpy(dtype=object)
+        """Patient of each scan: `person` where two participant_id turned out to be one, else participant_id."""
+        name = "person" if "person" in self.table else "participant_id"
+        return self.table[name].to_numpy(dtype=object)
 
     def clinical(self) -> tuple[npt.NDArray[np.float64], list[str]]:
         """Return numeric clinical columns (sex as 1 male, 0 female; NaN where missing) and their names."""
@@ -68,7 +70,12 @@ def _number(column: pd.Series) -> npt.NDArray[np.float64]:
 
 
 def select_scans(
-    visits: pd.DataFrame, *, classes: Sequence[str] | None = None, acute: str | None = None
+    visits: pd.DataFrame,
+    *,
+    classes: Sequence[str] | None = None,
+    acute: str | None = None,
+    last_diagnosis: bool = False,
+    least_patients: int = 2,
 ) -> Scans:
     """Check and choose the scans of a diagnosis.
 
@@ -81,6 +88,10 @@ def select_scans(
     acute : str, optional
         Column that marks scans within three months of a relapse (yes/no, true/false, 1/0) or counts days since
         it; the others are left out.
+    last_diagnosis : bool
+        Whether a patient's last diagnosis holds for all scans; otherwise a patient with two is refused.
+    least_patients : int
+        Without `classes`, labels with fewer patients are left out where two others have enough.
 
     Raises
     ------
@@ -114,9 +125,47 @@ def select_scans(
         flow.append(flow_step("acute scans", table[keep], len(table), "not within three months of a relapse"))
         table = table[keep]
     table = table.sort_values("visit", ignore_index=True)
+    if last_diagnosis:
+        table, told = _last_diagnosis(table)
+        notes += told
+    if not classes and (rare := _rare(table, least_patients)):
+        kept = table[~table["diagnosis"].isin(list(rare))].reset_index(drop=True)
+        words = ", ".join(f"{name} ({n})" for name, n in rare.items())
+        notes.append(
+            f"diagnoses with fewer than {least_patients} patients were left out: {words}; --classes chooses others"
+        )
+        flow.append(flow_step("diagnoses with enough patients", kept, len(table), "too few patients"))
+        table = kept
     chosen = classes or ordered_classes(table["diagnosis"].unique())
-    _check_patients(table, chosen)
+    check_patients(table, chosen)
     return Scans(table, chosen, notes, flow)
+
+
+def _rare(table: pd.DataFrame, least: int) -> dict[str, int]:
+    """Return labels with fewer patients than that, and how many; none unless two other labels have enough."""
+    patients = table.groupby("diagnosis")["participant_id"].nunique()
+    few = patients[patients < least]
+    return {str(name): int(n) for name, n in few.items()} if len(patients) - len(few) >= 2 else {}
+
+
+def _last_diagnosis(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Give all scans of a patient the last diagnosis, by acq_time where known, else in the order of sessions."""
+    order = ["acq_time", "visit"] if "acq_time" in table else ["visit"]
+    last = table.sort_values(order, kind="stable").groupby("participant_id")["diagnosis"].last()
+    revised = table["participant_id"].map(last)
+    who = table.loc[revised != table["diagnosis"], "participant_id"].unique()
+    if not len(who):
+        return table, []
+    names = ", ".join(who[:5]) + (" ..." if len(who) > 5 else "")
+    note = (
+        f"{len(who)} patients have more than one diagnosis; the last one holds for all their scans ({names})"
+    )
+    return table.assign(diagnosis=revised), [note]
+
+
+def least_patients(cv: int, outer: int) -> int:
+    """Return how many patients a class needs for these folds (see `check_folds`)."""
+    return next(n for n in range(outer, 10 * (cv + outer)) if n - -(-n // outer) >= cv)
 
 
 def refuse_typos(labels: Iterable[Any]) -> None:
@@ -155,29 +204,45 @@ def _is_acute(table: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
     return ((numbers >= 0) & (numbers <= ACUTE_DAYS)).to_numpy()
 
 
-def _check_patients(table: pd.DataFrame, classes: tuple[str, ...]) -> None:
+def check_patients(table: pd.DataFrame, classes: tuple[str, ...]) -> None:
+    """Raise InputError unless two classes have two patients each and every patient one diagnosis."""
     per_patient = table.groupby("participant_id")["diagnosis"].nunique()
     if (per_patient > 1).any():
         who = per_patient.index[per_patient > 1][0]
-        raise InputError(f"participants.tsv: {who} has more than one diagnosis; give each patient one")
+        words = ", ".join(sorted(table.loc[table["participant_id"] == who, "diagnosis"].unique()))
+        raise InputError(
+            f"participants.tsv: {who} has more than one diagnosis ({words}); give each patient one, or use the "
+            "last one (--last-diagnosis)"
+        )
     patients = table.groupby("diagnosis")["participant_id"].nunique()
     present = [name for name in classes if name in patients]
     if len(present) < 2:
         only = ", ".join(present) or "none"
         raise InputError(
             f"diagnosis needs visits of two classes; found {only}: check column diagnosis and the filters"
+            + _words(table)
         )
     for name in classes:
         if patients.get(name, 0) < 2:
             raise InputError(
                 f"class {name} has {patients.get(name, 0)} patient: it cannot be in training and test; "
-                "add patients or leave the class out"
+                "add patients, or name the classes to tell apart with --classes" + _words(table)
             )
+
+
+def _words(table: pd.DataFrame) -> str:
+    """Return the diagnoses found, with their numbers of patients, for a message."""
+    patients = table.groupby("diagnosis")["participant_id"].nunique()
+    return (
+        "; it holds " + ", ".join(f"{name} ({n} patients)" for name, n in patients.items())
+        if len(patients)
+        else ""
+    )
 
 
 def check_folds(scans: Scans, cv: int, outer: int) -> None:
     """Raise InputError if a class has too few patients for the folds inside each outer training set."""
-    patients = scans.table.groupby("diagnosis")["participant_id"].nunique()
+    patients = pd.Series(scans.patient).groupby(scans.label).nunique()
     name, fewest = str(patients.idxmin()), int(patients.min())
     inside = fewest - -(-fewest // outer)
     if fewest < outer or inside < cv:
@@ -188,12 +253,12 @@ def check_folds(scans: Scans, cv: int, outer: int) -> None:
 
 
 def map_paths(visits: pd.DataFrame, output_dir: Path, template: str) -> dict[str, dict[str, Path]]:
-    """Return belief map, lesion mask and lesion table of each visit, by visit name.
+    """Return belief map, lesion mask, lesion table and quality table of each visit, by visit name.
 
     Returns
     -------
     dict
-        Keys `belief`, `lesions`, `table`; each a mapping of visit to path, in the order of `visits`.
+        Keys `belief`, `lesions`, `table`, `quality`; each a mapping of visit to path, in the order of `visits`.
     """
     found: dict[str, dict[str, Path]] = {name: {} for name in MAPS}
     for visit in visits["visit"]:

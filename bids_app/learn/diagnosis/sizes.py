@@ -31,6 +31,8 @@ from bids_app.learn.diagnosis.grid import (
     warn_vanished,
 )
 
+Choice = Literal["accuracy", "auc"]
+
 
 def sweep(
     maps: npt.NDArray[np.bool_],
@@ -109,6 +111,7 @@ def search(
     *,
     inside_folds: bool,
     test: Rows | None = None,
+    choose: Choice = "accuracy",
 ) -> Sweep:
     """Run a sweep on any view of the scans.
 
@@ -126,6 +129,9 @@ def search(
         Indices into `train`.
     inside_folds : bool
         Whether ranking, and whatever else the view learns, is done again on each fold's own training scans.
+    choose : {"accuracy", "auc"}
+        By which mean over folds C and gamma are chosen. Accuracy is the study's; where one class is much larger it
+        rewards calling everything that class, which the area under the ROC curve does not.
     """
     test = np.empty(0, np.intp) if test is None else test
     classes, code = np.unique(y[train], return_inverse=True)
@@ -141,7 +147,7 @@ def search(
         gamma = grid.scaled_gamma(median)
         if not inside_folds:
             decisions[s] = grid_decisions(distance[:n], positive, folds, grid.c, gamma, grid.kernel)
-        scores, best, aucs = _score(decisions[s], positive, folds)
+        scores, best, aucs = _score(decisions[s], positive, folds, choose)
         model = fit_size(distance[:n], positive, float(grid.c[best[0]]), float(gamma[best[1]]), grid.kernel)
         decided = model.decide(distance[n:]) if len(test) else np.empty(0)
         parts.append((gamma, scores, aucs, best, median, decided, model))
@@ -182,25 +188,38 @@ def _decide_fold(
 
 
 def _score(
-    decisions: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], folds: Sequence[Fold]
+    decisions: npt.NDArray[np.float64],
+    positive: npt.NDArray[np.bool_],
+    folds: Sequence[Fold],
+    choose: Choice,
 ) -> tuple[npt.NDArray[np.float64], tuple[int, int], npt.NDArray[np.float64]]:
     """Return fold accuracies of the grid at one size, the best (C, gamma), and its fold AUCs."""
     right = (decisions >= 0) == positive
     scores = np.stack([right[..., test].mean(-1) for _, test in folds], axis=-1)
-    mean = np.round(scores.mean(-1), 12)  # equal means are ties even where their sums differ in the last bit
+    mean = scores.mean(-1)
+    if choose == "auc":
+        areas = np.stack([aucs(positive[test], decisions[..., test]) for _, test in folds], axis=-1)
+        known = np.isfinite(areas[0, 0])
+        mean = areas[..., known].mean(-1) if known.any() else mean
+    mean = np.round(mean, 12)  # equal means are ties even where their sums differ in the last bit
     i, j = (int(k) for k in np.unravel_index(np.argmax(mean), mean.shape))
-    aucs = [auc(positive[test], decisions[i, j, test]) for _, test in folds]
-    return scores, (i, j), np.array(aucs)
+    return scores, (i, j), np.array([auc(positive[test], decisions[i, j, test]) for _, test in folds])
 
 
 def auc(positive: npt.NDArray[np.bool_], decision: npt.NDArray[np.float64]) -> float:
     """Return the area under the ROC curve; NaN where one class is absent."""
+    return float(aucs(positive, decision))
+
+
+def aucs(positive: npt.NDArray[np.bool_], decisions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the areas under the ROC curves of sets of decisions, (..., n) -> (...); NaN where a class is absent."""
     from scipy.stats import rankdata
 
     n_1, n_0 = int(positive.sum()), int((~positive).sum())
     if not n_1 or not n_0:
-        return float("nan")
-    return float((rankdata(decision)[positive].sum() - n_1 * (n_1 + 1) / 2) / (n_1 * n_0))
+        return np.full(decisions.shape[:-1], np.nan)
+    ranks = rankdata(decisions, axis=-1)[..., positive].sum(axis=-1)
+    return (ranks - n_1 * (n_1 + 1) / 2) / (n_1 * n_0)
 
 
 def cv_folds(y: npt.ArrayLike, groups: npt.ArrayLike | None, n_folds: int, seed: int) -> list[Fold]:

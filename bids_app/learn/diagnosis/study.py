@@ -14,6 +14,7 @@ from bids_app.learn.diagnosis import report
 from bids_app.learn.diagnosis.analysis import run
 from bids_app.learn.diagnosis.apply import apply_models
 from bids_app.learn.diagnosis.grid import Grid
+from bids_app.learn.diagnosis.operating_point import Rule
 from bids_app.learn.diagnosis.options import Options
 from bids_app.learn.diagnosis.result import DiagnosisResult
 from bids_app.learn.results import METRICS, Applied, by_metric
@@ -22,7 +23,7 @@ from bids_app.settings import Settings
 
 BY_METRIC = {  # tables with a row per metric, and what names a row of the report's, which has a column per metric
     "performance": ["positive", "protocol", "n_voxels"],
-    "raters": ["rater", "protocol"],
+    "raters": ["rater", "protocol", "scans", "unit", "abstained"],
     "variants": ["positive", "model"],
 }
 
@@ -43,8 +44,11 @@ class DiagnosisStudy(Study):
             options=Options(
                 classes=settings.classes or None,
                 acute=settings.acute,
+                last_diagnosis=settings.last_diagnosis,
+                normal=settings.normal,
                 grid=Grid(gamma_scale=settings.gamma_scale),
                 cv=settings.folds,
+                rule=Rule.parse(settings.operating_point, settings.wrong_calls),
                 outer=settings.outer_folds or Options.outer,
                 permutations=settings.permutations,
                 n_jobs=n_jobs,

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.diagnosis.engine import View
+from bids_app.learn.diagnosis.engine import Fold, View
 from bids_app.learn.diagnosis.grid import Grid
 from bids_app.learn.diagnosis.protocols import COMPACT, Design, calls_table, leak_free, patient_table
 from bids_app.learn.diagnosis.views import BeliefView, ClinicalView, LesionView
 
 MEDIAN = replace(COMPACT, gamma=(0.25, 1, 4), gamma_scale="median")
 LINEAR = replace(MEDIAN, C=(0.01, 0.1, 1, 10), gamma=(1,), kernel="linear")
+LEFT_OUT = "lesion maps, each site by machines of the others"
 VARIANTS = (
     "lesion maps",
     "lesion masks as segmented",
@@ -44,12 +45,28 @@ def variant_views(
             yield name, *table[name]
 
 
+def site_folds(site: pd.Series, design: Design) -> list[Fold]:
+    """Return a fold per site, the others being its training; none where a training set lacks patients of a class."""
+    where = site.astype(str).to_numpy()
+    folds: list[Fold] = []
+    for name in np.unique(where):
+        train, test = np.flatnonzero(where != name), np.flatnonzero(where == name)
+        train = train[~np.isin(design.patient[train], design.patient[test])]
+        patients = [len(set(design.patient[train][design.y[train] == of])) for of in (True, False)]
+        if min(patients) < design.cv:
+            return []
+        folds.append((train, test))
+    return folds if len(folds) > 1 else []
+
+
 def compare_variants(
     lesions: LesionView,
     clinical: npt.NDArray[np.float64],
     design: Design,
     wanted: tuple[str, ...] = VARIANTS,
     rule: npt.NDArray[np.bool_] | None = None,
+    baselines: Mapping[str, npt.NDArray[np.float64]] | None = None,
+    site: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Return the metrics of each variant, of the published rule and of always calling the larger class.
 
@@ -65,6 +82,10 @@ def compare_variants(
         Among `VARIANTS`.
     rule : ndarray of bool, optional
         What the published rule calls.
+    baselines : mapping of str to ndarray, shape (n, p), optional
+        Columns that could tell the classes apart without their disease.
+    site : Series, optional
+        Site of each scan: with several, the lesion maps are also tested on each site by machines of the others.
 
     Returns
     -------
@@ -72,8 +93,15 @@ def compare_variants(
         Columns model, metric, estimate, low, high, n, interval, n_voxels (median over outer folds).
     """
     tables = []
-    for name, view, grid in variant_views(lesions, clinical, wanted):
-        run = leak_free(view, design, grid)
+    alone = replace(MEDIAN, sizes=("all",))
+    runs: list[tuple[str, View, Grid, list[Fold] | None]] = [
+        *((name, view, grid, None) for name, view, grid in variant_views(lesions, clinical, wanted)),
+        *((name, ClinicalView(values), alone, None) for name, values in (baselines or {}).items()),
+    ]
+    if site is not None and wanted and (by_site := site_folds(site, design)):
+        runs.append((LEFT_OUT, lesions, MEDIAN, by_site))
+    for name, view, grid, folds in runs:
+        run = leak_free(view, design, grid, folds)
         table = patient_table(design.y, run.decision, run.fold, design.patient, design.seed)
         size = int(np.median([fold["n_voxels"] for fold in run.chosen]))
         tables.append(table.assign(model=name, n_voxels=size))

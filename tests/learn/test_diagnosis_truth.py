@@ -1,0 +1,75 @@
+"""Cohorts with planted truth: unbalanced classes are called on both sides, labels that mean nothing at chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bids_app.learn.diagnosis.engine import MapView
+from bids_app.learn.diagnosis.grid import Grid
+from bids_app.learn.diagnosis.operating_point import Rule
+from bids_app.learn.diagnosis.protocols import Design, balanced, fold_auc, leak_free, published
+
+GRID = Grid(sizes=(8, 64), C=(0.125, 1, 8), gamma=(0.03, 0.125))
+
+
+def unbalanced(seed, n=(62, 18), scans=3, voxels=200, planted=0.2):
+    """Patients 78 to 22 whose classes differ in a tenth of the voxels."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(sum(n)) < n[0]
+    chance = np.full((sum(n), voxels), 0.1)
+    chance[y, :20] += planted
+    own = rng.random(chance.shape) < chance
+    patient = np.repeat(np.arange(sum(n)), scans)
+    return own[patient] & (rng.random((len(patient), voxels)) < 0.8), y[patient], patient
+
+
+def rates(y, first):
+    return np.mean(first[y]), np.mean(~first[~y])
+
+
+def test_seventy_eight_to_twenty_two_is_called_on_both_sides():
+    learned, machine = [], []
+    for seed in range(4):
+        maps, y, patient = unbalanced(seed)
+        design = Design(y, patient, seed=seed, cv=3, outer=4)
+        run = leak_free(MapView(maps, y), design, GRID)
+        learned.append(rates(y, run.decision >= 0))
+        cut = np.array([fold["cut"] for fold in run.chosen])[run.fold]
+        machine.append(rates(y, run.decision + cut >= 0))  # the machine's own cut, 0
+        assert (run.probability >= 0).all() and abs(run.probability.mean() - y.mean()) < 0.1
+    assert np.mean(learned, axis=0).min() > 0.6
+    assert np.mean(machine, axis=0)[1] < np.mean(learned, axis=0)[1] - 0.1
+
+
+def test_null_calls_are_at_chance_and_mostly_indeterminate():
+    score, area, wrong = [], [], []
+    for seed in range(12):
+        maps, y, patient = unbalanced(seed, n=(30, 20), planted=0.0)
+        run = leak_free(MapView(maps, y), Design(y, patient, seed=seed, cv=3, outer=4), GRID)
+        score.append(balanced(y, run.decision))
+        area.append(fold_auc(y, run.decision, run.fold))
+        first = run.decision >= 0
+        wrong.append([np.mean((run.called & ~first)[y]), np.mean((run.called & first)[~y])])
+    assert np.mean(score) == pytest.approx(0.5, abs=0.04)
+    assert np.mean(area) == pytest.approx(0.5, abs=0.05)
+    assert np.mean(wrong) < 0.25  # a fifth at most is promised, patients' scans taken for exchangeable
+
+
+def test_published_protocol_is_as_published():
+    maps, y, patient = unbalanced(1)
+    design = Design(y, patient, seed=1, cv=3, outer=4)
+    other = Design(y, patient, seed=1, cv=3, outer=4, rule=Rule(0.9, 0))
+    one, two = (published(MapView(maps, y), of, GRID) for of in (design, other))
+    np.testing.assert_array_equal(one.sweep.test_decisions, two.sweep.test_decisions)
+    scores = one.sweep.mean_scores
+    best = [scores[s][tuple(ij)] for s, ij in enumerate(one.sweep.best)]
+    np.testing.assert_allclose(best, scores.max(axis=(1, 2)))  # by accuracy
+
+
+def test_a_stated_sensitivity_is_near_what_is_measured():
+    maps, y, patient = unbalanced(2, n=(80, 40))
+    design = Design(y, patient, seed=1, cv=4, outer=4, rule=Rule(0.9, 0))
+    run = leak_free(MapView(maps, y), design, GRID)
+    assert rates(y, run.decision >= 0)[0] == pytest.approx(0.9, abs=0.07)
+    assert run.called.all()
