@@ -155,7 +155,16 @@ def chaco(
 def streamline_damage(
     lesion: nib.Nifti1Image, connectome: Connectome, *, weighted: bool = False
 ) -> npt.NDArray[np.float32]:
-    """Return for each streamline whether lesions hit it (0, 1), or their largest probability on its way, (n,)."""
+    """Return for each streamline whether lesions hit it (0, 1), or their largest probability on its way, (n,).
+
+    Parameters
+    ----------
+    lesion : Nifti1Image, (x, y, z)
+        Mask, or probability, in template space; brought to the connectome's grid where it differs.
+    connectome : Connectome
+    weighted : bool
+        Keep probabilities; otherwise a voxel is lesion from 0.5 on.
+    """
     return _damage(lesion_on_grid(lesion, connectome, weighted=weighted)[0], connectome)
 
 
@@ -173,6 +182,15 @@ def lesion_on_grid(
     lesion: nib.Nifti1Image, connectome: Connectome, *, weighted: bool = False
 ) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
     """Return the lesions on the connectome's grid, 0 and 1 (or probabilities), and notes of what was done.
+
+    Parameters
+    ----------
+    lesion : Nifti1Image, (x, y, z)
+        Mask, or probability, in template space; brought to the connectome's grid where it differs.
+    connectome : Connectome
+    weighted : bool
+        Keep probabilities; otherwise a voxel is lesion from 0.5 on.
+
 
     Raises
     ------
@@ -220,7 +238,17 @@ def _brain_box(connectome: Connectome) -> tuple[slice, ...]:
 
 
 def end_labels(connectome: Connectome, atlas: Atlas, radius: float = 0.0) -> npt.NDArray[np.int32]:
-    """Return the atlas' label at both ends of every streamline, (n, 2); 0 where there is none within the radius."""
+    """Return the atlas' label at both ends of every streamline, (n, 2); 0 where there is none within the radius.
+
+    Parameters
+    ----------
+    connectome : Connectome
+        Its cache keeps the answer.
+    atlas : Atlas
+        In the connectome's space.
+    radius : float
+        How far from a streamline's end a region is looked for, mm.
+    """
     key = (id(atlas.image), float(radius))
     if key not in connectome.cache:
         labels = np.asanyarray(atlas.image.dataobj)

@@ -22,11 +22,11 @@ from bids_app.errors import InputError
 from bids_app.features.streamlines import Tractogram, checked, from_list
 from bids_app.features.traversal import by_voxel, crossed_voxels
 
-FORMAT = 1
+FORMAT = 1  # of the folder's layout; raise it when an older version could not read it
 ARRAYS = ("indptr", "streamlines", "ends", "length", "subject", "bundle")
 CARD = "connectome.json"
 OUTSIDE = 0.2  # share of points outside the grid above which a tractogram is in another space
-FAR_MM = 1000.0
+FAR_MM = 1000.0  # a metre: no rounding error, but another space or unit
 # tractography in MNI space has 73 to 77 % of its points in the template's white matter; mirrored, shifted by 20 mm
 # or in another voxel order 30 to 48 %
 IN_WHITE_MATTER = 0.5

@@ -19,8 +19,8 @@ from bids_app.image.template import load_template
 from bids_app.settings import NO_CONNECTOME, SYNTHETIC
 
 ENVIRONMENT = "DEMYELIN_CONNECTOME"
-STREAMLINES = 30_000
-SEED = 1
+STREAMLINES = 30_000  # a toy that is made once, while somebody waits
+SEED = 1  # any; the same on every machine
 MADE_UP = {
     "Synthetic": True,
     "Source": ["synthetic: shortest paths in the template"],
@@ -120,7 +120,15 @@ def _made_up(tell: Callable[[str], None]) -> Path:
 def synthetic_connectome(
     n_streamlines: int, seed: int, tell: Callable[[str], None] | None = None
 ) -> Connectome:
-    """Return a connectome of shortest paths between AAL's regions (see `synthetic`), labelled synthetic."""
+    """Return a connectome of shortest paths between AAL's regions (see `synthetic`), labelled synthetic.
+
+    Parameters
+    ----------
+    n_streamlines : int
+    seed : int
+    tell : callable, optional
+        Takes a line of progress.
+    """
     from bids_app.features.synthetic import synthetic_streamlines
 
     lines = synthetic_streamlines(load_atlas(), n_streamlines=n_streamlines, seed=seed, tell=tell)

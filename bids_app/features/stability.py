@@ -24,9 +24,9 @@ from bids_app.features.radiomics.wavelet import stationary_wavelet
 
 Array = npt.NDArray[np.float64]
 
-MAX_ROTATION_DEG = 3.0
-MAX_SHIFT_VOXELS = 0.5
-MAX_GROWTH = 0.1
+MAX_ROTATION_DEG = 3.0  # as heads lie differently in two sessions, after registration
+MAX_SHIFT_VOXELS = 0.5  # the largest that resampling can be off
+MAX_GROWTH = 0.1  # of volume: what two segmentations differ by
 # of normally distributed noise: median absolute deviation over standard deviation
 MAD_OF_NORMAL = 0.6744897501960817
 STABILITY_COLUMNS: dict[str, dict[str, object]] = {

@@ -21,11 +21,11 @@ from bids_app.image.atlas import Atlas
 from bids_app.image.template import Template, load_template
 from bids_app.image.volume import resample
 
-GRID_MM = 3.0
+GRID_MM = 3.0  # coarse, so that shortest paths take seconds
 DEAREST = 0.05  # of white matter's cost where there is none of it: its inverse, as a factor
 FALL_MM = 40.0  # way through white matter over which the number of streamlines falls to 1/e
 STARTS = 3  # voxels of each region
-STEP_MM = 1.0
+STEP_MM = 1.0  # between points: the atlas has voxels of 1 mm
 
 
 def synthetic_streamlines(

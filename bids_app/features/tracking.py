@@ -18,7 +18,7 @@ import numpy.typing as npt
 from bids_app.errors import InputError
 from bids_app.features.streamlines import Tractogram
 
-PEAKS = 3
+PEAKS = 3  # fibre directions that DSI Studio writes a voxel (fa0 to fa2)
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,16 @@ def crossed_voxels(points, offsets, shape, exact):
 def by_voxel(starts, voxels, n_voxels):
     """Turn voxels per streamline into streamlines per voxel.
 
+    Parameters
+    ----------
+    starts : ndarray, (n + 1,), int
+        Where each streamline's voxels begin in `voxels`.
+    voxels : ndarray, (m,), int
+        Voxels of one streamline after the other.
+    n_voxels : int
+        Size of the grid.
+
+
     Returns
     -------
     indptr : ndarray, (n_voxels + 1,), int64
@@ -133,6 +143,18 @@ def strongest(indptr, streamlines, voxels, values, n):
     """Return for each of n streamlines the largest value among the given voxels that it crosses, 0 for none.
 
     Raises ValueError where the arrays point outside themselves, as those of a damaged file would.
+
+    Parameters
+    ----------
+    indptr : ndarray, (n_voxels + 1,), int64
+        Where each voxel's streamlines begin in `streamlines`.
+    streamlines : ndarray, (m,), int32
+        Streamlines of one voxel after the other.
+    voxels : ndarray, (k,), int
+    values : ndarray, (k,), float32
+        A value for each of these voxels.
+    n : int
+        Number of streamlines.
     """
     out = np.zeros(n, np.float32)
     for k in range(len(voxels)):
@@ -149,7 +171,17 @@ def strongest(indptr, streamlines, voxels, values, n):
 
 @numba.njit(cache=True)
 def share_per_voxel(indptr, streamlines, damage):
-    """Return the mean damage of the streamlines through each voxel, NaN where there are none."""
+    """Return the mean damage of the streamlines through each voxel, NaN where there are none.
+
+    Parameters
+    ----------
+    indptr : ndarray, (n_voxels + 1,), int64
+        Where each voxel's streamlines begin in `streamlines`.
+    streamlines : ndarray, (m,), int32
+        Streamlines of one voxel after the other.
+    damage : ndarray, (n,), float32
+        Damage of each streamline, 0 to 1.
+    """
     out = np.full(len(indptr) - 1, np.nan, np.float32)
     for v in range(len(out)):
         if indptr[v + 1] > indptr[v]:

@@ -16,7 +16,7 @@ GLOBAL = {
     "NAWM": "Normal-appearing white matter mask.",
     "TLV": "Total lesion volume.",
 }
-FIRST_GLOBAL = 1001
+FIRST_GLOBAL = 1001  # above the labels of the usual atlases
 FIRST_STRUCTURE = 1100  # and FreeSurfer's number
 COLUMNS: dict[str, dict[str, object]] = {
     "index": {

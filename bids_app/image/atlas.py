@@ -23,8 +23,8 @@ AAL = "AAL"
 AAL_SPACE = "MNI152NLin6Asym"
 # AAL's own list calls both the middle and the medial orbital gyrus `Frontal_Mid_Orb`; names must differ here
 AAL_NAMES = {25: "Frontal_Med_Orb_L", 26: "Frontal_Med_Orb_R"}
-SURE_WM = 0.8
-LESION_MARGIN_MM = 2.0
+SURE_WM = 0.8  # probability; leaves out voxels shared with other tissues
+LESION_MARGIN_MM = 2.0  # the rim of a lesion looks normal and is not
 # regions of AAL that are structures of their own, and FreeSurfer's numbers of these
 NUCLEI = {
     "Thalamus_L": 10, "Caudate_L": 11, "Putamen_L": 12, "Pallidum_L": 13, "Hippocampus_L": 17, "Amygdala_L": 18,

@@ -7,9 +7,9 @@ import numpy as np
 
 from bids_app.errors import VisitError
 
-SURE_GM = 0.7
-TRIM = (1.0, 99.0)
-MIN_VOXELS = 100
+SURE_GM = 0.7  # chosen so that few voxels shared with fluid or white matter count
+TRIM = (1.0, 99.0)  # percentiles: skull and fluid at the edge, lesions taken for grey matter
+MIN_VOXELS = 100  # a mean of fewer is noise
 
 
 def grey_matter_mean(

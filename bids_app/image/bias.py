@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SHRINK_MM = 6.0  # white matter is as even as from 4 mm, in a third of the time
 ITERATIONS = (50, 50, 50, 50)  # a level; each has twice the control points of the one before
-CONVERGED = 1e-4
+CONVERGED = 1e-4  # relative change of the field at which N4 ends
 
 
 def correct_bias(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> nib.Nifti1Image:

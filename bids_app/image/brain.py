@@ -16,12 +16,12 @@ Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Box = tuple[slice, slice, slice]
 
-COARSE, FINE = 128, 256
-QUANTILES = (0.005, 0.995)
-MARGIN = 0.1
-SLICE_SHARE = 0.02
-BRAIN_ML = (600.0, 2400.0)
-STRIPPED_RATIO = 1.35
+COARSE, FINE = 128, 256  # sides of the networks' input, as deepbet trained them
+QUANTILES = (0.005, 0.995)  # deepbet's own scaling of intensities
+MARGIN = 0.1  # round the brain, a share of its size; deepbet's own
+SLICE_SHARE = 0.02  # of a slice that must be brain to count; deepbet's own
+BRAIN_ML = (600.0, 2400.0)  # smaller and larger is no adult brain
+STRIPPED_RATIO = 1.35  # a head with skull and scalp has more than that times its brain
 
 
 class Brain(NamedTuple):

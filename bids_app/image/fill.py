@@ -12,6 +12,7 @@ from bids_app.errors import VisitError
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+# each twice the last: near tissue counts most, and the largest lesion is reached
 SCALES_MM = (3.0, 6.0, 12.0, 24.0, 48.0)
 ENOUGH = 0.02  # share of the kernel's weight that must be white matter
 

@@ -12,9 +12,9 @@ Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int8]
 
-MAX_ROUNDS = 50
-MRF_WEIGHT = 1.0
-MIN_SEEDS = 10
+MAX_ROUNDS = 50  # a guard; it ends when nothing grows
+MRF_WEIGHT = 1.0  # neighbours count as much as intensity
+MIN_SEEDS = 10  # voxels; a mean and a spread of fewer are noise
 
 
 def belief_maps(flair: Array, tissues: Array, wm_prior: Array, brain: Mask) -> tuple[Array, Mask, Labels]:

@@ -16,7 +16,7 @@ from bids_app.image.structure_priors import load_priors, sample
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-INSIDE = 0.5
+INSIDE = 0.5  # more likely inside than out
 FOREIGN = 0.05  # where fewer people than this have anything inside the skull
 SLACK_MM = 2.0  # error of the registration at the skull
 OPENING_MM = 2.0  # bridges to what is cut, such as optic nerves

@@ -28,7 +28,7 @@ OVERLAP = 0.1  # of the smaller lesion, above which two are one
 GROWTH = 1.5  # ratio of volumes
 LEAST_MM3 = 10.0  # change of volume that counts: about the smallest lesion that is segmented
 LEAST_CONTRAST = 0.1  # change of FLAIR over white matter's that supports a change
-MARGIN_MM = 5.0
+MARGIN_MM = 5.0  # round both brains, so that interpolation at the edge has neighbours
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,17 @@ def summary(table: pd.DataFrame) -> dict[str, int | float]:
 
 
 def on_grid(labels: nib.Nifti1Image, half: Array, like: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Bring labels from half-way to the grid of the later visit."""
+    """Bring labels from half-way to the grid of the later visit.
+
+    Parameters
+    ----------
+    labels : Nifti1Image, (x, y, z), int
+        On the grid half-way between the visits.
+    half : ndarray, (4, 4)
+        From the later visit's space to half-way, mm.
+    like : Nifti1Image
+        The later visit's grid.
+    """
     return resample(_moved(labels, _inverse(half)), like, order=0)
 
 

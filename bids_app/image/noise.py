@@ -11,7 +11,7 @@ from bids_app.image.white_matter import SURE_WM
 
 Array = npt.NDArray[np.float32]
 
-MAD_OF_NORMAL = 0.6745
+MAD_OF_NORMAL = 0.6745  # median absolute deviation of a standard normal number
 # on phantoms the lesions of the quieter image were better from 15 % and no better up to 10 %
 LOUD = 0.12
 

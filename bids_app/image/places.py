@@ -18,17 +18,20 @@ from bids_app.image.volume import resample
 
 Mask = npt.NDArray[np.bool_]
 
-FLUID = 0.5
-DEPTH_MM = 15.0
-MIN_VENTRICLE_MM3 = 100.0
-SEPTUM_REACH_MM = 5.0
+FLUID = 0.5  # more likely fluid than tissue
+DEPTH_MM = 15.0  # fluid deeper in the brain than sulci reach is ventricle
+MIN_VENTRICLE_MM3 = 100.0  # smaller pieces are sulci or partial volume
+SEPTUM_REACH_MM = 5.0  # the septum is thin: its white matter lies this near to both ventricles
 # AAL: 71 to 78 are basal ganglia and thalamus, 91 to 116 cerebellum and vermis
 DEEP_GREY = range(71, 79)
-FIRST_CEREBELLAR = 91
+FIRST_CEREBELLAR = 91  # of AAL's labels: 91 to 116 are cerebellum and vermis
 # boxes in template mm: (x half width, y from, y to, z from, z to)
 THIRD = (4, -30, 5, -12, 8)
-SEPTUM = (4, -15, 22, 0, 22)
-BRAINSTEM = ((14, -42, -10, -25, -6), (22, -50, -8, -90, -25))
+SEPTUM = (4, -15, 22, 0, 22)  # template mm: most |x|, then from and to of y and z
+BRAINSTEM = (
+    (14, -42, -10, -25, -6),
+    (22, -50, -8, -90, -25),
+)  # two boxes, as above: midbrain and pons, medulla
 
 
 TOUCH_MM = 1.5

@@ -13,7 +13,7 @@ from bids_app.errors import InputError
 from bids_app.image.volume import resample
 
 BUILT_IN = "MNI152NLin2009aSym"
-BELIEF_MM = 3.0
+BELIEF_MM = 3.0  # edge of the voxels of study B's maps
 
 
 @dataclass(frozen=True)

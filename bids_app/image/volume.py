@@ -15,11 +15,11 @@ from bids_app.lesion_masks import same_grid
 
 Array = npt.NDArray[np.float32]
 
-VOXEL_MM = (0.1, 12.0)
-MIN_SLICES = 5
-MAX_VOXELS = 2**29
-MAX_INVALID = 0.05
-HEAD_MM = 320.0
+VOXEL_MM = (0.1, 12.0)  # smallest and largest of any scanner in use
+MIN_SLICES = 5  # fewer are a localiser
+MAX_VOXELS = 2**29  # 2 GB as floats: eight times a head at 0.5 mm
+MAX_INVALID = 0.05  # share of voxels without a number; more is damage, not a rim
+HEAD_MM = 320.0  # no head with its neck is longer
 
 
 class Scan(NamedTuple):
@@ -234,7 +234,16 @@ def background(data: Array) -> float:
 
 
 def resample(image: nib.Nifti1Image, like: nib.Nifti1Image, order: int = 1) -> nib.Nifti1Image:
-    """Resample an image onto another's grid by their affines alone (order 0 keeps labels)."""
+    """Resample an image onto another's grid by their affines alone (order 0 keeps labels).
+
+    Parameters
+    ----------
+    image : Nifti1Image, (x, y, z)
+    like : Nifti1Image
+        Whose grid is taken.
+    order : int
+        Of the splines: 0 for labels, 1 for intensities and probabilities.
+    """
     from nibabel.processing import resample_from_to
 
     data = np.asarray(image.dataobj)

@@ -12,9 +12,9 @@ from bids_app.errors import VisitError
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-SURE_WM = 0.9
-SURE_GM = 0.7
-MIN_VOXELS = 500
+SURE_WM = 0.9  # of the template's probability: inside, away from the borders
+SURE_GM = 0.7  # as the belief map's
+MIN_VOXELS = 500  # a mean and a spread of fewer are noise
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from bids_app.image.volume import resample
 Array = npt.NDArray[np.float32]
 
 TISSUES = ("GM", "WM", "CSF")
-BEND_MM = 3.0
-SMOOTH_MM = 18.0
-SCALE_SD = 0.02
+BEND_MM = 3.0  # SD of the shift; heads differ by a few mm after affine alignment
+SMOOTH_MM = 18.0  # distance over which the shift changes, so that nothing folds
+SCALE_SD = 0.02  # heads differ by about 2 % in each direction
 FLUID_RIM_MM = 1.0  # between the template's brain mask and the skull
 SHELLS = {"bone": 1, "scalp": 2, "muscle": 3}
 SHELL_EDGES_MM = {"bone": 8.0, "scalp": 14.0}

@@ -19,7 +19,7 @@ from bids_app.phantom.lesions import draw_lesions
 from bids_app.phantom.people import EDSS_MODEL, Person, draw_person
 from bids_app.visit_name import VisitName
 
-YEARS_BETWEEN = 1.0
+YEARS_BETWEEN = 1.0  # sessions
 PARTICIPANT_COLUMNS: dict[str, dict[str, object]] = {
     "age": {"Description": "Age at the first session.", "Units": "year"},
     "sex": {"Description": "Sex.", "Levels": {"F": "female", "M": "male"}},

@@ -74,11 +74,11 @@ EVENNESS = 3.0  # Dirichlet: how evenly scans are spread over patients
 SEEN = 0.85  # chance that a lesion of a patient shows in a scan
 RADIUS_FACTOR = 1.5  # a segmentation at 3 mm sees lesions with their rims
 ARTEFACT_CHANCE = 0.15  # of each artefact in each scan
-ARTEFACT_RADII_MM = (3.0, 6.0)
+ARTEFACT_RADII_MM = (3.0, 6.0)  # as large as a small lesion
 # belief: mean of each tissue, SD of texture between and within scans, lesions' range
 TISSUE_BELIEF = np.array([0.0, 0.04, 0.08])
-TEXTURE = (0.06, 0.10)
-LESION_BELIEF = (0.4, 0.9)
+TEXTURE = (0.06, 0.10)  # SD of belief: the patient's own, and each scan's
+LESION_BELIEF = (0.4, 0.9)  # from study B's threshold (0.33) up
 STEP = 1 / 1024  # belief is written in such steps, so that files compress
 
 
@@ -151,7 +151,16 @@ def _draw_patient(number: int, diagnosis: str, scans: int, plan: DiagnosisPlan) 
 
 
 def patient_lesions(patient: Patient, at: Sites, seed: int) -> list[tuple[float, Mask]]:
-    """Draw a patient's lesions: years from onset to each, and its voxels."""
+    """Draw a patient's lesions: years from onset to each, and its voxels.
+
+    Parameters
+    ----------
+    patient : Patient
+    at : Sites
+        Where lesions may lie.
+    seed : int
+        Of the cohort; the patient's number is added.
+    """
     rng = np.random.default_rng([seed, 53, patient.number])
     if rng.random() < LESION_FREE[patient.drawn_as]:
         return []
@@ -191,7 +200,18 @@ def artefacts(at: Sites, rng: np.random.Generator) -> Mask:
 
 
 def belief_map(at: Sites, bright: Mask, steady: Array, rng: np.random.Generator) -> Array:
-    """Return belief at the brain voxels: tissue, texture (`steady` is the patient's own), lesions and artefacts."""
+    """Return belief at the brain voxels: tissue, texture (`steady` is the patient's own), lesions and artefacts.
+
+    Parameters
+    ----------
+    at : Sites
+        The brain's voxels and tissues.
+    bright : ndarray, (voxels,), bool
+        Lesions and artefacts.
+    steady : ndarray, (voxels,)
+        The patient's own texture, the same in all scans.
+    rng : Generator
+    """
     belief = TISSUE_BELIEF @ at.tissues + TEXTURE[0] * steady + TEXTURE[1] * texture(at, rng)
     belief[bright] = rng.uniform(*LESION_BELIEF, int(bright.sum()))
     return np.round(belief / STEP) * STEP

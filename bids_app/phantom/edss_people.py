@@ -19,7 +19,7 @@ PLANTED = {  # study A, table 2: region and feature; weight of the feature's lat
     ("Vermis_4_5", "original_glszm_SizeZoneNonUniformity"): -0.23,
     ("Cerebelum_Crus1_L", "original_firstorder_Median"): -0.25,
 }
-AGE_WEIGHT = 0.28
+AGE_WEIGHT = 0.28  # share of disability that age explains, squared: 8 %
 NOISE = float(np.sqrt(1 - AGE_WEIGHT**2 - sum(weight**2 for weight in PLANTED.values())))
 LEVELS = np.array([0, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8])
 # share of patients at or below each level, so that median and quartiles are the published ones
@@ -37,7 +37,7 @@ NULL_MODEL = "Drawn from the published distribution of the site, independent of 
 # age: mean and SD before cutting at 18 and 70; duration: gamma's shape and scale (years)
 AGE = {"RR": (34.6, 11.0), "SP": (47.0, 9.5)}
 DURATION = {"RR": (1.25, 6.6), "SP": (3.6, 5.1)}
-AGE_LIMITS = (18.0, 70.0)
+AGE_LIMITS = (18.0, 70.0)  # adults, as study A's
 SITES = {1: {"n": 500, "SP": 72, "M": 151}, 2: {"n": 104, "SP": 20, "M": 24}}
 LESION_ML = {1: (10.6, 13.4), 2: (7.2, 8.6)}  # mean, SD
 WBV_ML = {1: 1026.1, 2: 1042.6}
@@ -127,5 +127,13 @@ def _lesion_volume(site: int, z: float) -> float:
 
 
 def edss_of(score: float, course: str, site: int) -> float:
-    """Return the EDSS of a standard-normal score: the level whose share of patients it reaches."""
+    """Return the EDSS of a standard-normal score: the level whose share of patients it reaches.
+
+    Parameters
+    ----------
+    score : float
+        Disability, a standard normal number.
+    course : {"RR", "SP"}
+    site : int
+    """
     return float(LEVELS[np.searchsorted(SHARES[(course, site)], stats.norm.cdf(score))])

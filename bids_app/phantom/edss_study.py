@@ -41,11 +41,12 @@ Array = npt.NDArray[np.float64]
 NAWM = "NAWM"
 BLOCKS = 182  # latent variables of a region: 117 x 182 columns are left of 127,764, as in study A
 SHARED = 8  # latent variables common to all regions; the first rises with age
+# of a feature, common to all and to its region: radiomics are highly correlated
 SHARED_VARIANCE, REGION_VARIANCE = 0.15, 0.15
 LOADING = (0.93, 0.99)  # correlations inside a block are 0.86 to 0.98
 HEAVY_SHARE = 0.04  # columns with a few extreme values: what a variance filter on scaled values drops
 SITE_SHIFT_SD = 0.25  # of a block's mean at the second site
-MOST_LESIONS = 200
+MOST_LESIONS = 200  # the sites hold no more apart
 CHACO_COLUMNS = {
     "index": {"Description": "Value of the region in the label image."},
     "name": {"Description": "Region."},
@@ -195,7 +196,16 @@ def _atlas() -> tuple[pd.DataFrame, Array]:
 
 
 def disconnection(patient: Patient, seed: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Return a patient's ChaCo scores: each region loses connections with lesion volume at its own rate."""
+    """Return a patient's ChaCo scores: each region loses connections with lesion volume at its own rate.
+
+    Parameters
+    ----------
+    patient : Patient
+    seed : int
+        Of the cohort: the regions' rates are the same for all patients.
+    rng : Generator
+        The patient's own.
+    """
     regions, _ = _atlas()
     fixed = np.random.default_rng([seed, 43])
     rate = np.exp(fixed.normal(np.log(0.012), 0.7, len(regions)))
@@ -206,7 +216,16 @@ def disconnection(patient: Patient, seed: int, rng: np.random.Generator) -> pd.D
 
 
 def lesions(patient: Patient, at: Sites, rng: np.random.Generator) -> pd.DataFrame:
-    """Return a patient's lesion table: the lesion volume over lesions at the disease's sites, largest first."""
+    """Return a patient's lesion table: the lesion volume over lesions at the disease's sites, largest first.
+
+    Parameters
+    ----------
+    patient : Patient
+    at : Sites
+        Where lesions may lie.
+    rng : Generator
+        The patient's own.
+    """
     count = min(MOST_LESIONS, 1 + int(rng.poisson(4 + 1.5 * patient.lesion_ml)))
     chance = at.chance["MS"]
     voxels = rng.choice(chance.size, count, replace=False, p=chance)

@@ -28,8 +28,8 @@ class Contrast:
 
 T1W = Contrast(gm=0.62, wm=0.88, csf=0.25, lesion=0.58, shells=(0.0, 0.05, 1.0, 0.4), texture=0.3)
 FLAIR = Contrast(gm=0.66, wm=0.54, csf=0.10, lesion=0.95, shells=(0.0, 0.05, 0.6, 0.35), texture=-0.1)
-SCALE = 600.0
-SLICE_MM = 3.0
+SCALE = 600.0  # brightness of white matter, arbitrary as in real MR
+SLICE_MM = 3.0  # of a usual 2D FLAIR
 
 
 def scan(

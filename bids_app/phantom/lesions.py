@@ -21,7 +21,7 @@ NMOSD_SITES = {
     "internal capsule": ((20, -8, 8), (5, 10, 10)),
     "corpus callosum": ((0, -28, 20), (9, 12, 6)),
 }
-NMOSD_LESION_FREE = 0.25
+NMOSD_LESION_FREE = 0.25  # share; a normal brain scan is common in NMOSD
 RADIUS_MM = {"MS": (2.4, 0.4), "NMOSD": (2.6, 0.45)}  # median, SD of the logarithm
 
 

@@ -64,6 +64,15 @@ def draw_person(number: int, diagnosis: str, site: int, seed: int) -> Person:
 
     Ages, sex and durations follow study B's cohort, the share of SP study A's. More lesions mean more
     atrophy.
+
+    Parameters
+    ----------
+    number : int
+        Of the participant, from 1.
+    diagnosis : {"MS", "NMOSD"}
+    site : int
+        Scanner.
+    seed : int
     """
     rng = np.random.default_rng([seed, number])
     onset = float(np.clip(rng.normal(*((32.7, 10) if diagnosis == "MS" else (39.3, 11))), 16, 62))

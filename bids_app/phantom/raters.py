@@ -10,7 +10,7 @@ from scipy import stats
 RIGHT = {"A": {"RRMS": 0.640, "NMOSD": 0.818}, "B": {"RRMS": 0.697, "NMOSD": 0.580}}
 # what a decision is made of (variances): the scan, the rater's own view of it, the day
 SCAN, OWN, DAY = 0.55, 0.33, 0.12
-SHOWN_TWICE = 0.1
+SHOWN_TWICE = 0.1  # share of scans, to measure agreement with oneself
 
 
 def draw_ratings(scans: pd.DataFrame, seed: int, null_outcome: bool) -> pd.DataFrame:

@@ -83,7 +83,18 @@ def write_participants(people: pd.DataFrame, out: Path, edss: str) -> None:
 def write_with_sidecar(
     table: pd.DataFrame, path: Path, about: str, columns: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a derivative table and the JSON file beside it."""
+    """Write a derivative table and the JSON file beside it.
+
+    Parameters
+    ----------
+    table : DataFrame
+    path : Path
+        Of the table, `.tsv`.
+    about : str
+        What it holds.
+    columns : mapping, optional
+        What each column holds.
+    """
     write_table(table, path)
     write_json({"Description": about, "Synthetic": True, **(columns or {})}, path.with_suffix(".json"))
 
@@ -92,6 +103,14 @@ def run_jobs(write: Callable[[Job], Result], jobs: Sequence[Job], nprocs: int) -
     """Write all jobs, in processes where asked for; yield what `write` returns, in order.
 
     What is written must not depend on `nprocs`: a job draws from its own seed.
+
+    Parameters
+    ----------
+    write : callable
+        Writes one job.
+    jobs : sequence
+    nprocs : int
+        Processes.
     """
     from joblib import Parallel, delayed
 
@@ -99,6 +118,15 @@ def run_jobs(write: Callable[[Job], Result], jobs: Sequence[Job], nprocs: int) -
 
 
 def progress(number: int, total: int, name: str) -> Iterator[str]:
-    """Yield a line for every fiftieth job, and the last."""
+    """Yield a line for every fiftieth job, and the last.
+
+    Parameters
+    ----------
+    number : int
+        Of the job that is done, from 1.
+    total : int
+    name : str
+        What was written.
+    """
     if number % 50 == 0 or number == total:
         yield f"{number} of {total} ({name})"

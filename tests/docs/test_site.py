@@ -51,7 +51,10 @@ def test_nothing_is_loaded_from_elsewhere(site):
 def test_outputs_and_options_are_complete(site):
     outputs = (site / "outputs.html").read_text(encoding="utf-8")
     for output in OUTPUTS.values():
-        assert f"<code>{output.ending.format(template='TEMPLATE', atlas='ATLAS')}</code>" in outputs
+        assert (
+            f"<code>{output.ending.format(template='TEMPLATE', atlas='ATLAS', before='LABEL')}</code>"
+            in outputs
+        )
     options = (site / "options.html").read_text(encoding="utf-8")
     for action in cli.build_parser()._actions:
         for name in action.option_strings[:1]:

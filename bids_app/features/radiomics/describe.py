@@ -19,13 +19,13 @@ from bids_app.features.radiomics.formulas import (
 from bids_app.features.radiomics.matrices import DIRECTIONS, scan, shares_line, zones
 from bids_app.features.radiomics.regions import Region
 
-N_FIRST_ORDER = 18
-N_GLDM = 14
-PERCENTILES = (10, 25, 50, 75, 90)
+N_FIRST_ORDER = 18  # features of this class in pyradiomics
+N_GLDM = 14  # the same
+PERCENTILES = (10, 25, 50, 75, 90)  # those that first-order features are made of
 # where a feature of the shared table (order of the GLRLM) goes in the other classes' alphabetical order
 ZONE_ORDER = np.array([0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 13, 14, 15, 8, 11, 12])
 DEPENDENCE_ORDER = np.array([8, 9, 10, 12, 0, 2, 3, 4, 5, 6, 7, 13, 14, 15])
-MAX_LEVELS = 4096
+MAX_LEVELS = 4096  # grey levels; the co-occurrence matrix of more would fill the memory
 
 
 def bin_edges(

@@ -21,7 +21,7 @@ from bids_app.features.radiomics.filters import filtered_images, normalize, to_i
 from bids_app.features.radiomics.regions import Box, Region, bounding_box, find_regions
 from bids_app.features.radiomics.settings import OWN, PAPER_SETTINGS, RadiomicsSettings
 
-AFFINE_TOLERANCE = 1e-3
+AFFINE_TOLERANCE = 1e-3  # mm; rounding of headers in single precision stays below it
 
 
 def extract(

@@ -16,7 +16,7 @@ from bids_app.features.radiomics.wavelet import stationary_wavelet
 if TYPE_CHECKING:
     import SimpleITK
 
-SMALLEST_FOR_LOG = 4
+SMALLEST_FOR_LOG = 4  # voxels; below it SimpleITK's recursive Gaussian refuses
 
 
 def to_itk(image: nib.Nifti1Image) -> SimpleITK.Image:

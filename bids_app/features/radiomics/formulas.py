@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 EPS = float(np.spacing(1))
-N_GLCM = 23
-N_SIZE = 16
-N_NGTDM = 5
+N_GLCM = 23  # features of this class in pyradiomics, less MCC
+N_SIZE = 16  # the same, of GLRLM and GLSZM
+N_NGTDM = 5  # the same
 # below this mutual information (bits), rounding would show in Imc2: follow its definition term by term
 LITTLE_INFORMATION = 1e-3
 _COUNTS = np.arange(1, 8192, dtype=np.float64)
@@ -31,7 +31,16 @@ def c_log2_c(count, table):
 
 @numba.njit(nogil=True, cache=True)
 def entropy(counts, total, table):
-    """Return the entropy in bits of counts that add up to total."""
+    """Return the entropy in bits of counts that add up to total.
+
+    Parameters
+    ----------
+    counts : ndarray, (k,)
+    total : float
+        Their sum.
+    table : ndarray
+        c log2 c of whole numbers c, to look up (see `c_log2_c`).
+    """
     s = 0.0
     for c in counts:
         s += c_log2_c(c, table)

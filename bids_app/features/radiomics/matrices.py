@@ -122,6 +122,18 @@ def scan(grey, voxels, steps, levels, longest, alpha):
 def zones(grey, voxels, parent, k):
     """Count zones (26-connected voxels of one grey level) by level and size.
 
+    Parameters
+    ----------
+    grey : ndarray, int
+        Grey level of every voxel of the padded region, 0 outside.
+    voxels : ndarray, (n,), int
+        Places of the region's voxels in `grey`.
+    parent : ndarray, (n,), int
+        For each voxel one of its zone, as union-find leaves them.
+    k : int
+        Number of grey levels K.
+
+
     Returns
     -------
     table : ndarray, (K, S), int32

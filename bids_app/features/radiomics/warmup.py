@@ -15,7 +15,7 @@ import numpy as np
 from bids_app.features.radiomics.engine import extract
 from bids_app.features.radiomics.settings import PAPER_SETTINGS, RadiomicsSettings
 
-SIDE = 12
+SIDE = 12  # voxels; enough for every filter, quick
 
 
 def precompile() -> None:
