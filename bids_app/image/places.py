@@ -34,11 +34,11 @@ BRAINSTEM = (
 )  # two boxes, as above: midbrain and pons, medulla
 
 
-TOUCH_MM = 1.5
+TOUCH_MM = 1.5  # from a border: one voxel and its diagonal at 1 mm
 NEAR = f"{TOUCH_MM} mm ({TOUCH_MM} voxels where they are larger than 1 mm) from centre to centre"
-VENTRICLE_REACH_MM = 8.0
-FLAG_REACH_MM = 2.0
-SURE_GM = 0.5
+VENTRICLE_REACH_MM = 8.0  # how far from the template's ventricles the fluid of this brain counts as theirs
+FLAG_REACH_MM = 2.0  # about the error of registration
+SURE_GM = 0.5  # more likely grey matter than not
 
 
 @dataclass(frozen=True)
