@@ -10,6 +10,7 @@ import pandas as pd
 
 from bids_app.learn.edss.scores import RESAMPLES, determination, mae, pearson
 from bids_app.learn.statistics import cluster_bootstrap
+from bids_app.protocol import Protocol
 
 Array = npt.NDArray[np.float64]
 KEYS = ["protocol", "set", "model"]
@@ -68,7 +69,7 @@ def said(table: pd.DataFrame, model: str) -> list[str]:
     model : str
     """
     out = []
-    for row in table[(table["model"] == model) & (table["protocol"] != "paper")].to_dict("records"):
+    for row in table[(table["model"] == model) & (table["protocol"] != Protocol.PAPER)].to_dict("records"):
         low, high = row["mae_low"], row["mae_high"]
         verdict = (
             "imaging lowers the error"
