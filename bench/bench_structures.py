@@ -3,8 +3,7 @@
     PYTHONPATH=training python bench/bench_structures.py OUT [--only t1w|heads|ventricles] [--heads N]
 
 - `t1w`: data/t1w-freesurfer (automatic labels: a reference to agree with, not a truth).
-- `heads`: synthetic T1w and FLAIR of the first N label maps of OUT/heads (made by `training/fit_structures.py`), each
-  with priors of the other heads only.
+- `heads`: synthetic T1w and FLAIR of the first N label maps, each with priors of the other heads only.
 - `ventricles`: the clinical FLAIR scans of data/tabriz alone, with an expert's ventricles.
 OUT keeps the registrations, so that a second run measures the segmentation alone.
 """
@@ -19,7 +18,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from structure_heads import OUTSIDE, numbered, synthetic_scan
+from fit_structures import average, bring
+from structure_heads import OUTSIDE, load_heads, numbered, synthetic_scan
 
 from bids_app.image import structure_priors
 from bids_app.image.bias import correct_bias
@@ -33,6 +33,7 @@ from bids_app.image.volume import conform, read_scan, resample
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("DEMYELIN_SHARED", ROOT.parent / "shared"))
 RESOLUTION = 2.0
+PEOPLE = 20  # in the priors
 DEEP = ("thalamus", "caudate", "putamen", "pallidum", "hippocampus", "amygdala", "accumbens")
 
 
@@ -92,26 +93,28 @@ def _shifted(places: nib.Nifti1Image) -> nib.Nifti1Image:
 
 
 def heads(out: Path, count: int) -> list[dict]:
-    """Measure synthetic T1w and FLAIR of label maps, each with priors of the other heads."""
-    from fit_structures import average
-    from structure_heads import load_heads
-
-    rows = []
-    every = load_heads(SHARED)
-    places = {name: out / "heads" / name / "structures.nii.gz" for name in every}
-    for number, (name, head) in list(enumerate(every.items()))[:count]:
-        others = average([path for other, path in places.items() if other != name])
+    """Measure synthetic T1w and FLAIR of label maps, each with priors that do not know its head."""
+    shipped, rows = structure_priors.load_priors(), []
+    for number, (name, head) in list(enumerate(load_heads(SHARED).items()))[:count]:
+        own = average([bring(head, number, out / "heads" / name)])
+        others = _without(shipped, own)
         structure_priors.load_priors = lambda image=others: image
         for contrast in ("T1w", "FLAIR"):
             scan = synthetic_scan(head, contrast, number)
             brain = nib.Nifti1Image((np.asarray(scan.dataobj) > 0).astype(np.uint8), scan.affine)
-            folder = out / "heads" / name if contrast == "T1w" else out / "heads" / f"{name}-FLAIR"
+            folder = out / "heads" / (name if contrast == "T1w" else f"{name}-FLAIR")
             found, seconds = segment(scan, brain, folder)
-            rows.append(
-                {"case": f"{name} {contrast}", "cpu_s": seconds} | against(found, np.asarray(head.dataobj))
-            )
+            truth = np.where(np.asarray(brain.dataobj) > 0, np.asarray(head.dataobj), OUTSIDE)
+            rows.append({"case": f"{name} {contrast}", "cpu_s": seconds} | against(found, truth))
             print(rows[-1], flush=True)
     return rows
+
+
+def _without(priors: nib.Nifti1Image, own: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Return the priors of 20 heads without one of them, as near as a registration of its own repeats its place."""
+    total = PEOPLE * np.asarray(priors.dataobj, dtype=np.float32)
+    left = (total - np.asarray(own.dataobj, dtype=np.float32)) / (PEOPLE - 1)
+    return nib.Nifti1Image(np.rint(np.clip(left, 0, 255)).astype(np.uint8), priors.affine)
 
 
 def ventricles(out: Path) -> list[dict]:
