@@ -11,7 +11,7 @@ DEMO := demo
 
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
-.PHONY: env dev-env demo docs test pytest test-slow bench bench-lesions lint hooks clean container-check install-check torture slurm-check
+.PHONY: env dev-env demo docs test pytest test-slow bench bench-lesions bench-structures lint hooks clean container-check install-check torture slurm-check
 env: .venv/.ready
 
 # with what tests, linters and the site need
@@ -62,6 +62,9 @@ bench: dev-env
 	$(BIN)/python bench/bench_diagnosis.py
 
 # the ladder of lesion methods on real patients (where the shared data are) and phantoms
+bench-structures: dev-env
+	PYTHONPATH=training $(BIN)/python bench/bench_structures.py build/structures
+
 bench-lesions: dev-env
 	PYTHONPATH=training $(BIN)/python bench/bench_lesions.py
 

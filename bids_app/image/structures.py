@@ -34,6 +34,10 @@ MIXED = (
 ONE = np.array([INTENSITIES.index(first) for first, _ in MIXED])
 OTHER = np.array([INTENSITIES.index(second) for _, second in MIXED])
 SHARE_OF_MIXED = 0.3
+ROOT_2_PI, ROOT_12 = (
+    float(np.sqrt(2 * np.pi)),
+    float(np.sqrt(12)),
+)  # a NumPy number would make float64 of float32
 ROUNDS = 20
 NEIGHBOURS = 4.0  # weight of the 26 neighbours' mean probability
 SETTLING = 4  # rounds of it
@@ -116,7 +120,7 @@ def segment_structures(
     """
     mask = np.asanyarray(brain.dataobj) > 0
     values = np.asarray(image.dataobj, dtype=np.float32)[mask]
-    low, high = np.percentile(values, [0.1, 99.9])
+    low, high = (float(one) for one in np.percentile(values, [0.1, 99.9]))
     if not high > low:
         raise VisitError("structures: the brain has no contrast; look at the brain mask and the image")
     values = np.clip(values, low, high)
@@ -124,7 +128,7 @@ def segment_structures(
     shares = _floored(priors.structures)
     by_intensity = _summed(shares, INTENSITY_OF, len(INTENSITIES))
     some = _every_other(mask) & ~lesion
-    mixture = fit(values[some], by_intensity[:, some], float(high - low))
+    mixture = fit(values[some], by_intensity[:, some], high - low)
     probability = _settled(values, by_intensity, mixture, mask)
     for place, intensity in enumerate(INTENSITY_OF):
         shares[place] *= probability[intensity] / by_intensity[intensity]
@@ -205,7 +209,7 @@ def _ordered(mean: Array) -> Array:
 
 
 def _gaussian(values: Array, mean: Array | float, spread: Array | float) -> Array:
-    return np.exp(-0.5 * ((values - mean) / spread) ** 2) / (np.sqrt(2 * np.pi) * spread)
+    return np.exp(-0.5 * ((values - mean) / spread) ** 2) / (ROOT_2_PI * spread)
 
 
 def _with_mixed(priors: Array) -> Array:
@@ -220,7 +224,7 @@ def _likelihood(values: Array, mixture: Mixture) -> Array:
     pure[white] = (1 - OUTLIERS) * pure[white] + OUTLIERS / mixture.span
     mean, gap = (mixture.mean[ONE] + mixture.mean[OTHER]) / 2, mixture.mean[ONE] - mixture.mean[OTHER]
     narrow = np.minimum(mixture.spread[ONE], mixture.spread[OTHER])
-    spread = np.hypot(narrow, gap / np.sqrt(12))  # any share of the two is as likely as another
+    spread = np.hypot(narrow, gap / ROOT_12)  # any share of the two is as likely as another
     return np.concatenate([pure, _gaussian(values, mean[:, None], spread[:, None])])
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from importlib.resources import files
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from bids_app.errors import VisitError
-from bids_app.image.structure_priors import LESION, NUMBER, STRUCTURES, load_priors, priors_at
+from bids_app.image.structure_priors import LESION, NUMBER, STEM, STRUCTURES, load_priors, priors_at
 from bids_app.image.structures import INTENSITIES, Structures, segment_structures
 
 SIZE = 2.0
@@ -131,3 +134,9 @@ def test_priors_are_symmetric_and_no_more_than_one():
     data = np.asarray(load_priors().dataobj)
     assert np.abs(data.astype(int) - data[::-1]).max() <= 1
     assert data.sum(axis=3).max() <= 255 + len(STRUCTURES)
+
+
+def test_the_priors_that_ship_are_those_of_the_notice():
+    folder = files("bids_app") / "data" / "structures"
+    digest = hashlib.sha256((folder / f"{STEM}.nii.gz").read_bytes()).hexdigest()
+    assert digest in (folder / "NOTICE.md").read_text()
