@@ -55,7 +55,7 @@ class Structure:
 STRUCTURES = (
     Structure("cortex", (3, 42), "GM", "cortex", "Cerebral-Cortex"),
     Structure("wm", (2, 41), "WM", "white", "Cerebral-White-Matter"),
-    Structure("ventricle", (4, 43), "CSF", "fluid", "Ventricles"),
+    Structure("ventricle", (4, 43), "CSF", "ventricle", "Ventricles"),
     Structure("csf", (24,), "CSF", "fluid", "Outer-Fluid"),
     Structure("cbl_gm", (8, 47), "GM", "cerebellar cortex", "Cerebellum-Cortex"),
     Structure("cbl_wm", (7, 46), "WM", "cerebellar white", "Cerebellum-White-Matter"),

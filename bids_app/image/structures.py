@@ -28,7 +28,8 @@ MIXED = (
     ("cerebellar cortex", "fluid"),
     ("cerebellar cortex", "cerebellar white"),
     ("white", "fluid"),
-    ("caudate", "fluid"),
+    ("white", "ventricle"),
+    ("caudate", "ventricle"),
     ("caudate", "white"),
 )
 ONE = np.array([INTENSITIES.index(first) for first, _ in MIXED])

@@ -15,8 +15,8 @@ from bids_app.image.structures import INTENSITIES, Structures, segment_structure
 
 SIZE = 2.0
 LEVELS = {
-    "T1w": dict(zip(INTENSITIES, (64, 100, 20, 63, 94, 88, 86, 70, 82, 97), strict=True)),
-    "FLAIR": dict(zip(INTENSITIES, (128, 100, 25, 115, 97, 105, 112, 122, 116, 92), strict=True)),
+    "T1w": dict(zip(INTENSITIES, (64, 100, 20, 20, 63, 94, 88, 86, 70, 82, 97), strict=True)),
+    "FLAIR": dict(zip(INTENSITIES, (128, 100, 25, 25, 115, 97, 105, 112, 122, 116, 92), strict=True)),
 }
 
 
