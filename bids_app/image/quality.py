@@ -16,6 +16,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from bids_app.image.coverage import WHOLE
 from bids_app.image.lesion_table import visit_summary
 from bids_app.image.quality_measures import (
     compare_masks,
@@ -54,6 +55,8 @@ class QualityInputs:
         T1w corrected for non-uniformity, on the working grid.
     segmented : Nifti1Image, (x, y, z), optional
         Demyelin's lesion mask where another came with the data.
+    coverage : float
+        Share of the T1w's brain mask inside the FLAIR's field of view; NaN without T1w.
     """
 
     flair: nib.Nifti1Image
@@ -69,6 +72,7 @@ class QualityInputs:
     tiv_by_scaling_mm3: float
     t1w: nib.Nifti1Image | None = None
     segmented: nib.Nifti1Image | None = None
+    coverage: float = np.nan
 
     @cached_property
     def of_t1w(self) -> tuple[float, float, float]:
@@ -252,6 +256,18 @@ QUALITY: dict[str, QualityNumber] = {
             advice="Flicker FLAIR to T1w: a shifted FLAIR puts lesions in wrong places.",
             light=REGISTRATION,
             typical=(1.16, 0.01),
+        ),
+        QualityNumber(
+            "flair_coverage",
+            "Share of the brain in the FLAIR",
+            "Share of the T1w's brain mask inside the FLAIR's field of view, after alignment; outside it lesions are "
+            "unknown; n/a without T1w.",
+            lambda visit: visit.coverage,
+            usual=(WHOLE, 1.0),
+            worse="low",
+            advice="Lesion counts, volumes and disconnection are lower bounds where the FLAIR ends.",
+            light=REGISTRATION,
+            typical=(1.0, 0.0005),
         ),
         QualityNumber(
             "brain_volume_ml",

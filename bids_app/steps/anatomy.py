@@ -41,16 +41,18 @@ def prepare_head(scan: Path, voxel_size: float, after: Path | None = None) -> He
 
 
 class Aligned(NamedTuple):
-    """A FLAIR image on the grid of the T1w, the transform that brought it there, what was noticed."""
+    """A FLAIR image on the grid of the T1w, the transform to there, the share of the brain that it shows."""
 
     flair: Image
     to_t1w: Path
+    coverage: float
     notes: list[str]
 
 
 @step("aligning the FLAIR with the T1w image", seconds=11.0, mem_gb=2.0)
 def align_flair(scan: Path, t1w: Image, brain: Image, seed: int) -> Aligned:
     """Read a FLAIR scan, align it with the T1w and correct non-uniformity."""
+    from bids_app.image import coverage
     from bids_app.image.bias import correct_bias
     from bids_app.image.register import align_rigid, apply
     from bids_app.image.volume import conform, read_scan
@@ -61,7 +63,13 @@ def align_flair(scan: Path, t1w: Image, brain: Image, seed: int) -> Aligned:
     moved = apply(flair, t1w, [target], interpolation="bSpline")
     acquired = np.asarray(flair.dataobj)
     data = np.clip(np.asarray(moved.dataobj), acquired.min(), acquired.max())  # splines overshoot at edges
-    return Aligned(correct_bias(nib.Nifti1Image(data, t1w.affine), brain), target, notes)
+    ones = nib.Nifti1Image(np.ones(flair.shape, np.float32), flair.affine)
+    seen = apply(ones, t1w, [target], interpolation="nearestNeighbor")
+    share = coverage.share_seen(seen, brain)
+    aligned = nib.Nifti1Image(data, t1w.affine)
+    coverage.check_pair(scan.name, share, aligned, t1w, brain)
+    notes += coverage.remarks(scan.name, share, coverage.distance(flair, t1w))
+    return Aligned(correct_bias(aligned, brain), target, share, notes)
 
 
 class Registered(NamedTuple):

@@ -30,12 +30,14 @@ def measure_disconnection(
     weighted: bool,
     template: str,
     resolution: float,
+    coverage: float | None = None,
 ) -> Disconnected:
     """Score what lesions (a mask; a probability where `weighted`) disconnect, in template space."""
     from bids_app.features.bundles import BUNDLE_COLUMNS, damage_by_bundle, open_bundles
     from bids_app.features.chaco import COLUMNS, PAIR_COLUMNS, chaco, disconnectome_map, streamline_damage
     from bids_app.features.connectome import Connectome
     from bids_app.image.atlas import load_atlas
+    from bids_app.image.coverage import about
     from bids_app.image.template import load_template
 
     normative, source = Connectome.open(Path(connectome)), load_atlas(atlas)
@@ -43,7 +45,7 @@ def measure_disconnection(
     found = chaco(inside, normative, source, end_radius=end_radius, weighted=weighted)
     damage = streamline_damage(inside, normative, weighted=weighted)
     hit = "Largest lesion probability on a streamline's way." if weighted else "Hit or not."
-    common = {"Connectome": normative.describe(), "Damage": hit}
+    common = {"Connectome": normative.describe(), "Damage": hit} | about(coverage)
     meta = common | {
         "Definition": "NeMo 2: share hit of the streamlines that end in the region and in another one.",
         "EndRadius": end_radius,

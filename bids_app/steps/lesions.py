@@ -31,14 +31,18 @@ def find_lesions(
     threshold: float,
     min_volume: float,
     t1w: Image | None = None,
+    coverage: float | None = None,
 ) -> Found:
     """Segment lesions by one method of `image.lesions.METHODS`."""
+    from bids_app.image.coverage import about
     from bids_app.image.lesions import METHODS, LesionInputs, segment_lesions
 
     inputs = LesionInputs(flair=flair, brain=brain, gm=gm, wm=wm, csf=csf, wm_prior=wm_prior, t1w=t1w)
     found = segment_lesions(inputs, method, threshold=threshold, min_volume=min_volume)
     chosen = METHODS[method]
-    meta = {"Method": chosen.about, "MethodSettings": chosen.recorded(threshold, min_volume)}
+    meta = {"Method": chosen.about, "MethodSettings": chosen.recorded(threshold, min_volume)} | about(
+        coverage
+    )
     return Found(WithMeta(found.probability, meta), WithMeta(found.mask, meta))
 
 
@@ -64,8 +68,16 @@ def check_lesions(
 
 
 @step("taking the lesion mask that came with the data")
-def take_lesions(given: Image, owner: str, source: str, flair: Image, to_t1w: Path | None = None) -> Found:
+def take_lesions(
+    given: Image,
+    owner: str,
+    source: str,
+    flair: Image,
+    to_t1w: Path | None = None,
+    coverage: float | None = None,
+) -> Found:
     """Bring a lesion mask of the dataset to the working grid."""
+    from bids_app.image.coverage import about
     from bids_app.image.register import apply
     from bids_app.image.volume import resample
 
@@ -76,6 +88,7 @@ def take_lesions(given: Image, owner: str, source: str, flair: Image, to_t1w: Pa
     meta: dict[str, Any] = {
         "Method": f"Lesion mask that came with the data, made by: {source}.",
         "MaskSource": source,
+        **about(coverage),
     }
     if source == "manual":
         meta["Manual"] = True

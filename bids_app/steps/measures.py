@@ -33,9 +33,11 @@ def measure_volumes(
     regions: Table,
     structures: Table,
     tiv_mm3: float,
+    coverage: float | None = None,
 ) -> Measured:
     """Measure global volumes, structures, and grey matter per region."""
     from bids_app.features.volumes import COLUMNS, volumes_table
+    from bids_app.image.coverage import about
 
     table = volumes_table(
         gm=gm,
@@ -49,7 +51,7 @@ def measure_volumes(
         structures=structures,
         tiv_mm3=tiv_mm3,
     )
-    return Measured(WithMeta(table, COLUMNS))
+    return Measured(WithMeta(table, COLUMNS | about(coverage)))
 
 
 @step("radiomics", seconds=14.0, mem_gb=3.0)
@@ -101,6 +103,7 @@ def assess(
     tiv_by_scaling_mm3: float,
     t1w: Image | None = None,
     segmented: Image | None = None,
+    coverage: float | None = None,
 ) -> Measured:
     """Measure the visit's quality; `segmented` is Demyelin's lesion mask where another came with the data."""
     from bids_app.image.quality import COLUMNS, QualityInputs, quality_table
@@ -120,5 +123,6 @@ def assess(
         tiv_by_scaling_mm3=tiv_by_scaling_mm3,
         t1w=t1w,
         segmented=segmented,
+        coverage=np.nan if coverage is None else coverage,
     )
     return Measured(WithMeta(quality_table(visit), COLUMNS))

@@ -31,6 +31,7 @@ class Anatomy(NamedTuple):
     files: dict[str, Result]
     to_t1w: Result | None
     notes: dict[str, Result]
+    coverage: Result | None = None
 
 
 def add_anatomy(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
@@ -67,9 +68,7 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
     registered = _add_registration(graph, head, template, size, seed)
     placed = _add_place(graph, head, registered, settings)
     first = _add_first_segmentation(graph, head, placed)
-    lesions, own = _add_lesions(
-        graph, visit, settings, aligned.flair, head, placed, first, given, aligned.to_t1w
-    )
+    lesions, own = _add_lesions(graph, visit, settings, aligned.flair, head, placed, first, given, aligned)
     filled = add_step(
         graph,
         steps.fill,
@@ -102,6 +101,7 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
         files,
         aligned.to_t1w,
         notes,
+        aligned.coverage,
     )
 
 
@@ -196,7 +196,7 @@ def _add_lesions(
     placed: Handle,
     tissues: Handle,
     given: Handle | None,
-    to_t1w: Result | None,
+    aligned: Handle | None,
 ) -> tuple[Handle, Handle | None]:
     """Add the lesions: the mask that came with the data, else a segmentation.
 
@@ -215,6 +215,7 @@ def _add_lesions(
         method=OWN_METHOD if settings.lesions == ONLY_GIVEN else settings.lesions,
         threshold=settings.lesion_threshold,
         min_volume=settings.lesion_min_volume,
+        coverage=aligned.coverage if aligned else None,
     )
     if visit.given is None or given is None:
         return own, None
@@ -225,6 +226,7 @@ def _add_lesions(
         owner=given.owner,
         source=visit.given.source,
         flair=flair,
-        to_t1w=to_t1w,
+        to_t1w=aligned.to_t1w if aligned else None,
+        coverage=aligned.coverage if aligned else None,
     )
     return taken, own

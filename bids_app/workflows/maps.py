@@ -119,6 +119,7 @@ def _add_quality(graph: Workflow, visit: Visit, anatomy: Anatomy, described: Han
         tiv_by_scaling_mm3=anatomy.placed.tiv_by_scaling_mm3,
         t1w=anatomy.head.image if visit.t1w else None,
         segmented=anatomy.own.mask if anatomy.own else None,
+        coverage=anatomy.coverage,
     )
 
 
@@ -138,6 +139,7 @@ def _add_tables(
         lesions=anatomy.lesions.mask,
         structures=tissues.table,
         tiv_mm3=anatomy.placed.tiv_mm3,
+        coverage=anatomy.coverage,
         **regions,
     )
     radiomics = add_step(
@@ -174,6 +176,7 @@ def _add_disconnection(
         weighted=settings.weight_lesions,
         template=settings.template,
         resolution=settings.resolution,
+        coverage=anatomy.coverage,
     )
     anatomy.notes["disconnection"] = disconnected.notes
     files = {

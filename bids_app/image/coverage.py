@@ -1,0 +1,94 @@
+"""How much of the brain a FLAIR shows, and whether it can be of the same head as the T1w."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from bids_app.errors import VisitError
+
+WHOLE = (
+    0.98  # of the brain mask: what is missing of a whole one is its uncertain rim and the lowest brainstem
+)
+LEAST = 0.1  # below, there is nothing to align
+COPY = 0.98  # correlation of two images in the brain: T1w and FLAIR of one head, of opposite contrast, are far below
+FAR_MM = 100.0  # between the centres of two fields of view of one head in one session
+
+
+def share_seen(seen: nib.Nifti1Image, brain: nib.Nifti1Image) -> float:
+    """Return the share of a brain mask inside a field of view.
+
+    Parameters
+    ----------
+    seen : Nifti1Image, (x, y, z)
+        1 inside the field of view, on the grid of `brain`.
+    brain : Nifti1Image, (x, y, z)
+        Mask.
+    """
+    inside = np.asanyarray(brain.dataobj) > 0
+    return float((np.asanyarray(seen.dataobj)[inside] > 0.5).mean()) if inside.any() else 0.0
+
+
+def distance(one: nib.Nifti1Image, other: nib.Nifti1Image) -> float:
+    """Return how far the centres of two fields of view are from each other, in mm, by their headers."""
+    centres = [
+        nib.affines.apply_affine(image.affine, (np.asarray(image.shape[:3]) - 1) / 2)
+        for image in (one, other)
+    ]
+    return float(np.linalg.norm(centres[0] - centres[1]))
+
+
+def check_pair(
+    name: str, share: float, flair: nib.Nifti1Image, t1w: nib.Nifti1Image, brain: nib.Nifti1Image
+) -> None:
+    """Refuse a FLAIR that shows hardly any of the brain, and one that the T1w is a copy of.
+
+    Parameters
+    ----------
+    name : str
+        Of the FLAIR's file.
+    share : float
+        From `share_seen`.
+    flair, t1w, brain : Nifti1Image, (x, y, z)
+        Aligned, on one grid.
+
+    Raises
+    ------
+    VisitError
+        If so.
+    """
+    if share < LEAST:
+        raise VisitError(
+            f"{name}: shows {share:.0%} of the brain in the T1w image; is it of this visit, and of the head?"
+        )
+    inside = np.asanyarray(brain.dataobj) > 0
+    values = [np.asarray(image.dataobj, dtype=np.float64)[inside] for image in (flair, t1w)]
+    if min(np.ptp(value) for value in values) > 0 and np.corrcoef(values[0], values[1])[0, 1] > COPY:
+        raise VisitError(f"{name}: the T1w image is a copy of it; put the right images in their places")
+
+
+def remarks(name: str, share: float, millimetres: float) -> list[str]:
+    """Tell a visit's report of a FLAIR that shows a part of the brain, or lies far away by its header."""
+    told = []
+    if share < WHOLE:
+        told.append(
+            f"{name}: shows {share:.0%} of the brain; outside its field of view lesions are unknown, so that their "
+            "number, volume and disconnection are lower bounds"
+        )
+    if millimetres > FAR_MM:
+        told.append(
+            f"{name}: lies {millimetres:.0f} mm from the T1w image by its header; look at the alignment"
+        )
+    return told
+
+
+def about(share: float | None) -> dict[str, Any]:
+    """Return what the sidecar of a lesion mask, and of what is measured with it, says of the FLAIR's field of view."""
+    if share is None:
+        return {}
+    said: dict[str, Any] = {"FlairCoverage": round(share, 4)}
+    if share < WHOLE:
+        said["OutsideFlair"] = "Unknown, not free of lesions: voxels that the FLAIR does not show are 0 here."
+    return said
