@@ -14,6 +14,7 @@ from bids_app.learn.diagnosis.baselines import unevenness
 from bids_app.learn.diagnosis.baselines import warnings as confounders
 from bids_app.learn.diagnosis.calls import calibration, prevalences, worth
 from bids_app.learn.diagnosis.calls import warnings as warnings_of
+from bids_app.learn.diagnosis.comparison import decision_curve
 from bids_app.learn.diagnosis.grid import VanishingKernelWarning, warn_vanished
 from bids_app.learn.diagnosis.lesion_counts import called_right
 from bids_app.learn.diagnosis.options import Options
@@ -165,10 +166,15 @@ def _normal(
 def _compare(part: Binary, view: LesionView, design: Design, options: Options, beside: Beside) -> Binary:
     """Add other features, models and baselines, and warn where what is no disease tells the classes apart."""
     wanted = beside.baselines if options.variants else {}
-    variants = compare_variants(
+    variants, differences = compare_variants(
         view, beside.clinical, design, options.variants, beside.rule, wanted, beside.site
     )
     part.tables["variants"] = variants
+    if len(differences):
+        part.tables["differences"] = differences
+    if beside.rule is not None:
+        called = np.where(beside.rule, part.positive, part.rest)
+        part.tables["scans"] = part.tables["scans"].assign(rule_call=called)
     areas = variants[variants["metric"] == "auc"].set_index("model")["estimate"]
     own = part.tables["performance"].query("protocol == 'nested' and metric == 'auc'")["estimate"].iloc[0]
     v = 0.0 if beside.site is None else unevenness(beside.site, design.y, design.patient)
@@ -195,6 +201,7 @@ def _leak_free(part: Binary, run: LeakFree, view: LesionView, design: Design) ->
         nested_probability=run.probability,
         nested_call=np.where(run.called, labels, INDETERMINATE),
     )
+    part.tables["decision_curve"] = decision_curve(y, run.probability)
     part.tables["calibration"] = calibration(y, run.probability, patient, design.seed)
     return _worth(part, Protocol.NESTED, design, np.arange(len(y)), run.decision >= 0, run.called)
 

@@ -54,6 +54,8 @@ PARTS = (
         },
         {
             "variants": "Other features and models on the same patient-whole folds",
+            "differences": "Differences in AUC from the lesion maps, on the same draws of patients",
+            "decision_curve": "Net benefit by probability from which the first class is called",
             "chosen": "Chosen inside each outer fold",
             "by_size": "Metrics by number of voxels",
             "visits": "Every scan: decisions of both protocols",

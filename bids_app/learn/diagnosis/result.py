@@ -30,6 +30,8 @@ ABOUT = {
     "clusters_held": "Clusters where patients of the classes differ in lesion frequency (family-wise P < .05).",
     "map_test": "What the permutation map tested, and how many chi-square tests have small expected counts.",
     "variants": "Other features and models on the same patient-whole folds.",
+    "differences": "AUC of each model less that of the lesion maps, both on the same draws of patients.",
+    "decision_curve": "Net benefit of calling the first class from each leak-free probability on.",
     "confusion": "Leak-free calls among several classes, one against the rest.",
     "raters": "Human raters, model and majority against the diagnosis.",
     "agreement": "Kappa and McNemar's test within and between raters and model.",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bids_app.learn.diagnosis.comparison import auc_differences
 from bids_app.learn.diagnosis.engine import Fold, View
 from bids_app.learn.diagnosis.grid import Grid
 from bids_app.learn.diagnosis.protocols import COMPACT, Design, calls_table, leak_free, patient_table
@@ -67,7 +68,7 @@ def compare_variants(
     rule: npt.NDArray[np.bool_] | None = None,
     baselines: Mapping[str, npt.NDArray[np.float64]] | None = None,
     site: pd.Series | None = None,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the metrics of each variant, of the published rule and of always calling the larger class.
 
     Parameters
@@ -89,10 +90,12 @@ def compare_variants(
 
     Returns
     -------
-    DataFrame
+    metrics : DataFrame
         Columns model, metric, estimate, low, high, n, interval, n_voxels (median over outer folds).
+    differences : DataFrame
+        `auc_differences` of each model from the lesion maps on the same folds.
     """
-    tables = []
+    tables, decided = [], {}
     alone = replace(MEDIAN, sizes=("all",))
     runs: list[tuple[str, View, Grid, list[Fold] | None]] = [
         *((name, view, grid, None) for name, view, grid in variant_views(lesions, clinical, wanted)),
@@ -103,6 +106,7 @@ def compare_variants(
     for name, view, grid, folds in runs:
         run = leak_free(view, design, grid, folds)
         table = patient_table(design.y, run.decision, run.fold, design.patient, design.seed)
+        decided[name] = (run.decision, run.fold)
         size = int(np.median([fold["n_voxels"] for fold in run.chosen]))
         tables.append(table.assign(model=name, n_voxels=size))
     if rule is not None:
@@ -110,4 +114,5 @@ def compare_variants(
     larger = np.full(len(design.y), design.y.mean() >= 0.5)
     tables.append(calls_table(design.y, larger).assign(model="majority (no training)"))
     columns = ["model", "metric", "estimate", "low", "high", "n", "interval", "n_voxels"]
-    return pd.concat(tables, ignore_index=True).reindex(columns=columns)
+    differences = auc_differences(design.y, decided, VARIANTS[0], design.patient, design.seed)
+    return pd.concat(tables, ignore_index=True).reindex(columns=columns), differences
