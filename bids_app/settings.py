@@ -313,6 +313,12 @@ class Settings:
         room="Group level",
         metavar="COLUMN",
     )
+    sizes: tuple[str, ...] = option(
+        (),
+        "Study B: numbers of voxels to try, e.g. 16 27 32 64 all (default: powers of 2 up to 32768, and all).",
+        room="Group level",
+        metavar="N",
+    )
     last_diagnosis: bool = option(
         False,
         "Study B: where a patient's diagnosis was revised, the last one holds for all scans (without: such a patient is "

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from bids_app.errors import InputError
+from bids_app.learn.diagnosis.grid import PAPER_SIZES, parse_sizes
 from bids_app.learn.diagnosis.scans import check_folds, check_patients, least_patients, select_scans
 
 
@@ -61,3 +62,11 @@ def test_least_patients_is_what_the_folds_need(cv, outer):
     check_folds(select_scans(visits(RRMS=n, NMOSD=n)), cv, outer)
     with pytest.raises(InputError, match="too few"):
         check_folds(select_scans(visits(RRMS=n, NMOSD=n - 1)), cv, outer)
+
+
+def test_sizes_as_they_are_written():
+    assert parse_sizes(["16", "27", "all"]) == (16, 27, "all")
+    assert parse_sizes([]) == PAPER_SIZES
+    for text in ("0", "-4", "2.5", "many", ""):
+        with pytest.raises(InputError, match="--sizes"):
+            parse_sizes(["8", text])

@@ -153,6 +153,20 @@ class Sweep:
         return self.classes[(self.decision_function(maps) >= 0).astype(int)]
 
 
+def parse_sizes(texts: Sequence[str]) -> tuple[int | Literal["all"], ...]:
+    """Return the numbers of voxels that `--sizes` asks for; study B's where it asks for none.
+
+    Raises
+    ------
+    InputError
+        If one is neither a whole number above 0 nor `all`.
+    """
+    for text in texts:
+        if text != "all" and not (text.isdecimal() and int(text) > 0):
+            raise InputError(f"--sizes {text}: write whole numbers of voxels above 0, or all")
+    return tuple("all" if text == "all" else int(text) for text in texts) or PAPER_SIZES
+
+
 def resolve_sizes(sizes: Sequence[int | Literal["all"]], n_voxels: int) -> list[int]:
     """Return ascending numbers of voxels that exist in maps of `n_voxels`."""
     wanted = {n_voxels if size == "all" else int(size) for size in sizes}

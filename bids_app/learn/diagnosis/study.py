@@ -13,7 +13,7 @@ from bids_app.learn.artifact import Model
 from bids_app.learn.diagnosis import report
 from bids_app.learn.diagnosis.analysis import run
 from bids_app.learn.diagnosis.apply import apply_models
-from bids_app.learn.diagnosis.grid import Grid
+from bids_app.learn.diagnosis.grid import Grid, parse_sizes
 from bids_app.learn.diagnosis.operating_point import Rule
 from bids_app.learn.diagnosis.options import Options
 from bids_app.learn.diagnosis.result import DiagnosisResult
@@ -46,7 +46,7 @@ class DiagnosisStudy(Study):
                 acute=settings.acute,
                 last_diagnosis=settings.last_diagnosis,
                 normal=settings.normal,
-                grid=Grid(gamma_scale=settings.gamma_scale),
+                grid=Grid(parse_sizes(settings.sizes), gamma_scale=settings.gamma_scale),
                 cv=settings.folds,
                 rule=Rule.parse(settings.operating_point, settings.wrong_calls),
                 outer=settings.outer_folds or Options.outer,
