@@ -70,7 +70,17 @@ def check_pair(
 
 
 def remarks(name: str, share: float, millimetres: float) -> list[str]:
-    """Tell a visit's report of a FLAIR that shows a part of the brain, or lies far away by its header."""
+    """Tell a visit's report of a FLAIR that shows a part of the brain, or lies far away by its header.
+
+    Parameters
+    ----------
+    name : str
+        Of the FLAIR's file.
+    share : float
+        From `share_seen`.
+    millimetres : float
+        From `distance`.
+    """
     told = []
     if share < WHOLE:
         told.append(
