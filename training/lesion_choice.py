@@ -23,11 +23,11 @@ from lesion_data import PATIENTS, as_acquired, case, read_truth
 from scipy import ndimage, special
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
-from lesion_scores import scores
+from lesion_scores import overlap_scores
 
-THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
-PEAKS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-VOLUMES = (3.0, 6.0, 10.0, 15.0, 20.0, 30.0)
+THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
+PEAKS = (0.0, 0.5, 0.7, 0.85, 0.95)
+VOLUMES = (3.0, 6.0, 12.0, 24.0)
 MEASURES = ["dice", "lesion_f1", "volume_error"]
 
 
@@ -61,29 +61,27 @@ class Visit:
             name, kind, np.asarray(truth.dataobj) > 0, nib.affines.voxel_sizes(truth.affine), np.load(kept)
         )
 
-    def score(self, mask: np.ndarray) -> dict[str, float]:
-        """Score a mask of the working grid."""
-        own = mask.reshape(-1)[self.index] & (self.index >= 0)
-        return scores(own, self.truth, self.size)
-
 
 def every_choice(visit: Visit, logit: np.ndarray) -> pd.DataFrame:
     """Score every choice of threshold, peak and smallest volume."""
     rows = []
     probability = special.expit(logit.astype(np.float32))
+    own = np.where(visit.index >= 0, probability.reshape(-1)[visit.index], 0)
+    box = ndimage.find_objects(((own >= min(THRESHOLDS)) | visit.truth).astype(np.uint8))[0]
+    index, truth = visit.index[box], visit.truth[box]
     for threshold in THRESHOLDS:
         labels = cc3d.connected_components(probability >= threshold, connectivity=26)
         numbers = np.arange(labels.max() + 1)
         size = np.bincount(labels.ravel(), minlength=len(numbers))
         highest = ndimage.maximum(probability, labels, numbers)
-        own = np.where(visit.index >= 0, labels.reshape(-1)[visit.index], 0)
+        here = np.where(index >= 0, labels.reshape(-1)[index], 0)
         seen: dict[bytes, dict[str, float]] = {}
         for peak, volume in itertools.product(PEAKS, VOLUMES):
             if peak and peak < threshold + 0.05:
                 continue
             kept = (highest >= peak) & (size >= volume) & (numbers > 0)
             if kept.tobytes() not in seen:
-                seen[kept.tobytes()] = scores(kept[own], visit.truth, visit.size)
+                seen[kept.tobytes()] = overlap_scores(kept[here], truth, visit.size)
             rows.append({"threshold": threshold, "peak": peak, "volume": volume} | seen[kept.tobytes()])
     return pd.DataFrame(rows).assign(case=visit.name, images=visit.kind)
 
