@@ -26,7 +26,15 @@ from lesion_data import PATIENTS, as_acquired, case, load_inputs, prepare, read_
 from lesion_figures import draw_overlay, draw_reliability
 from lesion_scores import scores
 
-from bids_app.image.lesions import METHODS, LesionInputs, Lesions, Method, own_probability, segment_lesions
+from bids_app.image.lesions import (
+    METHODS,
+    LesionInputs,
+    Lesions,
+    Method,
+    own_probability,
+    segment_lesions,
+    thick_probability,
+)
 from bids_app.phantom.lesion_inputs import phantom_inputs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,10 +60,10 @@ def run(method: Method, inputs: LesionInputs) -> tuple[Lesions, float]:
 def ladder(held_out: str | None = None) -> list[Method]:
     """Return the methods; Demyelin's own with weights that have not seen the patient."""
     own = METHODS["demyelin"]
-    if held_out:
-        own = replace(
-            own, probability=partial(own_probability, weights=ROOT / "training/held_out" / held_out)
-        )
+    if held_out and own.thick:
+        unseen = {"weights": ROOT / "training/held_out" / held_out}
+        thick = replace(own.thick, probability=partial(thick_probability, **unseen))
+        own = replace(own, probability=partial(own_probability, **unseen), thick=thick)
     return [*(method for name, method in METHODS.items() if name != "demyelin"), own]
 
 
@@ -69,7 +77,7 @@ def patients(out: Path) -> pd.DataFrame:
         for images, first in (("T1w + FLAIR", one.t1w), ("FLAIR", None)):
             name = patient if first else f"{patient}-flair"
             folder = prepare(one.flair, first, out / "prepared" / name)
-            inputs = load_inputs(folder)
+            inputs = replace(load_inputs(folder), slice_mm=float(size.max()))
             for method in ladder(patient):
                 found, seconds = run(method, inputs)
                 row = scores(as_acquired(folder, found.mask, one.flair) > 0, truth, size)

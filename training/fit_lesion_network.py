@@ -3,8 +3,9 @@
     python training/fit_lesion_network.py begin MAPS CHECKPOINT --steps 3000      # synthetic scans alone
     python training/fit_lesion_network.py go-on MAPS CHECKPOINT --real REAL --out OUT [--without NAME ...] --steps 400
 
-`begin` goes on from CHECKPOINT where it exists and writes it every 50 steps. `go-on` adds real patients (`REAL/*.npz`
-of `lesion_cache.py`), all but those named, and writes OUT (.onnx) and its weights (.npz).
+`begin` goes on from CHECKPOINT where it exists (else from `--start`) and writes it every 50 steps. `go-on` adds real
+patients (`REAL/*.npz` of `lesion_cache.py`), all but those named, and writes OUT (.onnx) and its weights (.npz);
+`export` writes a checkpoint so.
 """
 
 from __future__ import annotations
@@ -150,6 +151,8 @@ def averaged(network: Module, keep: float) -> AveragedModel:
 def begin(args: argparse.Namespace, heads: list[Head]) -> None:
     """Train on synthetic scans, from the checkpoint where there is one."""
     network = Network().to(memory_format=torch.channels_last_3d)
+    if args.start:
+        network.load_state_dict(begun_weights(args.start))
     mean = averaged(network, 0.995)
     optimiser = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-4)
     first = 0
@@ -240,6 +243,7 @@ def main() -> None:
     parser.add_argument("stage", choices=("begin", "go-on", "export"))
     parser.add_argument("maps", type=Path)
     parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--start", type=Path, help="weights (.npz) that a first `begin` starts from")
     parser.add_argument("--real", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--without", nargs="*", default=[])

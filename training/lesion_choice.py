@@ -25,9 +25,9 @@ from scipy import ndimage, special
 sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
 from lesion_scores import overlap_scores
 
-THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
-PEAKS = (0.0, 0.5, 0.7, 0.85, 0.95)
-VOLUMES = (3.0, 6.0, 12.0, 24.0)
+THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+PEAKS = (0.0, 0.5, 0.7, 0.85)
+VOLUMES = (3.0, 6.0, 12.0)
 MEASURES = ["dice", "lesion_f1", "volume_error"]
 
 

@@ -21,7 +21,7 @@ def session(model: str, folder: Path | None = None) -> InferenceSession:
     model : str
         File below `bids_app/data`, such as `lesions/trees.onnx`.
     folder : Path, optional
-        Where a file of that name is taken from instead.
+        Where a file of that name is taken from instead, if it is there.
 
     Returns
     -------
@@ -35,5 +35,6 @@ def session(model: str, folder: Path | None = None) -> InferenceSession:
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
     with as_file(files("bids_app").joinpath("data", *model.split("/"))) as path:
-        source = folder / path.name if folder else path
+        other = folder / path.name if folder else path
+        source = other if other.exists() else path
         return onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])

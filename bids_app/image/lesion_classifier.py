@@ -1,4 +1,8 @@
-"""Demyelin's lesion classifiers: boosted trees and a small network, both run by onnxruntime on voxels of 1 mm."""
+"""Demyelin's lesion classifiers on voxels of 1 mm, run by onnxruntime: two sets of boosted trees and a small network.
+
+The first trees and the network were trained on synthetic scans and two patients of one centre. The second trees were
+fitted to the experts of two centres, and take the first's answer and the weighted belief among their features.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +12,40 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import ndimage, special
 
 from bids_app.image.inference import session
-from bids_app.image.lesion_features import lesion_features
+from bids_app.image.lesion_features import FEATURES, lesion_features
 from bids_app.image.lesion_network import network_channels, network_probability
 from bids_app.image.volume import resample
-from bids_app.image.white_matter import relative_to_white
+from bids_app.image.white_matter import Relative, relative_to_white
 
 Array = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 GRID_MM = 1.0
-TREES, NETWORK = "lesions/trees.onnx", "lesions/network.onnx"
+TREES, NETWORK, EXPERTS = "lesions/trees.onnx", "lesions/network.onnx", "lesions/experts.onnx"
+EXPERT_FEATURES = (*FEATURES, "first_logit", "weighted_belief")
+SMALLEST = 1e-5
+MARGIN_MM = 10
 
 
 class Answers(NamedTuple):
-    """Lesion probability by the trees and by the network, each (x, y, z) float32."""
+    """Lesion probability by the first trees, by the network and by the second trees, each (x, y, z) float32."""
 
     trees: Array
     network: Array
+    experts: Array
+
+
+class View(NamedTuple):
+    """A visit on the working grid, as the classifiers see it."""
+
+    flair: Relative
+    t1w: Relative | None
+    brain: Mask
+    prior: Array
+    belief: Array
 
 
 def classifier_probability(
@@ -35,9 +54,10 @@ def classifier_probability(
     brain: nib.Nifti1Image,
     wm_prior: nib.Nifti1Image,
     gm: nib.Nifti1Image,
+    belief: nib.Nifti1Image,
     weights: Path | None = None,
 ) -> Answers:
-    """Return both classifiers' lesion probabilities.
+    """Return the three classifiers' lesion probabilities.
 
     The images come to voxels of 1 mm with axes to the right, front and top, where the classifiers were trained.
 
@@ -53,8 +73,11 @@ def classifier_probability(
         The template's probability of white matter, brought to this grid.
     gm : Nifti1Image, (x, y, z)
         Probability of grey matter of this brain.
+    belief : Nifti1Image, (x, y, z)
+        Belief weighed by where lesions can be (`weighted_belief`).
     weights : Path, optional
-        Folder with `trees.onnx` and `network.onnx` in place of those that come with Demyelin.
+        Folder whose `trees.onnx`, `network.onnx` and `experts.onnx`, where it has them, take the place of those that
+        come with Demyelin.
 
     Returns
     -------
@@ -66,36 +89,86 @@ def classifier_probability(
     VisitError
         If the brain has almost no white or grey matter, or white matter is dark.
     """
-    grid = _grid(flair)
-    inside_brain, prior = _moved(brain, grid) >= 0.5, _moved(wm_prior, grid)
-    place = (inside_brain, prior, _moved(gm, grid))
-    bright = relative_to_white(_moved(flair, grid), *place, "FLAIR")
-    dark = None if t1w is None else relative_to_white(_moved(t1w, grid), *place, "T1w")
-    where, features = lesion_features(bright, dark, inside_brain, prior)
-    trees = np.zeros(where.shape, np.float32)
+    grid = working_grid(brain)
+    seen = view(flair, t1w, brain, wm_prior, gm, belief, grid)
+    where, rows = expert_rows(seen, weights)
+    trees, experts = np.zeros(where.shape, np.float32), np.zeros(where.shape, np.float32)
     if where.any():
-        (probability,) = session(TREES, weights).run(None, {"features": features})
-        trees[where] = probability[:, 0]
-    channels = network_channels(bright, dark, inside_brain, prior)
+        trees[where] = special.expit(rows[:, len(FEATURES)])
+        (probability,) = session(EXPERTS, weights).run(None, {"features": rows})
+        experts[where] = probability[:, 0]
+    channels = network_channels(seen.flair, seen.t1w, seen.brain, seen.prior)
     network = network_probability(channels, session(NETWORK, weights))
     inside = np.asarray(brain.dataobj) > 0
-    back = (_averaged(nib.Nifti1Image(one, grid.affine), flair) * inside for one in (trees, network))
+    back = (_averaged(nib.Nifti1Image(one, grid.affine), flair) * inside for one in (trees, network, experts))
     return Answers(*back)
+
+
+def view(
+    flair: nib.Nifti1Image,
+    t1w: nib.Nifti1Image | None,
+    brain: nib.Nifti1Image,
+    wm_prior: nib.Nifti1Image,
+    gm: nib.Nifti1Image,
+    belief: nib.Nifti1Image,
+    grid: nib.Nifti1Image,
+) -> View:
+    """Bring a visit's images (as in `classifier_probability`) to the working grid, relative to white matter."""
+    inside, prior = _moved(brain, grid) >= 0.5, _moved(wm_prior, grid)
+    place = (inside, prior, _moved(gm, grid))
+    bright = relative_to_white(_moved(flair, grid), *place, "FLAIR")
+    dark = None if t1w is None else relative_to_white(_moved(t1w, grid), *place, "T1w")
+    return View(bright, dark, inside, prior, _moved(belief, grid))
+
+
+def expert_rows(seen: View, weights: Path | None = None) -> tuple[Mask, Array]:
+    """Return which voxels may be lesions and what the second trees get of each.
+
+    Parameters
+    ----------
+    seen : View
+        The visit.
+    weights : Path, optional
+        As in `classifier_probability`.
+
+    Returns
+    -------
+    where : ndarray of bool, (x, y, z)
+        Candidates.
+    rows : ndarray, (n, 23), float32
+        A row for each candidate, the columns of `EXPERT_FEATURES`.
+    """
+    where, features = lesion_features(seen.flair, seen.t1w, seen.brain, seen.prior)
+    if not where.any():
+        return where, np.zeros((0, len(EXPERT_FEATURES)), np.float32)
+    (first,) = session(TREES, weights).run(None, {"features": features})
+    logit = special.logit(np.clip(first[:, 0], SMALLEST, 1 - SMALLEST))
+    return where, np.column_stack([features, logit, seen.belief[where]]).astype(np.float32)
+
+
+def working_grid(brain: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Return an empty image around the brain: 1 mm voxels, axes to the right, front and top."""
+    canonical = nib.as_closest_canonical(
+        nib.Nifti1Image((np.asarray(brain.dataobj) > 0).astype(np.uint8), brain.affine)
+    )
+    size = nib.affines.voxel_sizes(canonical.affine)
+    sides = ndimage.find_objects(np.asarray(canonical.dataobj))
+    if sides:
+        room = np.ceil(MARGIN_MM / size).astype(int)
+        box = [
+            slice(max(side.start - more, 0), min(side.stop + more, length))
+            for side, more, length in zip(sides[0], room, canonical.shape, strict=True)
+        ]
+        canonical = canonical.slicer[tuple(box)]
+    shape = np.ceil(np.array(canonical.shape) * size / GRID_MM - 1e-3).astype(int)
+    affine = nib.affines.rescale_affine(canonical.affine, canonical.shape, GRID_MM, shape)
+    return nib.Nifti1Image(np.zeros(tuple(shape), np.uint8), affine)
 
 
 def _moved(image: nib.Nifti1Image, grid: nib.Nifti1Image) -> Array:
     """Bring an image to the grid, linearly; NaN becomes 0."""
     source = nib.Nifti1Image(np.asarray(image.dataobj, dtype=np.float32), image.affine)
     return np.nan_to_num(np.asarray(resample(source, grid).dataobj, dtype=np.float32))
-
-
-def _grid(image: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Return an empty image with the field of view of `image`, 1 mm voxels, axes to the right, front and top."""
-    canonical = nib.as_closest_canonical(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine))
-    size = nib.affines.voxel_sizes(canonical.affine)
-    shape = np.ceil(np.array(canonical.shape) * size / GRID_MM - 1e-3).astype(int)
-    affine = nib.affines.rescale_affine(canonical.affine, canonical.shape, GRID_MM, shape)
-    return nib.Nifti1Image(np.zeros(tuple(shape), np.uint8), affine)
 
 
 def _averaged(image: nib.Nifti1Image, like: nib.Nifti1Image) -> Array:

@@ -30,16 +30,21 @@ def find_lesions(
     method: str,
     threshold: float,
     min_volume: float,
+    flair_scan: Path,
     t1w: Image | None = None,
     coverage: float | None = None,
 ) -> Found:
     """Segment lesions by one method of `image.lesions.METHODS`."""
     from bids_app.image.coverage import about
     from bids_app.image.lesions import METHODS, LesionInputs, segment_lesions
+    from bids_app.image.volume import read_scan
 
-    inputs = LesionInputs(flair=flair, brain=brain, gm=gm, wm=wm, csf=csf, wm_prior=wm_prior, t1w=t1w)
+    slice_mm = float(max(nib.affines.voxel_sizes(read_scan(flair_scan).image.affine)))
+    inputs = LesionInputs(
+        flair=flair, brain=brain, gm=gm, wm=wm, csf=csf, wm_prior=wm_prior, t1w=t1w, slice_mm=slice_mm
+    )
     found = segment_lesions(inputs, method, threshold=threshold, min_volume=min_volume)
-    chosen = METHODS[method]
+    chosen = METHODS[method].suited(slice_mm)
     meta = {"Method": chosen.about, "MethodSettings": chosen.recorded(threshold, min_volume)} | about(
         coverage
     )

@@ -215,6 +215,7 @@ def _add_lesions(
         method=OWN_METHOD if settings.lesions == ONLY_GIVEN else settings.lesions,
         threshold=settings.lesion_threshold,
         min_volume=settings.lesion_min_volume,
+        flair_scan=visit.flair,
         coverage=aligned.coverage if aligned else None,
     )
     if visit.given is None or given is None:

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from bids_app.errors import InputError
 from bids_app.image.inference import session
+from bids_app.image.lesion_classifier import EXPERT_FEATURES, expert_rows, view, working_grid
 from bids_app.image.lesion_network import network_channels, network_probability
 from bids_app.image.lesions import (
     METHODS,
@@ -22,6 +23,7 @@ from bids_app.image.lesions import (
     peaked,
     segment_lesions,
     sharpened,
+    weighted_belief,
 )
 from bids_app.image.quality import flags
 from bids_app.image.quality_measures import contrast, scan_noise, slice_outlier
@@ -133,7 +135,11 @@ def test_orientation_of_the_voxels_does_not_matter(axes):
     turn = nib.orientations.ornt_transform(
         nib.io_orientation(inputs.flair.affine), nib.orientations.axcodes2ornt(axes)
     )
-    images = {name: one.as_reoriented(turn) for name, one in vars(inputs).items() if one is not None}
+    images = {
+        name: one.as_reoriented(turn)
+        for name, one in vars(inputs).items()
+        if isinstance(one, nib.Nifti1Image)
+    }
     found = segment_lesions(LesionInputs(**images)).mask
     assert nib.aff2axcodes(found.affine) == tuple(axes)
     back = np.asarray(nib.as_closest_canonical(found).dataobj) > 0
@@ -258,9 +264,49 @@ def test_network_sees_no_unit_and_has_an_empty_channel_for_a_missing_t1w():
     assert not one[:, brain == 0].any()
 
 
+def rows_of(inputs):
+    """What the trees fitted to experts get of each candidate voxel."""
+    belief = nib.Nifti1Image(weighted_belief(inputs), inputs.flair.affine)
+    images = (inputs.flair, inputs.t1w, inputs.brain, inputs.wm_prior, inputs.gm, belief)
+    return expert_rows(view(*images, working_grid(inputs.brain)))[1]
+
+
+def test_trees_see_the_same_wherever_the_brain_lies_in_the_image():
+    inputs, _ = brain_with(lesions=True)
+    wider = {
+        name: image(np.pad(np.asarray(one.dataobj), [(14, 21)] * 3))
+        for name, one in vars(inputs).items()
+        if isinstance(one, nib.Nifti1Image)
+    }
+    near, far = rows_of(inputs), rows_of(LesionInputs(**wider))
+    assert near.shape == far.shape == (len(near), len(EXPERT_FEATURES))
+    np.testing.assert_allclose(near[:, 1:], far[:, 1:], atol=0.01)
+
+
+def test_trees_know_where_a_t1w_is_missing():
+    inputs, _ = brain_with(lesions=True)
+    missing = np.isnan(rows_of(inputs)).all(axis=0)
+    assert [name for name, gone in zip(EXPERT_FEATURES, missing, strict=True) if gone] == [
+        name for name in EXPERT_FEATURES if name.startswith("t1w")
+    ]
+    assert not np.isnan(rows_of(with_images(inputs, t1w=inputs.flair))).any()
+
+
+def test_thick_slices_have_trees_of_their_own_and_the_sidecar_says_so():
+    inputs, truth = brain_with(lesions=True)
+    own = METHODS["demyelin"]
+    assert own.suited(3.0) is own
+    thick = own.suited(7.0)
+    assert thick.about != own.about
+    assert METHODS["lesion-growth"].suited(7.0) is METHODS["lesion-growth"]
+    found = mask_of(with_images(inputs, slice_mm=7.0))
+    assert dice(found, truth) > 0.5
+    assert (found != mask_of(inputs)).any()
+
+
 def test_weights_are_those_of_the_notice():
     folder = files("bids_app") / "data" / "lesions"
-    for name in ("trees.onnx", "network.onnx"):
+    for name in ("trees.onnx", "network.onnx", "experts.onnx"):
         digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         assert f"`{name}`" in (folder / "NOTICE.md").read_text()
         assert digest in (folder / "NOTICE.md").read_text()
