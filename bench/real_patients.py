@@ -21,7 +21,7 @@ from bids_app.features.connectome import Connectome
 from bids_app.features.tracking import TrackingSettings, read_field, track
 from bids_app.image.atlas import load_atlas
 
-STREAMLINES = 150_000
+STREAMLINES = 50_000
 
 
 def write_derivatives(shared: Path, out: Path, n_streamlines: int = STREAMLINES) -> Path:
@@ -53,7 +53,7 @@ def main() -> None:
     args = parser.parse_args()
     data = write_derivatives(args.shared, args.out)
     command = [str(data), str(args.out), "group", "--analysis", "edss", "--test-size", "0", "--folds", "5"]
-    demyelin([*command, "--outer-folds", "10", "--permutations", "100", "--nprocs", "1"])
+    demyelin([*command, "--outer-folds", "6", "--permutations", "19", "--models", "ridge", "--nprocs", "1"])
     group = args.out / "group"
     for name in ("flow", "performance", "added_value", "null_summary", "stability", "sample_size", "columns"):
         path = group / f"edss_{name}.tsv"

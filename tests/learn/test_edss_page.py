@@ -37,6 +37,7 @@ def write_derivatives(out, cohort):
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
+    """Run study A on a cohort with faults; return its folder, participants and what the page says."""
     root = tmp_path_factory.mktemp("faults")
     cohort = make_cohort(48)
     cohort.features.iloc[40] = cohort.features.iloc[4]
@@ -48,6 +49,7 @@ def page(tmp_path_factory):
     visits["site"] = np.resize(["Bonn", "Graz", "Lyon"], 48)
     visits.loc[5:14, "disease_duration"] = np.nan
     write_table(visits, root / "ds" / "participants.tsv")
+    write_json({"Name": "faults", "BIDSVersion": "1.10.0"}, root / "ds" / "dataset_description.json")
     write_derivatives(root / "out", cohort)
     options = [
         "--analysis",
