@@ -40,7 +40,12 @@ def write_derivatives(shared: Path, out: Path, n_streamlines: int = STREAMLINES)
         write_table(volumes, stem.with_name(f"{name}_atlas-AAL_desc-volumes_dseg.tsv"))
         table = chaco(mask, connectome, atlas, end_radius=4.0).regions
         write_table(table, stem.with_name(f"{name}_atlas-AAL_desc-chaco_dseg.tsv"))
-    generated = {"Name": "x", "BIDSVersion": "1.10.0", "GeneratedBy": [{"Name": "Demyelin"}]}
+    generated = {
+        "Name": "x",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "Demyelin"}],
+    }
     write_json(generated, out / "dataset_description.json")
     return data
 

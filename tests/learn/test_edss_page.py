@@ -31,7 +31,12 @@ def write_derivatives(out, cohort):
             table.insert(0, "index", range(1, len(table) + 1))
             ending = {"volume": "volumes"}.get(family, family)
             write_table(table, stem.with_name(f"{who}_atlas-AAL_desc-{ending}_dseg.tsv"))
-    about = {"Name": "x", "BIDSVersion": "1.10.0", "GeneratedBy": [{"Name": "Demyelin"}]}
+    about = {
+        "Name": "x",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "Demyelin"}],
+    }
     write_json(about, out / "dataset_description.json")
 
 

@@ -34,6 +34,7 @@ PARTS = (
             "missing": "Missing values by candidate",
             "missing_sensitivity": "The same numbers without visits that have imputed values",
         },
+        {"flow": "Visits left after each criterion, and criteria that were not applied"},
     ),
     Part(
         "predictions",
