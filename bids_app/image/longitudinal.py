@@ -16,18 +16,22 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import linalg
+from scipy import linalg, ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from bids_app.image.volume import resample
 
 Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 OVERLAP = 0.1  # of the smaller lesion, above which two are one
 GROWTH = 1.5  # ratio of volumes
 LEAST_MM3 = 10.0  # change of volume that counts: about the smallest lesion that is segmented
 LEAST_CONTRAST = 0.1  # change of FLAIR over white matter's that supports a change
+LEAST_SD = 2.0  # standard errors of the mean difference that chance alone hardly reaches
+RESEL_MM3 = 27.0  # voxels nearer than about 3 mm are not independent after resampling and smoothing
+GAIN_MM = 20.0  # SD of the window over which the two FLAIRs' brightness is made the same
 MARGIN_MM = 5.0  # round both brains, so that interpolation at the edge has neighbours
 
 
@@ -59,23 +63,31 @@ class Change:
 CHANGES: dict[str, Change] = {
     change.name: change
     for change in (
-        Change("new", "Nothing was there before.", True, True, "#ff3b3b"),
+        Change(
+            "new", "Nothing was there before, and the FLAIR became brighter there.", True, True, "#ff3b3b"
+        ),
         Change(
             "enlarged",
-            f"At least {GROWTH:g} times the volume, and {LEAST_MM3:g} mm3 more.",
+            f"At least {GROWTH:g} times the volume and {LEAST_MM3:g} mm3 more, and the FLAIR became brighter there.",
             True,
             True,
             "#ff9f1c",
         ),
-        Change("unchanged", "Neither.", None, False, "#39c2ff"),
+        Change("unchanged", "Neither the one nor the other.", None, False, "#39c2ff"),
         Change(
             "shrunken",
-            f"At most 1/{GROWTH:g} of the volume, and {LEAST_MM3:g} mm3 less.",
+            f"At most 1/{GROWTH:g} of the volume and {LEAST_MM3:g} mm3 less, and the FLAIR became darker there.",
             False,
             False,
             "#b8f2a0",
         ),
-        Change("resolved", "Nothing is there any more.", False, False, "#3ddc5b"),
+        Change(
+            "resolved",
+            "Nothing is there any more, and the FLAIR became darker there.",
+            False,
+            False,
+            "#3ddc5b",
+        ),
     )
 }
 
@@ -87,6 +99,10 @@ COLUMNS: dict[str, dict[str, object]] = {
         "the space half-way between the visits.",
         "Levels": {change.name: change.rule for change in CHANGES.values()},
     },
+    "mask_change": {
+        "Description": "What the two lesion masks alone say. Where it differs from `change`, a threshold was just "
+        "missed at one of the visits.",
+    },
     "volume_before_mm3": {"Description": "Volume at the earlier visit.", "Units": "mm^3"},
     "volume_after_mm3": {"Description": "Volume at the later visit.", "Units": "mm^3"},
     **{
@@ -95,12 +111,13 @@ COLUMNS: dict[str, dict[str, object]] = {
     },
     "contrast_before": {
         "Description": "Mean FLAIR intensity over the median of white matter, minus 1, at the earlier visit, where the "
-        "lesion is at either."
+        "masks differ (where the lesion is at either, if they hardly do)."
     },
     "contrast_after": {"Description": "The same at the later visit."},
     "supported": {
-        "Description": f"Whether the FLAIR changed too, by {LEAST_CONTRAST:g} the same way: a lesion that is new in "
-        "the mask alone may have been missed before. n/a for unchanged lesions.",
+        "Description": f"Whether the FLAIR changed the way the masks did, by at least {LEAST_CONTRAST:g} of white "
+        f"matter's intensity and {LEAST_SD:g} standard errors of the difference between the two images. n/a where the "
+        "masks did not change.",
     },
     "lesions_before": {"Description": "Rows of the earlier visit's lesion table."},
     "lesions_after": {"Description": "Rows of the later visit's lesion table."},
@@ -194,25 +211,73 @@ def compare(before: Visit, after: Visit, half: Array) -> Compared:
     -------
     Compared
     """
-    first = Visit(*(_moved(image, _inverse(half)) for image in before))
-    second = Visit(*(_moved(image, half) for image in after))
-    grid = _grid([first.brain, second.brain])
+    first = Visit(*(moved(image, _inverse(half)) for image in before))
+    second = Visit(*(moved(image, half) for image in after))
+    grid = half_way_grid([first.brain, second.brain])
     labels = [_labels(visit, grid) for visit in (first, second)]
-    flairs = [_relative(visit, grid) for visit in (first, second)]
-    groups = match(*labels)
+    flairs, noise = _matched([_relative(visit, grid) for visit in (first, second)], (first, second), grid)
     whole = np.zeros(grid.shape, np.int32)
     rows = []
-    for number, (old, new) in enumerate(_ordered(groups, before, after), 1):
-        where = np.isin(labels[0], old) | np.isin(labels[1], new)
+    for number, (old, new) in enumerate(_ordered(match(*labels), before, after), 1):
+        at = np.isin(labels[0], old), np.isin(labels[1], new)
+        where = at[0] | at[1]
         whole[where & (whole == 0)] = number
-        at = np.argwhere(where).mean(axis=0) if where.any() else np.full(3, np.nan)
-        place = nib.affines.apply_affine(_inverse(half) @ grid.affine, at)
-        contrasts = [float(flair[where].mean()) - 1 if where.any() else np.nan for flair in flairs]
+        centre = np.argwhere(where).mean(axis=0) if where.any() else np.full(3, np.nan)
+        place = nib.affines.apply_affine(_inverse(half) @ grid.affine, centre)
         volumes = (_volume(before.lesions, old), _volume(after.lesions, new))
-        rows.append(_row(number, volumes, contrasts, place, (old, new)))
+        rows.append(_row(number, volumes, _contrasts(at, flairs, noise, grid), place, (old, new)))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).round(4)
     images = [nib.Nifti1Image(data, grid.affine) for data in (whole, *flairs)]
     return Compared(table.astype({"supported": "Int64"}), *images)
+
+
+class _Contrasts(NamedTuple):
+    """FLAIR over white matter's, minus 1, at either visit where the masks differ; the difference's standard error."""
+
+    before: float
+    after: float
+    error: float
+
+
+def _contrasts(
+    at: tuple[Mask, Mask], flairs: list[npt.NDArray[np.float32]], noise: float, grid: nib.Nifti1Image
+) -> _Contrasts:
+    """Measure a lesion's brightness at both visits where its masks differ, else where it is at either."""
+    voxel = float(abs(np.linalg.det(grid.affine[:3, :3])))
+    where = at[0] ^ at[1]
+    if where.sum() * voxel < LEAST_MM3:
+        where = at[0] | at[1]
+    if not where.any():
+        return _Contrasts(np.nan, np.nan, np.nan)
+    independent = max(where.sum() * voxel / RESEL_MM3, 1.0)
+    one, other = (float(flair[where].mean()) - 1 for flair in flairs)
+    return _Contrasts(one, other, noise / float(np.sqrt(independent)))
+
+
+def _matched(
+    flairs: list[npt.NDArray[np.float32]], visits: tuple[Visit, Visit], grid: nib.Nifti1Image
+) -> tuple[list[npt.NDArray[np.float32]], float]:
+    """Divide out the smooth ratio of the two FLAIRs in white matter, half from each; return their difference's noise.
+
+    The noise is the robust standard deviation of the difference in white matter that is lesion at neither visit.
+    """
+    tissue = [np.asarray(resample(visit.tissue, grid, order=0).dataobj) for visit in visits]
+    lesion = [_labels(visit, grid) > 0 for visit in visits]
+    white = (tissue[0] == 2) & (tissue[1] == 2) & ~lesion[0] & ~lesion[1]
+    if not white.any():
+        return flairs, float("nan")
+    sigma = GAIN_MM / nib.affines.voxel_sizes(grid.affine)
+
+    def mean(data: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return ndimage.gaussian_filter(data * white, sigma, truncate=2.5)
+
+    ratio = np.sqrt(np.clip(mean(flairs[0]) / np.maximum(mean(flairs[1]), 1e-6), 0.25, 4))
+    ratio = np.where(mean(np.ones_like(flairs[0])) > 1e-3, ratio, 1).astype(np.float32)
+    one, other = flairs[0] / ratio, flairs[1] * ratio
+    difference = (other - one)[white]
+    return [one.astype(np.float32), other.astype(np.float32)], 1.4826 * float(
+        np.median(np.abs(difference - np.median(difference)))
+    )
 
 
 def match(
@@ -262,27 +327,47 @@ def on_grid(labels: nib.Nifti1Image, half: Array, like: nib.Nifti1Image) -> nib.
     like : Nifti1Image
         The later visit's grid.
     """
-    return resample(_moved(labels, _inverse(half)), like, order=0)
+    return resample(moved(labels, _inverse(half)), like, order=0)
 
 
 def _inverse(matrix: Array) -> Array:
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
-def _moved(image: nib.Nifti1Image, matrix: Array) -> nib.Nifti1Image:
-    """Move an image by its affine; its voxels stay as they are."""
+def moved(image: nib.Nifti1Image, matrix: Array) -> nib.Nifti1Image:
+    """Move an image by its affine; its voxels stay as they are.
+
+    Parameters
+    ----------
+    image : Nifti1Image, (x, y, z)
+    matrix : ndarray, (4, 4)
+        Points of the image's space to those of the new one, RAS mm.
+    """
     return nib.Nifti1Image(np.asanyarray(image.dataobj), matrix @ image.affine)
 
 
-def _grid(masks: Sequence[nib.Nifti1Image]) -> nib.Nifti1Image:
-    """Return an empty grid around all masks, of 1 mm or as fine as the finest, so that no small lesion is lost."""
+def half_way_grid(masks: Sequence[nib.Nifti1Image], largest: float = 1.0) -> nib.Nifti1Image:
+    """Return an empty grid around all masks, as fine as the finest.
+
+    Parameters
+    ----------
+    masks : sequence of Nifti1Image
+        Brain masks half-way; the grid has a margin of 5 mm around them.
+    largest : float
+        Largest edge of a voxel in mm: 1 mm so that no small lesion is lost.
+
+    Returns
+    -------
+    Nifti1Image, (x, y, z), uint8
+        Zeros; its affine has no rotation.
+    """
     corners = []
     for mask in masks:
         at = np.argwhere(np.asanyarray(mask.dataobj) > 0)
         box = np.array(np.meshgrid(*zip(at.min(axis=0), at.max(axis=0), strict=True))).reshape(3, -1).T
         corners.append(nib.affines.apply_affine(mask.affine, box))
     points = np.concatenate(corners)
-    size = min(1.0, *(float(nib.affines.voxel_sizes(mask.affine).min()) for mask in masks))
+    size = min(largest, *(float(nib.affines.voxel_sizes(mask.affine).min()) for mask in masks))
     low = points.min(axis=0) - MARGIN_MM
     shape = np.ceil((points.max(axis=0) + MARGIN_MM - low) / size).astype(int) + 1
     affine = np.diag([size, size, size, 1.0])
@@ -322,27 +407,29 @@ def _ordered(
 def _row(
     number: int,
     volumes: tuple[float, float],
-    contrasts: list[float],
+    contrasts: _Contrasts,
     place: Array,
     members: tuple[list[int], list[int]],
 ) -> dict[str, object]:
-    change = _change(*volumes)
-    rise = contrasts[1] - contrasts[0]
-    up = CHANGES[change].rises
-    supported = None if up is None else int((rise if up else -rise) >= LEAST_CONTRAST)
-    told = [",".join(str(one) for one in some) or None for some in members]
+    by_mask = _change(*volumes)
+    rise = contrasts.after - contrasts.before
+    up = CHANGES[by_mask].rises
+    needed = np.nanmax([LEAST_CONTRAST, LEAST_SD * contrasts.error])
+    supported = None if up is None else int((rise if up else -rise) >= needed)
+    listed = [",".join(str(one) for one in some) or None for some in members]
     return {
         "index": number,
         "name": f"change-{number:03d}",
-        "change": change,
+        "change": by_mask if supported else "unchanged",
+        "mask_change": by_mask,
         "volume_before_mm3": volumes[0],
         "volume_after_mm3": volumes[1],
         **dict(zip("xyz", place, strict=True)),
-        "contrast_before": contrasts[0],
-        "contrast_after": contrasts[1],
+        "contrast_before": contrasts.before,
+        "contrast_after": contrasts.after,
         "supported": supported,
-        "lesions_before": told[0],
-        "lesions_after": told[1],
+        "lesions_before": listed[0],
+        "lesions_after": listed[1],
     }
 
 

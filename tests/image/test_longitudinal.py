@@ -96,11 +96,24 @@ def test_the_other_way_round_new_is_resolved(visits):
     assert sorted(back["volume_after_mm3"]) == sorted(there["volume_before_mm3"])
 
 
-def test_a_change_of_the_mask_alone_is_not_supported(visits):
+def test_a_change_of_the_mask_alone_is_no_change(visits):
     before, after = visits
     seen = before._replace(flair=nib.Nifti1Image(np.asarray(after.flair.dataobj), before.flair.affine))
-    table = compare(seen, after, half_way(motion(), np.linalg.inv(motion()))).table.set_index("change")
-    assert table["supported"]["new"] == 0
+    table = compare(seen, after, half_way(motion(), np.linalg.inv(motion()))).table
+    assert set(table["change"]) == {"unchanged"}
+    assert sorted(table["mask_change"]) == ["enlarged", "new", "resolved", "shrunken", "unchanged"]
+    assert table.set_index("mask_change")["supported"]["new"] == 0
+
+
+@pytest.mark.parametrize("gain", [0.6, 1.7])
+def test_another_gain_and_a_bias_field_change_nothing(visits, gain):
+    before, after = visits
+    data = np.asarray(after.flair.dataobj)
+    ramp = np.linspace(0.85, 1.15, data.shape[1])[None, :, None]
+    other = after._replace(flair=nib.Nifti1Image((gain * ramp * data).astype(np.float32), after.flair.affine))
+    half = half_way(motion(), np.linalg.inv(motion()))
+    tables = [compare(before, visit, half).table for visit in (after, other)]
+    assert list(tables[0]["change"]) == list(tables[1]["change"])
 
 
 def test_registration_finds_the_motion_and_its_half(tmp_path):

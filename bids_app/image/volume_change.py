@@ -1,0 +1,146 @@
+"""Change of the volume of the brain and its parts between two visits, by integrating Jacobians half-way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bids_app.errors import VisitError
+from bids_app.image.deformation import exponential, jacobian, register, warp
+from bids_app.image.longitudinal import Array, half_way_grid, moved
+from bids_app.image.volume import resample
+
+Mask = npt.NDArray[np.bool_]
+
+LARGEST_MM = 2.0  # grids of --fast stay as they are
+EDGE_MM = 2.0  # of fluid around the brain whose border counts: the cortex's outer surface is what moves
+LESION_MM = 1.0  # around lesions that do not count: their own blur
+WEIGHT_SMOOTHING_MM = 1.0  # so that no voxel enters or leaves at once as the images move
+
+
+class Side(NamedTuple):
+    """One visit of a pair, all images on one grid.
+
+    Attributes
+    ----------
+    image : Nifti1Image, (x, y, z)
+        T1w, or FLAIR where one of the two visits has no T1w, corrected for non-uniformity, with what surrounds the
+        brain.
+    brain : Nifti1Image, (x, y, z)
+        Brain mask.
+    white : Nifti1Image, (x, y, z)
+        White matter: above 0 (its median becomes 1).
+    lesions : Nifti1Image, (x, y, z)
+        Lesions: above 0.
+    regions : mapping of str to Nifti1Image
+        What is measured: masks or probabilities (0 to 1) by name; the same names in both visits.
+    """
+
+    image: nib.Nifti1Image
+    brain: nib.Nifti1Image
+    white: nib.Nifti1Image
+    lesions: nib.Nifti1Image
+    regions: Mapping[str, nib.Nifti1Image]
+
+
+class Changed(NamedTuple):
+    """Change between two visits.
+
+    Attributes
+    ----------
+    percent : dict of str to float
+        By region: 200 (V2 - V1) / (V1 + V2); exchanging the visits changes only the sign.
+    volumes : dict of str to (float, float)
+        V1 and V2 in mm3 by region: the half-way region's volume at either visit.
+    jacobian : Nifti1Image, (x, y, z), float32
+        Half-way: local volume at the later visit over that at the earlier one.
+    """
+
+    percent: dict[str, float]
+    volumes: dict[str, tuple[float, float]]
+    jacobian: nib.Nifti1Image
+
+
+def volume_change(before: Side, after: Side, half: Array) -> Changed:
+    """Measure how volumes changed from one visit to the next.
+
+    The deformation of `bids_app.image.deformation` is found between both images half-way, each resampled once; the
+    volume of a region at a visit is the integral of the Jacobian determinant of the map to that visit over the region
+    half-way, which is the mean of both visits' own (cf. Boyes et al. 2006, NeuroImage 32:159; Reuter et al. 2012,
+    NeuroImage 61:1402).
+
+    Parameters
+    ----------
+    before, after : Side
+        The earlier and the later visit, each in its own space.
+    half : ndarray, (4, 4)
+        As `longitudinal.half_way` returns it.
+
+    Returns
+    -------
+    Changed
+
+    Raises
+    ------
+    VisitError
+        If a visit has no white matter, or a region is empty at a visit.
+    """
+    inverse = np.asarray(np.linalg.inv(half), dtype=np.float64)
+    grid = half_way_grid([moved(before.brain, inverse), moved(after.brain, half)], LARGEST_MM)
+    size = float(nib.affines.voxel_sizes(grid.affine)[0])
+    images = [_relative(side, turn, grid) for side, turn in ((before, inverse), (after, half))]
+    weight = np.minimum(*(_weight(side, turn, grid) for side, turn in ((before, inverse), (after, half))))
+    velocity = register(images[0], images[1], weight, size)
+    there, here = exponential(-velocity), exponential(velocity)
+    factors = jacobian(there), jacobian(here)
+    volumes = {}
+    for name in before.regions:
+        region = (
+            warp(_at(before.regions[name], inverse, grid), there)
+            + warp(_at(after.regions[name], half, grid), here)
+        ) / 2
+        one, other = (float((region * factor).sum(dtype=np.float64)) * size**3 for factor in factors)
+        if not min(one, other) > 0:
+            raise VisitError(f"volume change: {name} is empty at a visit; look at the tissues")
+        volumes[name] = (one, other)
+    ratio = nib.Nifti1Image((factors[1] / np.maximum(factors[0], 0.1)).astype(np.float32), grid.affine)
+    return Changed({name: symmetric_percent(*both) for name, both in volumes.items()}, volumes, ratio)
+
+
+def symmetric_percent(before: float, after: float) -> float:
+    """Return the change from one value to another in percent of their mean."""
+    return 200 * (after - before) / (before + after)
+
+
+def _relative(side: Side, turn: Array, grid: nib.Nifti1Image) -> npt.NDArray[np.float32]:
+    """Return a visit's image half-way over the median of its white matter, resampled once by cubic splines."""
+    data = np.asarray(side.image.dataobj, dtype=np.float32)
+    white = (np.asanyarray(side.white.dataobj) > 0) & (np.asanyarray(side.lesions.dataobj) == 0)
+    normal = float(np.median(data[white])) if white.any() else 0.0
+    if normal <= 0:
+        raise VisitError("volume change: a visit has no white matter, or it is dark; look at the tissues")
+    image = resample(moved(nib.Nifti1Image(data / normal, side.image.affine), turn), grid, order=3)
+    return np.maximum(np.asarray(image.dataobj, dtype=np.float32), 0)
+
+
+def _weight(side: Side, turn: Array, grid: nib.Nifti1Image) -> npt.NDArray[np.float32]:
+    """Return where the two images are compared: the brain and the fluid at its surface, not lesions."""
+    size = float(nib.affines.voxel_sizes(grid.affine)[0])
+    brain, lesions = (_at(image, turn, grid) > 0.5 for image in (_mask(side.brain), _mask(side.lesions)))
+    near = ndimage.distance_transform_edt(~brain, sampling=size) <= EDGE_MM
+    if lesions.any():
+        near &= ndimage.distance_transform_edt(~lesions, sampling=size) > LESION_MM
+    return ndimage.gaussian_filter(near.astype(np.float32), WEIGHT_SMOOTHING_MM / size)
+
+
+def _mask(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    return nib.Nifti1Image((np.asanyarray(image.dataobj) > 0).astype(np.float32), image.affine)
+
+
+def _at(image: nib.Nifti1Image, turn: Array, grid: nib.Nifti1Image) -> npt.NDArray[np.float32]:
+    return np.asarray(resample(moved(image, turn), grid, order=1).dataobj, dtype=np.float32)
