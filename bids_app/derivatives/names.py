@@ -205,6 +205,12 @@ OUTPUTS: dict[str, Output] = {
         True,
         pair=True,
     ),
+    "volume_changes": Output(
+        "seg-brain_desc-since{before}_dseg.tsv",
+        "Change of the volume of the brain and its tissues since the visit before, by Jacobian integration half-way.",
+        True,
+        pair=True,
+    ),
 }
 
 RESOLUTION = {

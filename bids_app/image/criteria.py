@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from bids_app.image.lesion_table import DISSEMINATION
+from bids_app.image.places import CLASSES
 
 NEEDED = 2  # areas with typical lesions, in both revisions
 UNSEEN = {"2017": ("spinal cord",), "2024": ("spinal cord", "optic nerve")}
@@ -53,13 +53,14 @@ def criteria(lesion_counts: Mapping[str, float], changes: Mapping[str, float] | 
     DataFrame
         The columns of `CRITERIA_COLUMNS`, a row per criterion.
     """
-    areas = [name for name in DISSEMINATION if lesion_counts[f"{name}_count"] > 0]
-    seen = ", ".join(name.replace("_", " or ") for name in areas) or "none"
+    asked = [place for place in CLASSES.values() if place.counts]
+    areas = [place for place in asked if lesion_counts[f"{place.name}_count"] > 0]
+    seen = ", ".join(place.words for place in areas) or "none"
     rows = [
         {
             "criterion": f"dissemination_in_space_{year}",
             "met": "yes" if len(areas) >= NEEDED else "no",
-            "because": f"{len(areas)} of {len(DISSEMINATION) + len(unseen)} areas have lesions ({seen}); not imaged: "
+            "because": f"{len(areas)} of {len(asked) + len(unseen)} areas have lesions ({seen}); not imaged: "
             + ", ".join(unseen),
         }
         for year, unseen in UNSEEN.items()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import ndimage
 
 from bids_app.errors import VisitError
@@ -18,6 +19,7 @@ from bids_app.image.volume import resample
 Mask = npt.NDArray[np.bool_]
 
 LARGEST_MM = 2.0  # grids of --fast stay as they are
+GM, WM, CSF = 1, 2, 3
 EDGE_MM = 2.0  # of fluid around the brain whose border counts: the cortex's outer surface is what moves
 LESION_MM = 1.0  # around lesions that do not count: their own blur
 WEIGHT_SMOOTHING_MM = 1.0  # so that no voxel enters or leaves at once as the images move
@@ -33,8 +35,8 @@ class Side(NamedTuple):
         brain.
     brain : Nifti1Image, (x, y, z)
         Brain mask.
-    white : Nifti1Image, (x, y, z)
-        White matter: above 0 (its median becomes 1).
+    tissue : Nifti1Image, (x, y, z)
+        1 GM, 2 WM, 3 CSF; the median of white matter becomes 1.
     lesions : Nifti1Image, (x, y, z)
         Lesions: above 0.
     regions : mapping of str to Nifti1Image
@@ -43,7 +45,7 @@ class Side(NamedTuple):
 
     image: nib.Nifti1Image
     brain: nib.Nifti1Image
-    white: nib.Nifti1Image
+    tissue: nib.Nifti1Image
     lesions: nib.Nifti1Image
     regions: Mapping[str, nib.Nifti1Image]
 
@@ -112,6 +114,75 @@ def volume_change(before: Side, after: Side, half: Array) -> Changed:
     return Changed({name: symmetric_percent(*both) for name, both in volumes.items()}, volumes, ratio)
 
 
+def tissue_regions(tissue: nib.Nifti1Image, lesions: nib.Nifti1Image) -> dict[str, nib.Nifti1Image]:
+    """Return what is measured of every visit: brain (grey and white matter), each of the two, and fluid.
+
+    Parameters
+    ----------
+    tissue : Nifti1Image, (x, y, z)
+        1 GM, 2 WM, 3 CSF.
+    lesions : Nifti1Image, (x, y, z)
+        Above 0: lesions, which count as white matter.
+    """
+    label = np.asanyarray(tissue.dataobj).copy()
+    label[np.asanyarray(lesions.dataobj) > 0] = WM
+    kinds = {"brain": (GM, WM), "grey matter": (GM,), "white matter": (WM,), "fluid": (CSF,)}
+    return {
+        name: nib.Nifti1Image(np.isin(label, some).astype(np.float32), tissue.affine)
+        for name, some in kinds.items()
+        if np.isin(label, some).any()
+    }
+
+
+def volume_columns() -> dict[str, dict[str, object]]:
+    """Return what the columns of `volume_table` are, for a sidecar."""
+    return {
+        "index": {"Description": "Number of the row."},
+        "name": {
+            "Description": "Region; brain is grey and white matter with lesions, fluid lies in the brain mask."
+        },
+        "volume_before_mm3": {
+            "Description": "Volume of the half-way region at the earlier visit.",
+            "Units": "mm^3",
+        },
+        "volume_after_mm3": {"Description": "Volume of the same region at the later visit.", "Units": "mm^3"},
+        "percent": {
+            "Description": "Change in percent of the mean of both volumes: negative where volume was lost. "
+            "Exchanging the visits changes only its sign.",
+            "Units": "%",
+        },
+        "percent_per_year": {
+            "Description": "The same a year; n/a where acq_time of sessions.tsv or scans.tsv does not date both "
+            "visits.",
+            "Units": "%/year",
+        },
+    }
+
+
+def volume_table(changed: Changed, years: float | None) -> pd.DataFrame:
+    """Return a row per region, the columns of `volume_columns`.
+
+    Parameters
+    ----------
+    changed : Changed
+        From `volume_change`.
+    years : float, optional
+        Between the visits, where their dates are known.
+    """
+    rows = [
+        {
+            "index": number,
+            "name": name,
+            "volume_before_mm3": volumes[0],
+            "volume_after_mm3": volumes[1],
+            "percent": changed.percent[name],
+            "percent_per_year": changed.percent[name] / years if years else np.nan,
+        }
+        for number, (name, volumes) in enumerate(changed.volumes.items(), 1)
+    ]
+    return pd.DataFrame(rows, columns=list(volume_columns())).round(4)
+
+
 def symmetric_percent(before: float, after: float) -> float:
     """Return the change from one value to another in percent of their mean."""
     return 200 * (after - before) / (before + after)
@@ -120,7 +191,7 @@ def symmetric_percent(before: float, after: float) -> float:
 def _relative(side: Side, turn: Array, grid: nib.Nifti1Image) -> npt.NDArray[np.float32]:
     """Return a visit's image half-way over the median of its white matter, resampled once by cubic splines."""
     data = np.asarray(side.image.dataobj, dtype=np.float32)
-    white = (np.asanyarray(side.white.dataobj) > 0) & (np.asanyarray(side.lesions.dataobj) == 0)
+    white = (np.asanyarray(side.tissue.dataobj) == WM) & (np.asanyarray(side.lesions.dataobj) == 0)
     normal = float(np.median(data[white])) if white.any() else 0.0
     if normal <= 0:
         raise VisitError("volume change: a visit has no white matter, or it is dark; look at the tissues")

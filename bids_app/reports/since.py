@@ -42,7 +42,7 @@ def changes_context(visit: VisitFiles) -> list[dict[str, Any]]:
             {
                 "before": earlier.session_id,
                 "page": page.name if page.exists() else None,
-                "words": _words(table),
+                "words": _words(table) + _volume_words(visit, entities["before"]),
                 "level": "look" if table["change"].isin(active).any() else "good",
                 "src": data_uri(picture) if picture.exists() else None,
                 "table": shown_table(visit, f"Since {earlier.session_id}", path, table),
@@ -59,3 +59,13 @@ def _words(table: pd.DataFrame) -> str:
         return f"{counted}."
     before, after = (table[name].sum() / 1000 for name in ("volume_before_mm3", "volume_after_mm3"))
     return f"{counted}; {before:.2f} mL then, {after:.2f} mL now."
+
+
+def _volume_words(visit: VisitFiles, before: str) -> str:
+    """Say how the brain's volume changed; nothing where it was not measured."""
+    table = read_table(visit.path("volume_changes", before=before))
+    if table is None or "percent" not in table or not (table["name"] == "brain").any():
+        return ""
+    row = table.set_index("name").loc["brain"]
+    yearly = f" ({row['percent_per_year']:+.2f} % a year)" if pd.notna(row["percent_per_year"]) else ""
+    return f" Brain volume changed by {row['percent']:+.2f} %{yearly}."

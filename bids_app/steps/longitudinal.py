@@ -9,34 +9,35 @@ from bids_app.steps.files import Image, Table, WithMeta, masked
 from bids_app.steps.record import step
 
 if TYPE_CHECKING:
-    from bids_app.image.longitudinal import Visit
+    from bids_app.image.longitudinal import Array, Visit
+    from bids_app.image.volume_change import Side
 
 
 class Compared(NamedTuple):
-    """Lesions matched: the table; labels on the later visit's grid; half-way, labels and both FLAIRs."""
+    """Lesions matched: the table; labels on the later visit's grid; half-way, labels and both FLAIRs; volumes."""
 
     table: WithMeta[Table]
+    volumes: WithMeta[Table]
     labels: WithMeta[Image]
     half_labels: Image
     half_before: Image
     half_after: Image
 
 
-@step("comparing lesions with those of the visit before", seconds=4.0, mem_gb=3.0)
-def compare_visits(before: dict[str, Image], after: dict[str, Image], seed: int) -> Compared:
-    """Register two visits rigidly in both directions and match their lesions half-way.
+@step("comparing lesions and volumes with those of the visit before", seconds=40.0, mem_gb=3.0)
+def compare_visits(
+    before: dict[str, Image], after: dict[str, Image], seed: int, years: float | None = None
+) -> Compared:
+    """Register two visits rigidly in both directions, match their lesions half-way and measure volume change.
 
     Each visit is the keys `t1w` (where both have one), `flair`, `brain`, `dseg` and `lesion_labels` of its
     derivatives.
     """
-    from bids_app.image.longitudinal import COLUMNS, compare, half_way, on_grid, rigid_matrix, summary
-    from bids_app.image.register import align_rigid
+    from bids_app.image.longitudinal import COLUMNS, compare, on_grid, summary
+    from bids_app.image.volume_change import volume_change, volume_columns, volume_table
 
     guide = "t1w" if "t1w" in before and "t1w" in after else "flair"
-    old, new = (masked(visit[guide], visit["brain"]) for visit in (before, after))
-    there = rigid_matrix(align_rigid(old, new, Path("there.txt").absolute(), seed=seed))
-    back = rigid_matrix(align_rigid(new, old, Path("back.txt").absolute(), seed=seed))
-    half = half_way(there, back)
+    half = _half_way(before, after, guide, seed)
     found = compare(_visit(before), _visit(after), half)
     meta = {
         "Registration": f"Rigid, mutual information, {'T1w' if guide == 't1w' else 'FLAIR'} of both visits, mean of "
@@ -45,8 +46,10 @@ def compare_visits(before: dict[str, Image], after: dict[str, Image], seed: int)
         "Summary": summary(found.table),
     }
     labels = on_grid(found.labels, half, after["lesion_labels"])
+    changed = volume_change(_side(before, guide), _side(after, guide), half)
     return Compared(
         WithMeta(found.table, COLUMNS | meta),
+        WithMeta(volume_table(changed, years), volume_columns() | {"Image": guide, "Years": years}),
         WithMeta(labels, meta),
         found.labels,
         found.before,
@@ -59,4 +62,27 @@ def _visit(images: dict[str, Image]) -> Visit:
 
     return Visit(
         flair=images["flair"], lesions=images["lesion_labels"], tissue=images["dseg"], brain=images["brain"]
+    )
+
+
+def _half_way(before: dict[str, Image], after: dict[str, Image], guide: str, seed: int) -> Array:
+    """Return half of the rigid motion between two visits, the mean of both directions."""
+    from bids_app.image.longitudinal import half_way, rigid_matrix
+    from bids_app.image.register import align_rigid
+
+    old, new = (masked(visit[guide], visit["brain"]) for visit in (before, after))
+    there = rigid_matrix(align_rigid(old, new, Path("there.txt").absolute(), seed=seed))
+    back = rigid_matrix(align_rigid(new, old, Path("back.txt").absolute(), seed=seed))
+    return half_way(there, back)
+
+
+def _side(images: dict[str, Image], guide: str) -> Side:
+    from bids_app.image.volume_change import Side, tissue_regions
+
+    return Side(
+        image=images[guide],
+        brain=images["brain"],
+        tissue=images["dseg"],
+        lesions=images["lesion_labels"],
+        regions=tissue_regions(images["dseg"], images["lesion_labels"]),
     )

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,12 +42,15 @@ class Pair(NamedTuple):
         The earlier and the later visit.
     files_before, files_after : dict of str to Path
         Their derivatives by key.
+    years : float or None
+        Between them, where both are dated.
     """
 
     before: VisitName
     after: VisitName
     files_before: dict[str, Path]
     files_after: dict[str, Path]
+    years: float | None = None
 
     @property
     def name(self) -> str:
@@ -73,7 +77,9 @@ def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list
     """
     found = (output_dir / "logs" / "done").glob(f"{VisitName(participant, '*')}.json")
     names = [VisitName.parse(path.stem) for path in found if f"_{SINCE}-" not in path.stem]
-    ordered = sorted(names, key=_order(bids_dir, participant, names))
+    times = _times(bids_dir, participant)
+    dated = all(name.session in times for name in names)
+    ordered = sorted(names, key=(lambda name: times[name.session or ""]) if dated else None)
     files = {name: _files(output_dir, name) for name in ordered}
     pairs, notes = [], []
     for before, after in pairwise(ordered):
@@ -83,24 +89,44 @@ def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list
                 f"{after}: not compared with {before}: {lost[0]} has no images (--output-level minimal)"
             )
         else:
-            pairs.append(Pair(before, after, files[before] or {}, files[after] or {}))
+            years = _years(times.get(before.session or ""), times.get(after.session or ""))
+            pairs.append(Pair(before, after, files[before] or {}, files[after] or {}, years))
     return pairs, notes
 
 
-def _order(bids_dir: Path, participant: str, names: Sequence[VisitName]) -> Callable[[VisitName], Any]:
-    """Return the key that orders visits in time."""
-    table = bids_dir / VisitName(participant).sessions_table
-    times: dict[str, str] = {}
+def _times(bids_dir: Path, participant: str) -> dict[str, str]:
+    """Return `acq_time` by session label, of the participant's sessions table, else of each session's scans table."""
+    person = VisitName(participant)
+    times = {}
+    for row in _rows(bids_dir / person.sessions_table):
+        if (time := row.get("acq_time") or "n/a") != "n/a":
+            times[bare(row.get("session_id") or "", SESSION)] = time
+    for path in sorted((bids_dir / person.prefix).glob("ses-*/*_scans.tsv")):
+        dated = [row["acq_time"] for row in _rows(path) if (row.get("acq_time") or "n/a") != "n/a"]
+        if dated:
+            times.setdefault(bare(path.parent.name, SESSION), min(dated))
+    return times
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
     try:
-        with table.open(encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(stream, delimiter="\t"):
-                if (time := row.get("acq_time") or "n/a") != "n/a":
-                    times[bare(row.get("session_id") or "", SESSION)] = time
+        with table.open(encoding="utf-8-sig", newline="") as stream:
+            return list(csv.DictReader(stream, delimiter="\t"))
     except (OSError, ValueError, csv.Error):
-        times = {}
-    if all(name.session in times for name in names):
-        return lambda name: times[name.session or ""]
-    return lambda name: name
+        return []
+
+
+DAYS_A_YEAR = 365.25
+
+
+def _years(before: str | None, after: str | None) -> float | None:
+    """Return the years between two times as BIDS writes them; None where one is missing or cannot be read."""
+    try:
+        dates = [datetime.fromisoformat(time or "").replace(tzinfo=None) for time in (before, after)]
+    except ValueError:
+        return None
+    days = (dates[1] - dates[0]).total_seconds() / 86400
+    return days / DAYS_A_YEAR if days > 0 else None
 
 
 def _files(output_dir: Path, name: VisitName) -> dict[str, Path] | None:
@@ -123,16 +149,17 @@ def due_pairs(settings: Settings, participants: Iterable[str], tell: Callable[[s
         for note in notes:
             tell(f"note: {note}")
         _remove_former(settings.output_dir, participant, {pair.name for pair in pairs})
-        due += [
-            pair
-            for pair in pairs
-            if settings.force or not is_done(settings.output_dir, pair.name, pair.inputs, _results(settings))
-        ]
+        due += [pair for pair in pairs if settings.force or not _is_compared(pair, settings)]
     return due
 
 
-def _results(settings: Settings) -> dict[str, Any]:
-    return {"random_seed": settings.random_seed}
+def _results(settings: Settings, pair: Pair) -> dict[str, Any]:
+    """Return what a comparison depends on beside its images."""
+    return {"random_seed": settings.random_seed, "years": pair.years}
+
+
+def _is_compared(pair: Pair, settings: Settings) -> bool:
+    return is_done(settings.output_dir, pair.name, pair.inputs, _results(settings, pair))
 
 
 def _remove_former(output_dir: Path, participant: str, current: set[str]) -> None:
@@ -168,11 +195,12 @@ def init_pairs_wf(pairs: Sequence[Pair], *, settings: Settings, name: str) -> Wo
             before=pair.files_before,
             after=pair.files_after,
             seed=settings.random_seed,
+            years=pair.years,
         )
         plan = PairPlan(
             output_dir=settings.output_dir,
             pair=pair,
-            settings=_results(settings),
+            settings=_results(settings, pair),
             inputs={path.name: fingerprint(path) for path in pair.inputs},
         )
         add_step(graph, finish_pair, always=True, files=compared_files(compared), plan=plan)
@@ -225,12 +253,8 @@ def finish_pair(files: dict[str, Path], plan: PairPlan) -> Finished:
     table, image = visit.path("changes", before=session), visit.path("change_labels", before=session)
     forget(output_dir, pair.name)
     save_image(load_image(files["labels"]), image)
-    with atomic(table) as aside:
-        shutil.copyfile(files["table"], aside)
-    meta = json.loads(files["table"].with_suffix(".json").read_text(encoding="utf-8"))
-    about = f"{OUTPUTS['changes'].about} The visit before is {pair.before}."
-    sources = [uri(path, {"": output_dir}) for path in pair.inputs]
-    sidecar = write_sidecar(table, {"Description": about, "Sources": sources} | meta)
+    written = [image, *_publish_table(plan, files["table"], "changes")]
+    written += _publish_table(plan, files["volumes"], "volume_changes")
     figure = changes_figure(visit, session)
     draw_changes(
         load_image(files["half_before"]),
@@ -244,11 +268,22 @@ def finish_pair(files: dict[str, Path], plan: PairPlan) -> Finished:
         record := read_record(output_dir, after)
     ) is not None:  # its page was written before the two were compared
         rewrite_report(output_dir, after, record)
-    written = [table, image, sidecar, figure]
     record_file = mark_done(
-        output_dir, pair.name, inputs=plan.inputs, settings=plan.settings, outputs=written
+        output_dir, pair.name, inputs=plan.inputs, settings=plan.settings, outputs=[*written, figure]
     )
     return Finished(record_file)
+
+
+def _publish_table(plan: PairPlan, source: Path, key: str) -> list[Path]:
+    """Copy a table of a comparison to its place with its sidecar; return both."""
+    pair = plan.pair
+    target = Derivatives(plan.output_dir).visit(pair.after).path(key, before=pair.before.session or "")
+    with atomic(target) as aside:
+        shutil.copyfile(source, aside)
+    meta = json.loads(source.with_suffix(".json").read_text(encoding="utf-8"))
+    about = f"{OUTPUTS[key].about} The visit before is {pair.before}."
+    sources = [uri(path, {"": plan.output_dir}) for path in pair.inputs]
+    return [target, write_sidecar(target, {"Description": about, "Sources": sources} | meta)]
 
 
 def run_pairs(
@@ -281,7 +316,7 @@ def run_pairs(
     folder = run_graph(build, "pairs", settings, work, watch)
     failed = {}
     for pair in due:
-        if not is_done(settings.output_dir, pair.name, pair.inputs, _results(settings)):
+        if not _is_compared(pair, settings):
             failure = read_failure(folder / node_name(pair.name))
             failed[pair.name] = failure["reason"] if failure else KILLED
     return [pair.name for pair in due if pair.name not in failed], failed

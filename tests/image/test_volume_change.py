@@ -15,7 +15,7 @@ from bids_app.image.deformation import exponential, jacobian, solve_symmetric, w
 from bids_app.image.injection import brighten, contract, place_lesions, rescan
 from bids_app.image.longitudinal import half_way
 from bids_app.image.template import load_template
-from bids_app.image.volume_change import Side, symmetric_percent, volume_change
+from bids_app.image.volume_change import Side, symmetric_percent, tissue_regions, volume_change
 
 STILL = np.eye(4)
 
@@ -34,8 +34,8 @@ def side(image: nib.Nifti1Image, template, move=None) -> Side:
         return nib.Nifti1Image(np.asarray(values).astype(kind), affine)
 
     tissue, white = data > 0.45 * normal, data > 0.85 * normal
-    regions = {"brain": at(tissue, np.float32), "white matter": at(white, np.float32)}
-    return Side(at(data, np.float32), at(data > 0.1 * normal), at(white), at(np.zeros(data.shape)), regions)
+    labels, none = at(np.where(white, 2, tissue)), at(np.zeros(data.shape))
+    return Side(at(data, np.float32), at(data > 0.1 * normal), labels, none, tissue_regions(labels, none))
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,10 @@ def test_a_pair_gets_its_table_image_and_figure_once_and_stays_valid(settings, c
     assert np.allclose(meta["LaterToEarlier"], np.eye(4), atol=0.3)
     figure = out / "sub-01" / "figures" / "sub-01_ses-2_desc-since1.png"
     assert figure.stat().st_size > 10_000
+    volumes = pd.read_csv(folder / "sub-01_ses-2_seg-brain_desc-since1_dseg.tsv", sep="\t").set_index("name")
+    assert volumes["percent"]["brain"] == pytest.approx(0, abs=0.1)  # the same head twice
+    assert volumes["percent_per_year"].isna().all()
+    assert "Brain volume changed by" in (out / "sub-01_ses-2.html").read_text()
     assert "1 new, 1 resolved" in (out / "sub-01_ses-2.html").read_text()
     validator = Path(sys.executable).parent / "bids-validator-deno"
     done = subprocess.run([validator, "--format", "json", out], capture_output=True, text=True, check=False)
@@ -124,6 +128,19 @@ def test_visits_are_in_order_of_time_else_of_numbers(settings):
     sessions = "session_id\tacq_time\nses-1\t2021-05-01\nses-9\t2020-01-01\nses-10\t2022-01-01\n"
     (settings.bids_dir / "sub-01" / "sub-01_sessions.tsv").write_text(sessions)
     assert names(settings)[0] == ["sub-01_ses-1_since-9", "sub-01_ses-10_since-1"]
+
+
+def test_years_between_visits_come_from_their_dates(settings):
+    for session in ("1", "2", "3"):
+        add_visit(settings.output_dir, session, 20)
+    scans = settings.bids_dir / "sub-01" / "ses-2" / "sub-01_ses-2_scans.tsv"
+    scans.parent.mkdir(parents=True, exist_ok=True)
+    scans.write_text("filename\tacq_time\nanat/x_T1w.nii.gz\t2022-01-01T10:00:00\n")
+    sessions = "session_id\tacq_time\nses-1\t2020-01-01\nses-2\tn/a\nses-3\tsoon\n"
+    (settings.bids_dir / "sub-01" / "sub-01_sessions.tsv").write_text(sessions)
+    pairs, _ = find_pairs(settings.output_dir, settings.bids_dir, "01")
+    assert pairs[0].years == pytest.approx(2.0, abs=0.01)
+    assert pairs[1].years is None
 
 
 def test_visits_without_images_are_told(settings):
