@@ -92,6 +92,10 @@ def volume_change(before: Side, after: Side, half: Array) -> Changed:
     VisitError
         If a visit has no white matter, or a region is empty at a visit.
     """
+    for side in (before, after):
+        for name, wanted in side.regions.items():
+            if not np.asanyarray(wanted.dataobj).any():
+                raise VisitError(f"volume change: {name} is empty at a visit; look at the tissues")
     inverse = np.asarray(np.linalg.inv(half), dtype=np.float64)
     grid = half_way_grid([moved(before.brain, inverse), moved(after.brain, half)], LARGEST_MM)
     size = float(nib.affines.voxel_sizes(grid.affine)[0])
@@ -101,14 +105,12 @@ def volume_change(before: Side, after: Side, half: Array) -> Changed:
     there, here = exponential(-velocity), exponential(velocity)
     factors = jacobian(there), jacobian(here)
     volumes = {}
-    for name in before.regions:
+    for name in (one for one in before.regions if one in after.regions):
         region = (
             warp(_at(before.regions[name], inverse, grid), there)
             + warp(_at(after.regions[name], half, grid), here)
         ) / 2
         one, other = (float((region * factor).sum(dtype=np.float64)) * size**3 for factor in factors)
-        if not min(one, other) > 0:
-            raise VisitError(f"volume change: {name} is empty at a visit; look at the tissues")
         volumes[name] = (one, other)
     ratio = nib.Nifti1Image((factors[1] / np.maximum(factors[0], 0.1)).astype(np.float32), grid.affine)
     return Changed({name: symmetric_percent(*both) for name, both in volumes.items()}, volumes, ratio)
