@@ -116,6 +116,8 @@ class Study(ABC):
         What it gives; its `name` is the study's in options and in the names of files.
     title, about : str
         Heading and introduction of its section in the report.
+    source : str
+        Key of its publication in the bibliography; empty where there is none.
     parts : tuple of Part
         What the section shows, in order.
     labels : mapping of str to str
@@ -125,6 +127,7 @@ class Study(ABC):
     result: ClassVar[type[StudyResult]]
     title: ClassVar[str]
     about: ClassVar[str]
+    source: ClassVar[str] = ""
     parts: ClassVar[tuple[Part, ...]]
     labels: ClassVar[Mapping[str, str]] = {}
 

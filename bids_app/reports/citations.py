@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 CITED = re.compile(r" ?\[@(\w+)\]")
+UNPUBLISHED = "misc"  # BibTeX's kind of entry without journal, volume and pages
 SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -63,6 +64,8 @@ def as_bibtex(text: str) -> str:
 def reference(key: str) -> str:
     """Return one reference as a line of text."""
     one = bibliography()[key]
+    if one.get("kind") == UNPUBLISHED:
+        return f"{one['title']}. {one['note']}."
     first, *rest = (name.split(",")[0] for name in one["author"].split(" and "))
     people = first + (" et al." if rest else "")
     pages = one["pages"].replace("--", "-")
@@ -74,6 +77,6 @@ def reference(key: str) -> str:
 def _entry(key: str, one: dict[str, Any]) -> str:
     """Return a BibTeX entry; capitals of the title are kept."""
     title = re.sub(r"\b(\w*[A-Z]\w*)\b", r"{\1}", one["title"])
-    fields = one | {"title": title}
+    fields = {name: value for name, value in (one | {"title": title}).items() if name != "kind"}
     lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
-    return f"@article{{{key},\n{lines}}}\n"
+    return f"@{one.get('kind', 'article')}{{{key},\n{lines}}}\n"

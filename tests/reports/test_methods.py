@@ -7,8 +7,10 @@ import re
 import pytest
 from made_visits import settings
 
-from bids_app.reports.citations import as_bibtex, as_latex, as_markdown, bibliography
+from bids_app.learn.study import load_study
+from bids_app.reports.citations import UNPUBLISHED, as_bibtex, as_latex, as_markdown, bibliography, reference
 from bids_app.reports.methods import Facts, methods_parts, methods_text
+from bids_app.settings import STUDIES
 
 CONNECTOME = {"Source": ["a_b.fib.gz"], "NStreamlines": 150000}
 RADIOMICS = {
@@ -69,6 +71,16 @@ def test_unknown_reference_is_refused():
 
 def test_every_reference_is_complete():
     for key, one in bibliography().items():
+        if one.get("kind") == UNPUBLISHED:
+            assert {"title", "note"} <= set(one), key
+            continue
         assert {"author", "title", "journal", "year", "volume", "pages", "doi"} <= set(one), key
         assert re.fullmatch(r"10\.\d{4,}/\S+", one["doi"]), key
     assert "title = {N4ITK" not in as_bibtex("[@N4]")
+
+
+def test_both_studies_are_named_by_their_publication():
+    assert "10.3174/ajnr.A7274" in reference("study_a")
+    assert "Asan Medical Center" in reference("study_b")
+    assert as_bibtex("[@study_b]").startswith("@misc{study_b,")
+    assert {load_study(name).source for name in STUDIES} == {"study_a", "study_b"}

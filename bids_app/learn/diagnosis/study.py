@@ -33,6 +33,7 @@ class DiagnosisStudy(Study):
 
     result = DiagnosisResult
     title, about, parts, labels = report.TITLE, report.ABOUT, report.PARTS, report.LABELS
+    source = "study_b"
 
     def run(self, cohort: StudyCohort, settings: Settings, n_jobs: int) -> DiagnosisResult:
         """Learn diagnoses; see `bids_app.learn.diagnosis.run`."""

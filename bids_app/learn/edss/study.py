@@ -28,6 +28,7 @@ class EDSSStudy(Study):
 
     result = EDSSResult
     title, about, parts, labels = report.TITLE, report.ABOUT, report.PARTS, report.LABELS
+    source = "study_a"
 
     def run(self, cohort: StudyCohort, settings: Settings, n_jobs: int) -> EDSSResult:
         """Learn EDSS; see `bids_app.learn.edss.run`."""

@@ -18,6 +18,7 @@ from bids_app.figures.inline import inline_svg
 from bids_app.learn.names import visit_names
 from bids_app.learn.results import StudyResult
 from bids_app.learn.study import Part, Study
+from bids_app.reports.citations import reference
 from bids_app.reports.cohort.limits import limits
 from bids_app.reports.cohort.participants import characteristics
 from bids_app.reports.cohort.quality import quality_rows, read_quality, strips
@@ -141,6 +142,7 @@ def _section(
         "name": study.name,
         "title": study.title,
         "about": study.about,
+        "source": reference(study.source) if study.source else "",
         "facts": [asdict(fact) for fact in study.headline(result.tables)],
         "limits": limits(study, result.tables, result.settings),
         "notes": list(result.notes),
