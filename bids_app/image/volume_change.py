@@ -116,8 +116,14 @@ def volume_change(before: Side, after: Side, half: Array) -> Changed:
     return Changed({name: symmetric_percent(*both) for name, both in volumes.items()}, volumes, ratio)
 
 
-def tissue_regions(tissue: nib.Nifti1Image, lesions: nib.Nifti1Image) -> dict[str, nib.Nifti1Image]:
-    """Return what is measured of every visit: brain (grey and white matter), each of the two, and fluid.
+THALAMUS = (10, 49)  # FreeSurfer's numbers
+VENTRICLES = (4, 5, 43, 44)
+
+
+def tissue_regions(
+    tissue: nib.Nifti1Image, lesions: nib.Nifti1Image, structures: nib.Nifti1Image | None = None
+) -> dict[str, nib.Nifti1Image]:
+    """Return what is measured of every visit: brain (grey and white matter), each of the two, fluid, and structures.
 
     Parameters
     ----------
@@ -125,14 +131,23 @@ def tissue_regions(tissue: nib.Nifti1Image, lesions: nib.Nifti1Image) -> dict[st
         1 GM, 2 WM, 3 CSF.
     lesions : Nifti1Image, (x, y, z)
         Above 0: lesions, which count as white matter.
+    structures : Nifti1Image, (x, y, z), optional
+        FreeSurfer's numbers: thalamus and lateral ventricles are measured too.
     """
     label = np.asanyarray(tissue.dataobj).copy()
     label[np.asanyarray(lesions.dataobj) > 0] = WM
     kinds = {"brain": (GM, WM), "grey matter": (GM,), "white matter": (WM,), "fluid": (CSF,)}
+    wanted = [(name, np.isin(label, some)) for name, some in kinds.items()]
+    if structures is not None:
+        number = np.asanyarray(structures.dataobj)
+        wanted += [
+            ("thalamus", np.isin(number, THALAMUS)),
+            ("lateral ventricles", np.isin(number, VENTRICLES)),
+        ]
     return {
-        name: nib.Nifti1Image(np.isin(label, some).astype(np.float32), tissue.affine)
-        for name, some in kinds.items()
-        if np.isin(label, some).any()
+        name: nib.Nifti1Image(where.astype(np.float32), tissue.affine)
+        for name, where in wanted
+        if where.any()
     }
 
 

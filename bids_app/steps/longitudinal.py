@@ -84,5 +84,5 @@ def _side(images: dict[str, Image], guide: str) -> Side:
         brain=images["brain"],
         tissue=images["dseg"],
         lesions=images["lesion_labels"],
-        regions=tissue_regions(images["dseg"], images["lesion_labels"]),
+        regions=tissue_regions(images["dseg"], images["lesion_labels"], images.get("structures")),
     )

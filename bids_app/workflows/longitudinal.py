@@ -30,6 +30,7 @@ from bids_app.workflows.plugin import KILLED
 from bids_app.workflows.step import add_step, node_name, read_failure
 
 SINCE = "since"  # of the description of a pair's files, and of its done record
+STRUCTURES = "structures"
 IMAGES = ("t1w", "flair", "brain", "dseg", "lesion_labels")
 
 
@@ -135,6 +136,8 @@ def _files(output_dir: Path, name: VisitName) -> dict[str, Path] | None:
         return None
     visit = Derivatives(output_dir).visit(name)
     files = {key: visit.path(key) for key in IMAGES}
+    if visit.has(STRUCTURES):  # not in derivatives of earlier versions
+        files[STRUCTURES] = visit.path(STRUCTURES)
     if not visit.has("flair"):
         del files["t1w"]
         files["flair"] = visit.path("flair_native")
