@@ -113,7 +113,17 @@ def view(
     belief: nib.Nifti1Image,
     grid: nib.Nifti1Image,
 ) -> View:
-    """Bring a visit's images (as in `classifier_probability`) to the working grid, relative to white matter."""
+    """Bring a visit's images to the working grid, relative to white matter.
+
+    Parameters
+    ----------
+    flair, t1w, brain, wm_prior, gm
+        As in `classifier_probability`.
+    belief : Nifti1Image, (x, y, z)
+        Grey-matter belief map on the grid of the others.
+    grid : Nifti1Image, (x, y, z)
+        The grid that they come to.
+    """
     inside, prior = _moved(brain, grid) >= 0.5, _moved(wm_prior, grid)
     place = (inside, prior, _moved(gm, grid))
     bright = relative_to_white(_moved(flair, grid), *place, "FLAIR")

@@ -19,7 +19,7 @@ from bids_app.image.volume import resample
 Mask = npt.NDArray[np.bool_]
 
 LARGEST_MM = 2.0  # grids of --fast stay as they are
-GM, WM, CSF = 1, 2, 3
+GM, WM, CSF = 1, 2, 3  # in `dseg`
 EDGE_MM = 2.0  # of fluid around the brain whose border counts: the cortex's outer surface is what moves
 LESION_MM = 1.0  # around lesions that do not count: their own blur
 WEIGHT_SMOOTHING_MM = 1.0  # so that no voxel enters or leaves at once as the images move
@@ -117,7 +117,7 @@ def volume_change(before: Side, after: Side, half: Array) -> Changed:
 
 
 THALAMUS = (10, 49)  # FreeSurfer's numbers
-VENTRICLES = (4, 5, 43, 44)
+VENTRICLES = (4, 5, 43, 44)  # lateral, with their inferior horns
 
 
 def tissue_regions(
