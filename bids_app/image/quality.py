@@ -267,7 +267,7 @@ QUALITY: dict[str, QualityNumber] = {
             worse="low",
             advice="Lesion counts, volumes and disconnection are lower bounds where the FLAIR ends.",
             light=REGISTRATION,
-            typical=(1.0, 0.0005),
+            typical=(1.0, 0.0),  # good scans show the whole brain
         ),
         QualityNumber(
             "brain_volume_ml",
