@@ -48,6 +48,7 @@ from bids_app.learn.study import StudyCohort
 from bids_app.protocol import CROSS_VALIDATED, Protocol, check_choices, requested
 from bids_app.settings import BOTH
 
+INTERVAL_FOLDS = 5  # that make the intervals where the leak-free protocol is not asked for
 LEAST_R2 = 0.05  # assumed where the models explain less, or nothing
 Predicted = dict[tuple[str, str], npt.NDArray[np.float64]]
 
@@ -121,7 +122,11 @@ def run(
         design if Protocol.PAPER in protocols else replace(design, permutations=0)
     )  # its null would not be told
     fitted, published, null = as_published(data, rows, shown)
-    shown = design if Protocol.NESTED in protocols else replace(design, permutations=0)
+    shown = (
+        design
+        if Protocol.NESTED in protocols
+        else replace(design, permutations=0, outer=min(design.outer, INTERVAL_FOLDS))
+    )
     outer = leak_free(data, rows, shown)  # its folds serve the intervals too
     nested = outer if Protocol.NESTED in protocols else []
     models_served = with_intervals(data, rows, served(data, rows, fitted), outer, options.interval_steps)
@@ -162,7 +167,7 @@ def run(
         "course": course_difference(visits, data.groups),
         "volumes_z": volume_scores(cohort_features, visits, names, rows),
         "subgroups": subgroups(predictions, visits, names, seed),
-        "sites_out": leave_one_site_out(visits, data, design),
+        "sites_out": leave_one_site_out(visits, data, design) if nested else pd.DataFrame(),
         "sample_size": _sample_size(data, rows, fitted, scores),
         **_other_splits(who, data, external_site, test_size, options, design, nested),
         **_by_features("intervals", covered),
@@ -219,7 +224,8 @@ def _other_splits(
     nested: list[Outer],
 ) -> dict[str, pd.DataFrame]:
     """Return scores over other random splits, and how alike selections are over them and over the outer folds."""
-    repeats = repeats_allowed(options.repeats, *data.X.shape)
+    wanted = options.repeats if nested or options.repeats is not None else 0
+    repeats = repeats_allowed(wanted, *data.X.shape)
     bands = not options.random_split
     splits, chosen = repeated_splits(who, data, external_site, test_size, bands, design, repeats)
     runs = {"outer folds": [fold.columns for fold in nested], "random splits": chosen}
