@@ -209,7 +209,7 @@ CELLS = st.one_of(
 NAMES = ["age", "EDSS", "sex", "disease_course", "diagnosis", "site", "disease_duration", "other"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True),
     st.lists(st.lists(CELLS, min_size=4, max_size=4), min_size=1, max_size=6),
@@ -224,7 +224,8 @@ def test_no_value_is_lost_without_a_word(names, rows):
     said = " ".join(read.notes)
     assert len(read.values) == len(rows)
     missing = plain.cells.isna().to_numpy().sum()
-    written = sum(" ".join(cell.split()) not in ("", "n/a") for row in lines for cell in row)
+    empty = ("", "n/a", '""', '" "')  # a quoted nothing is nothing
+    written = sum(" ".join(cell.split()) not in empty for row in lines for cell in row)
     counted = sum(int(found) for found in re.findall(r"(\d+) cells say", said))
     assert written == plain.cells.notna().to_numpy().sum() + counted and missing >= counted
     for name in names:
