@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -21,11 +20,12 @@ from bids_app.derivatives.dataset import uri, write_sidecar
 from bids_app.derivatives.names import OUTPUTS
 from bids_app.derivatives.reader import Derivatives
 from bids_app.derivatives.records import VisitLocks, fingerprint, forget, is_done, mark_done, read_record
-from bids_app.errors import VisitError
+from bids_app.errors import InputError, VisitError
 from bids_app.progress import say
 from bids_app.settings import Settings
 from bids_app.steps.record import step
-from bids_app.visit_name import SESSION, VisitName, bare
+from bids_app.tables.times import visit_time
+from bids_app.visit_name import VisitName
 from bids_app.workflows.plugin import KILLED
 from bids_app.workflows.step import add_step, node_name, read_failure
 
@@ -78,7 +78,7 @@ def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list
     """
     found = (output_dir / "logs" / "done").glob(f"{VisitName(participant, '*')}.json")
     names = [VisitName.parse(path.stem) for path in found if f"_{SINCE}-" not in path.stem]
-    times = _times(bids_dir, participant)
+    times = _times(bids_dir, names)
     dated = all(name.session in times for name in names)
     ordered = sorted(names, key=(lambda name: times[name.session or ""]) if dated else None)
     files = {name: _files(output_dir, name) for name in ordered}
@@ -95,26 +95,14 @@ def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list
     return pairs, notes
 
 
-def _times(bids_dir: Path, participant: str) -> dict[str, str]:
-    """Return `acq_time` by session label, of the participant's sessions table, else of each session's scans table."""
-    person = VisitName(participant)
+def _times(bids_dir: Path, names: Sequence[VisitName]) -> dict[str, str]:
+    """Return `acq_time` by session label, of the visits that the raw dataset's tables date."""
     times = {}
-    for row in _rows(bids_dir / person.sessions_table):
-        if (time := row.get("acq_time") or "n/a") != "n/a":
-            times[bare(row.get("session_id") or "", SESSION)] = time
-    for path in sorted((bids_dir / person.prefix).glob("ses-*/*_scans.tsv")):
-        dated = [row["acq_time"] for row in _rows(path) if (row.get("acq_time") or "n/a") != "n/a"]
-        if dated:
-            times.setdefault(bare(path.parent.name, SESSION), min(dated))
+    for name in names:
+        with contextlib.suppress(InputError):  # a table that cannot be read dates nothing
+            if time := visit_time(bids_dir, name):
+                times[name.session or ""] = time
     return times
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            return list(csv.DictReader(stream, delimiter="\t"))
-    except (OSError, ValueError, csv.Error):
-        return []
 
 
 DAYS_A_YEAR = 365.25
