@@ -21,7 +21,7 @@ import demyelin
 from bids_app import cli
 from bids_app.derivatives.names import OUTPUTS, RESOLUTION, Output
 from bids_app.features import bundles, chaco, connectome_cli, volumes
-from bids_app.image import lesion_table, lesions, longitudinal, quality
+from bids_app.image import criteria, lesion_table, lesions, longitudinal, quality, volume_change
 from bids_app.learn.diagnosis import result as diagnosis
 from bids_app.learn.edss import result as edss
 from bids_app.phantom import cli as phantom_cli
@@ -31,7 +31,10 @@ MARK = re.compile(r"<!-- table: (\w+) -->")
 COLUMNS: dict[str, Mapping[str, Mapping[str, object]]] = {
     "lesion_table": lesion_table.COLUMNS,
     "lesion_places": lesion_table.PLACES_COLUMNS,
+    "criteria": criteria.SPACE_COLUMNS,
     "changes": longitudinal.COLUMNS,
+    "change_criteria": criteria.TIME_COLUMNS,
+    "volume_changes": volume_change.volume_columns(),
     "volumes": volumes.COLUMNS,
     "chaco": chaco.COLUMNS,
     "chaco_pairs": chaco.PAIR_COLUMNS,

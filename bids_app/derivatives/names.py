@@ -117,6 +117,13 @@ OUTPUTS: dict[str, Output] = {
         True,
         level="minimal",
     ),
+    "criteria": Output(
+        "seg-lesions_desc-criteria_dseg.tsv",
+        "Dissemination in space by the 2017 and the 2024 McDonald criteria, as far as brain MRI alone shows it: a "
+        "description of images, no diagnosis.",
+        True,
+        level="minimal",
+    ),
     "nawm": Output("label-NAWM_mask.nii.gz", f"Normal-appearing white matter {NATIVE}.", meta=_mask("ROI")),
     "parcels": Output("atlas-{atlas}_dseg.nii.gz", "Atlas regions in the space of the T1w image."),
     "parcel_table": Output("atlas-{atlas}_dseg.tsv", "Names of the atlas regions.", level="minimal"),
@@ -202,6 +209,13 @@ OUTPUTS: dict[str, Output] = {
     "change_labels": Output(
         "seg-lesions_desc-since{before}_dseg.nii.gz",
         "The rows' index of the table of changes, on this visit's grid.",
+        True,
+        pair=True,
+    ),
+    "change_criteria": Output(
+        "seg-lesions_desc-criteriasince{before}_dseg.tsv",
+        "Dissemination in time by new lesions, and the MRI part of no evidence of disease activity (NEDA), since the "
+        "visit before: a description of images, no diagnosis.",
         True,
         pair=True,
     ),

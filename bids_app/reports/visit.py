@@ -14,6 +14,7 @@ from bids_app.derivatives.reader import Derivatives, VisitFiles
 from bids_app.image.atlas import load_atlas
 from bids_app.image.places import ARTEFACT_SITES, CLASSES
 from bids_app.reports.connections import connections_context
+from bids_app.reports.criteria import criteria_context
 from bids_app.reports.extras import extra_tables
 from bids_app.reports.gallery import lesion_strips
 from bids_app.reports.methods import Facts, methods_parts
@@ -93,6 +94,7 @@ def write_visit_report(
         connections=connections_context(visit, atlas),
         texture=texture_context(visit),
         changes=changes,
+        criteria=criteria_context(visit),
         extras=extra_tables(visit),
         quality=quality,
         quality_norms=norms.n if norms else 0,

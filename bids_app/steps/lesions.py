@@ -119,11 +119,12 @@ def fill(t1w: Image, lesions: Image, wm: Image, brain: Image, seed: int) -> Fill
 
 
 class Described(NamedTuple):
-    """Lesions numbered, the table of them, and their counts and volumes by place."""
+    """Lesions numbered, the table of them, their counts and volumes by place, and dissemination in space."""
 
     labels: Image
     table: WithMeta[Table]
     places: WithMeta[Table]
+    criteria: WithMeta[Table]
 
 
 @step("describing lesions", mem_gb=2.0)
@@ -139,7 +140,7 @@ def describe_lesions(
     inverse: Path,
 ) -> Described:
     """Number the lesions and say where each is."""
-    from bids_app.image import lesion_table
+    from bids_app.image import criteria, lesion_table
     from bids_app.image.places import place_image
     from bids_app.image.register import apply
 
@@ -157,6 +158,10 @@ def describe_lesions(
     )
     table = lesion_table.lesion_table(labels, around)
     places = lesion_table.places_table(table)
+    space = criteria.in_space(lesion_table.visit_summary(table))
     return Described(
-        labels, WithMeta(table, lesion_table.COLUMNS), WithMeta(places, lesion_table.PLACES_COLUMNS)
+        labels,
+        WithMeta(table, lesion_table.COLUMNS),
+        WithMeta(places, lesion_table.PLACES_COLUMNS),
+        WithMeta(space, criteria.SPACE_COLUMNS | {"Remark": criteria.NO_DIAGNOSIS}),
     )

@@ -17,6 +17,7 @@ class Compared(NamedTuple):
     """Lesions matched: the table; labels on the later visit's grid; half-way, labels and both FLAIRs; volumes."""
 
     table: WithMeta[Table]
+    criteria: WithMeta[Table]
     volumes: WithMeta[Table]
     labels: WithMeta[Image]
     half_labels: Image
@@ -33,6 +34,7 @@ def compare_visits(
     Each visit is the keys `t1w` (where both have one), `flair`, `brain`, `dseg` and `lesion_labels` of its
     derivatives.
     """
+    from bids_app.image.criteria import NO_DIAGNOSIS, TIME_COLUMNS, over_time
     from bids_app.image.longitudinal import COLUMNS, compare, on_grid, summary
     from bids_app.image.volume_change import volume_change, volume_columns, volume_table
 
@@ -49,6 +51,7 @@ def compare_visits(
     changed = volume_change(_side(before, guide), _side(after, guide), half)
     return Compared(
         WithMeta(found.table, COLUMNS | meta),
+        WithMeta(over_time(summary(found.table)), TIME_COLUMNS | {"Remark": NO_DIAGNOSIS}),
         WithMeta(volume_table(changed, years), volume_columns() | {"Image": guide, "Years": years}),
         WithMeta(labels, meta),
         found.labels,

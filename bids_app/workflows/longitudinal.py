@@ -245,6 +245,7 @@ def finish_pair(files: dict[str, Path], plan: PairPlan) -> Finished:
     forget(output_dir, pair.name)
     save_image(load_image(files["labels"]), image)
     written = [image, *_publish_table(plan, files["table"], "changes")]
+    written += _publish_table(plan, files["criteria"], "change_criteria")
     written += _publish_table(plan, files["volumes"], "volume_changes")
     figure = changes_figure(visit, session)
     draw_changes(

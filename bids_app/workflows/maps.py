@@ -56,6 +56,7 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
         "lesion_labels": described.labels,
         "lesion_table": described.table,
         "lesion_places": described.places,
+        "criteria": described.criteria,
         "lesion_probability_template": spread.probability_template,
         "lesions_template": spread.lesions_template,
         "belief": spread.belief,

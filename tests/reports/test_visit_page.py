@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from made_visits import EVIL, SPHERES, make_tables, make_visit, place, settings
 
+from bids_app.derivatives import write_table
+from bids_app.image.criteria import NO_DIAGNOSIS, in_space
+from bids_app.image.lesion_table import CLASSES
 from bids_app.reports.visit import write_visit_report
 
 OTHERS = 9
@@ -227,6 +230,17 @@ def test_bundles_and_changes_since_the_visit_before_are_shown(tmp_path):
     assert text.index(">high<") < text.index(">low<")
     assert "Lesions: 1 new, 1 unchanged; 0.02 mL then, 0.06 mL now." in text
     assert text.index(">young<") < text.index(">old<")
+
+
+def test_criteria_are_told_with_what_was_not_imaged(tmp_path):
+    anat = make_visit(tmp_path, "sub-01_ses-2")
+    counts = {f"{name}_count": int(name == "periventricular") for name in CLASSES}
+    write_table(in_space(counts), place(anat, "sub-01_ses-2", "criteria"))
+    text = write_visit_report(tmp_path, "sub-01_ses-2", settings=settings())[0].read_text()
+    assert "Dissemination in space, 2024 McDonald criteria" in text
+    assert "Lesions seen: periventricular. None seen: juxtacortical or cortical, infratentorial." in text
+    assert "Not imaged: spinal cord, optic nerve. 2 areas are needed." in text
+    assert NO_DIAGNOSIS in text
 
 
 def test_the_same_derivatives_give_the_same_page(root):

@@ -95,7 +95,15 @@ def test_a_pair_gets_its_table_image_and_figure_once_and_stays_valid(settings, c
     assert volumes["percent"]["brain"] == pytest.approx(0, abs=0.1)  # the same head twice
     assert volumes["percent_per_year"].isna().all()
     assert "Brain volume changed by" in (out / "sub-01_ses-2.html").read_text()
-    assert "1 new, 1 resolved" in (out / "sub-01_ses-2.html").read_text()
+    page = (out / "sub-01_ses-2.html").read_text()
+    assert "1 new, 1 resolved" in page
+    criteria = pd.read_csv(folder / "sub-01_ses-2_seg-lesions_desc-criteriasince1_dseg.tsv", sep="\t")
+    assert dict(zip(criteria["name"], criteria["met"], strict=True)) == {
+        "dissemination_in_time": "yes",
+        "neda_mri": "no",
+    }
+    assert "Since ses-1: 1 new, 0 enlarged." in page
+    assert "no diagnosis" in page
     validator = Path(sys.executable).parent / "bids-validator-deno"
     done = subprocess.run([validator, "--format", "json", out], capture_output=True, text=True, check=False)
     assert [i for i in json.loads(done.stdout)["issues"]["issues"] if i["severity"] == "error"] == []
