@@ -149,6 +149,14 @@ class Settings:
         within=(0, 1_000_000),
         results=True,
     )
+    calibrate: bool = option(
+        False,
+        "Put lesions and change of known size into each scan and measure them by the same code: the report says which "
+        "lesions would have been found, and which change is no more than error. Minutes a visit and a pair of visits.",
+        room="How to process",
+        level="participant",
+        results=True,
+    )
     radiomics_settings: Path | None = option(
         None,
         "pyradiomics parameter file (YAML or JSON) in place of study A's settings.",

@@ -21,7 +21,7 @@ import demyelin
 from bids_app import cli
 from bids_app.derivatives.names import OUTPUTS, RESOLUTION, Output
 from bids_app.features import bundles, chaco, connectome_cli, volumes
-from bids_app.image import criteria, lesion_table, lesions, longitudinal, quality, volume_change
+from bids_app.image import calibration, criteria, lesion_table, lesions, longitudinal, quality, volume_change
 from bids_app.learn.diagnosis import result as diagnosis
 from bids_app.learn.edss import result as edss
 from bids_app.phantom import cli as phantom_cli
@@ -32,6 +32,8 @@ COLUMNS: dict[str, Mapping[str, Mapping[str, object]]] = {
     "lesion_table": lesion_table.COLUMNS,
     "lesion_places": lesion_table.PLACES_COLUMNS,
     "criteria": criteria.SPACE_COLUMNS,
+    "detection_limits": calibration.LIMIT_COLUMNS,
+    "calibration_lesions": calibration.LESION_COLUMNS,
     "changes": longitudinal.COLUMNS,
     "change_criteria": criteria.TIME_COLUMNS,
     "volume_changes": volume_change.volume_columns(),

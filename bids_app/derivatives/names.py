@@ -124,6 +124,17 @@ OUTPUTS: dict[str, Output] = {
         True,
         level="minimal",
     ),
+    "detection_limits": Output(
+        "seg-lesions_desc-limits_dseg.tsv",
+        "Volume from which most lesions are found on this scan, by contrast (--calibrate).",
+        True,
+        level="minimal",
+    ),
+    "calibration_lesions": Output(
+        "seg-lesions_desc-calibration_dseg.tsv",
+        "Each lesion of known size and contrast that was put into this scan, and whether it was found (--calibrate).",
+        True,
+    ),
     "nawm": Output("label-NAWM_mask.nii.gz", f"Normal-appearing white matter {NATIVE}.", meta=_mask("ROI")),
     "parcels": Output("atlas-{atlas}_dseg.nii.gz", "Atlas regions in the space of the T1w image."),
     "parcel_table": Output("atlas-{atlas}_dseg.tsv", "Names of the atlas regions.", level="minimal"),

@@ -24,6 +24,9 @@ UNEVENNESS_MM = 15.0  # scale on which it varies (SD of a Gaussian)
 INVERSION_STEPS = 10  # fixed-point steps; displacements are under 1 mm, the error is then under 1e-6 mm
 AXES = (0.7, 1.4)  # lesions' half axes over the radius of a ball of their volume
 BLUR_MM = 0.7  # lesions have no sharp edge: about half of a voxel of 1.5 mm
+APART_MM = 3.0  # lesions nearer to each other than two voxels could be found as one
+MOST_GROWTH_MM = 6.0  # how far a present lesion may grow
+FWHM_PER_SD = 2.355  # of a Gaussian
 
 
 class Contracted(NamedTuple):
@@ -118,15 +121,18 @@ class Injected:
     Attributes
     ----------
     labels : Nifti1Image, (x, y, z), int32
-        1, 2, ... in the order asked for; 0 elsewhere.
+        1, 2, ... in the order of `volumes`; 0 elsewhere.
     strength : ndarray, (x, y, z), float32
-        0 to 1: how much of the contrast each voxel got (blurred edges).
+        0 to 1: how much of its lesion's contrast each voxel gets (blurred edges).
+    contrast : ndarray, (x, y, z), float32
+        Of the lesion that each voxel belongs to, 0 far from all.
     volumes, contrasts : list of float
         In mm3, and of the FLAIR over white matter's, minus 1; of the lesions that found a place.
     """
 
     labels: nib.Nifti1Image
     strength: Array
+    contrast: Array
     volumes: list[float]
     contrasts: list[float]
 
@@ -157,24 +163,80 @@ def place_lesions(
     """
     rng, size = np.random.default_rng(seed), nib.affines.voxel_sizes(white.affine)
     inside, full = np.asanyarray(white.dataobj) > 0, np.asanyarray(taken.dataobj) > 0
-    labels, strength = np.zeros(inside.shape, np.int32), np.zeros(inside.shape, np.float32)
+    labels = np.zeros(inside.shape, np.int32)
+    strength, contrast = np.zeros(inside.shape, np.float32), np.zeros(inside.shape, np.float32)
+    places = np.argwhere(inside)
+    free = ndimage.distance_transform_edt(~full, sampling=size)[inside] if full.any() else np.inf
+    free = np.broadcast_to(free, len(places)).astype(np.float32)
     volumes: list[float] = []
     contrasts: list[float] = []
-    for volume, contrast in wanted:
+    for volume, bright in wanted:
         radius = (3 * volume / (4 * np.pi)) ** (1 / 3)
-        blocked = full | (labels > 0)
-        free = ndimage.distance_transform_edt(~blocked, sampling=size) if blocked.any() else np.inf
-        room = np.flatnonzero(inside & (free > 2 * radius + 3))
+        room = np.flatnonzero(free > AXES[1] * radius + APART_MM)
         if not room.size:
             continue
-        centre = np.array(np.unravel_index(rng.choice(room), inside.shape))
-        shape = _ellipsoid(centre, radius, inside.shape, size, rng)
-        number = len(volumes) + 1
-        labels[shape >= 0.5] = number
-        strength = np.maximum(strength, shape)
-        volumes.append(float((labels == number).sum() * np.prod(size)))
-        contrasts.append(float(contrast))
-    return Injected(nib.Nifti1Image(labels, white.affine), strength, volumes, contrasts)
+        centre = places[rng.choice(room)]
+        box, shape = _ellipsoid(centre, radius, inside.shape, size, rng)
+        stronger = shape > strength[box]
+        strength[box][stronger], contrast[box][stronger] = shape[stronger], bright
+        labels[box][shape >= 0.5] = len(volumes) + 1
+        volumes.append(float((shape >= 0.5).sum() * np.prod(size)))
+        contrasts.append(float(bright))
+        away = np.linalg.norm((places - centre) * size, axis=1) - AXES[1] * radius
+        free = np.minimum(free, away.astype(np.float32))
+    return Injected(nib.Nifti1Image(labels, white.affine), strength, contrast, volumes, contrasts)
+
+
+def grow_present(
+    lesions: nib.Nifti1Image,
+    white: nib.Nifti1Image,
+    flair: nib.Nifti1Image,
+    numbers: Sequence[int],
+    times: float,
+) -> Injected:
+    """Let present lesions grow into the white matter around them, as bright as they are.
+
+    Parameters
+    ----------
+    lesions : Nifti1Image, (x, y, z), int
+        Lesions numbered.
+    white : Nifti1Image, (x, y, z)
+        Where they may grow: above 0.
+    flair : Nifti1Image, (x, y, z)
+        FLAIR over the median of white matter.
+    numbers : sequence of int
+        Which lesions grow.
+    times : float
+        Volume after over volume before.
+
+    Returns
+    -------
+    Injected
+        `labels` has the new rims, numbered as `numbers` are; `volumes` those of the rims.
+    """
+    label, size = np.asarray(lesions.dataobj), nib.affines.voxel_sizes(lesions.affine)
+    bright, free = np.asarray(flair.dataobj), np.asanyarray(white.dataobj) > 0
+    labels = np.zeros(label.shape, np.int32)
+    strength, contrast = np.zeros(label.shape, np.float32), np.zeros(label.shape, np.float32)
+    volumes, contrasts = [], []
+    for place, number in enumerate(numbers, 1):
+        at = label == number
+        corner = np.argwhere(at)
+        reach = np.ceil(MOST_GROWTH_MM / size).astype(int)
+        box = tuple(
+            slice(max(low - more, 0), high + more + 1)
+            for low, high, more in zip(corner.min(axis=0), corner.max(axis=0), reach, strict=True)
+        )
+        away = ndimage.distance_transform_edt(~at[box], sampling=size)
+        rim = free[box] & (label[box] == 0) & (labels[box] == 0)
+        wanted = min(int((times - 1) * at.sum()), int(rim.sum()))
+        chosen = np.zeros(rim.shape, bool)
+        chosen.reshape(-1)[np.argsort(np.where(rim, away, np.inf), axis=None, kind="stable")[:wanted]] = True
+        level = float(np.median(bright[at])) - 1
+        labels[box][chosen], strength[box][chosen], contrast[box][chosen] = place, 1, level
+        volumes.append(float(wanted * np.prod(size)))
+        contrasts.append(level)
+    return Injected(nib.Nifti1Image(labels, lesions.affine), strength, contrast, volumes, contrasts)
 
 
 def _ellipsoid(
@@ -183,32 +245,58 @@ def _ellipsoid(
     shape: tuple[int, ...],
     size: npt.NDArray[np.float64],
     rng: np.random.Generator,
-) -> Array:
-    """Return a blurred ellipsoid of the volume of a ball of `radius` mm, at a voxel, in a random direction."""
+) -> tuple[tuple[slice, ...], Array]:
+    """Return a box and in it a blurred ellipsoid of the volume of a ball of `radius` mm, in a random direction."""
     stretch = rng.uniform(*AXES, 3)
     axes = radius * stretch / np.prod(stretch) ** (1 / 3)
     frame = Rotation.random(random_state=int(rng.integers(2**31))).as_matrix()
-    points = (np.moveaxis(np.indices(shape), 0, -1) - centre) * size @ frame
+    reach = np.ceil((axes.max() + 4 * BLUR_MM) / size).astype(int)
+    low, high = np.maximum(centre - reach, 0), np.minimum(centre + reach + 1, shape)
+    box = tuple(slice(*ends) for ends in zip(low, high, strict=True))
+    points = (np.moveaxis(np.mgrid[box], 0, -1) - centre) * size @ frame
     out = np.linalg.norm(points / axes, axis=-1) - 1
     # distance to the surface in mm, about; a logistic edge as wide as the blur
-    return (1 / (1 + np.exp(np.clip(out * radius / (BLUR_MM / 2), -30, 30)))).astype(np.float32)
+    return box, (1 / (1 + np.exp(np.clip(out * radius / (BLUR_MM / 2), -30, 30)))).astype(np.float32)
 
 
-def brighten(flair: nib.Nifti1Image, added: Injected, normal: float) -> nib.Nifti1Image:
-    """Return a FLAIR with lesions added.
+def brighten(
+    image: nib.Nifti1Image,
+    added: Injected,
+    normal: float,
+    share: float = 1.0,
+    voxel: Sequence[float] = (0, 0, 0),
+) -> nib.Nifti1Image:
+    """Return an image with lesions added.
 
     Parameters
     ----------
-    flair : Nifti1Image, (x, y, z)
+    image : Nifti1Image, (x, y, z)
         On the grid of `added`.
     added : Injected
-        From `place_lesions`.
+        From `place_lesions` or `grow_present`.
     normal : float
-        Median of white matter; a lesion of contrast c becomes (1 + c) times as bright.
+        Median of white matter; a lesion of contrast c becomes (1 + `share` c) times as bright.
+    share : float
+        Of the FLAIR's contrast that this image shows; negative where lesions are dark.
+    voxel : sequence of 3 float
+        Edges of the image's voxels as acquired, in mm along the axes of its grid: what is added is blurred as they
+        blur, so that a small lesion is as faint as thick slices make it.
     """
-    number = np.asarray(added.labels.dataobj)
-    nearest = ndimage.distance_transform_edt(number == 0, return_distances=False, return_indices=True)
-    contrast = np.concatenate([[0.0], added.contrasts])[number[tuple(nearest)]] if added.volumes else 0.0
-    data = np.asarray(flair.dataobj, dtype=np.float32)
-    bright = np.maximum(data, normal * (1 + contrast))
-    return nib.Nifti1Image((data + added.strength * (bright - data)).astype(np.float32), flair.affine)
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    level = normal * (1 + np.float32(share) * added.contrast)
+    other = np.maximum(data, level) if share > 0 else np.minimum(data, level)
+    change = added.strength * (other - data)
+    size = nib.affines.voxel_sizes(image.affine)
+    spread = np.sqrt(np.maximum(np.square(voxel) - size**2, 0)) / FWHM_PER_SD / size
+    if spread.any():
+        change = ndimage.gaussian_filter(change, spread, mode="nearest")
+    return nib.Nifti1Image((data + change).astype(np.float32), image.affine)
+
+
+def acquired_voxel(scan: nib.Nifti1Image, grid: nib.Nifti1Image) -> tuple[float, float, float]:
+    """Return the edges of a scan's voxels (mm) along the axes of another grid that it was brought to."""
+    edges = nib.affines.voxel_sizes(scan.affine)
+    old, new = scan.affine[:3, :3] / edges, grid.affine[:3, :3] / nib.affines.voxel_sizes(grid.affine)
+    nearest = np.abs(new.T @ old).argmax(axis=1)
+    x, y, z = (float(edges[axis]) for axis in nearest)
+    return x, y, z

@@ -17,6 +17,7 @@ from bids_app.reports.connections import connections_context
 from bids_app.reports.criteria import criteria_context
 from bids_app.reports.extras import extra_tables
 from bids_app.reports.gallery import lesion_strips
+from bids_app.reports.limits import limits_context
 from bids_app.reports.methods import Facts, methods_parts
 from bids_app.reports.norms import quality_norms
 from bids_app.reports.page import render
@@ -95,6 +96,7 @@ def write_visit_report(
         texture=texture_context(visit),
         changes=changes,
         criteria=criteria_context(visit),
+        limits=limits_context(visit),
         extras=extra_tables(visit),
         quality=quality,
         quality_norms=norms.n if norms else 0,

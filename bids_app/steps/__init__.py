@@ -14,6 +14,7 @@ from bids_app.steps.anatomy import (
     segment,
     segment_unfilled,
 )
+from bids_app.steps.calibration import calibrate_lesions
 from bids_app.steps.disconnection import measure_disconnection
 from bids_app.steps.lesions import check_lesions, describe_lesions, fill, find_lesions, take_lesions
 from bids_app.steps.longitudinal import Compared, compare_visits
@@ -25,6 +26,7 @@ __all__ = [
     "align_flair",
     "align_to_template",
     "assess",
+    "calibrate_lesions",
     "check_lesions",
     "compare_visits",
     "describe_lesions",

@@ -63,6 +63,8 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
         "lesions_template_3mm": spread.lesions_template_3mm,
         "qc": quality.table,
     }
+    if settings.calibrate and visit.given is None:
+        files |= _add_calibration(graph, visit, settings, anatomy)
     if visit.t1w is None:
         return files
     return files | _add_tables(graph, settings, anatomy, parcels, spread)
@@ -81,6 +83,29 @@ def _add_lesion_table(graph: Workflow, anatomy: Anatomy, regions: dict[str, Resu
         inverse=anatomy.registered.inverse,
         **regions,
     )
+
+
+def _add_calibration(
+    graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
+) -> dict[str, Result]:
+    """Add the detection limits of a visit whose lesions were segmented here."""
+    calibrated = add_step(
+        graph,
+        steps.calibrate_lesions,
+        flair=anatomy.flair,
+        t1w=anatomy.head.image if visit.t1w else None,
+        brain=anatomy.brain,
+        coordinates=anatomy.placed.coordinates,
+        wm_prior=anatomy.placed.wm_prior,
+        wm=anatomy.tissues.wm,
+        lesions=anatomy.lesions.mask,
+        method=settings.lesions,
+        threshold=settings.lesion_threshold,
+        min_volume=settings.lesion_min_volume,
+        flair_scan=visit.flair,
+        seed=settings.random_seed,
+    )
+    return {"detection_limits": calibrated.limits, "calibration_lesions": calibrated.lesions}
 
 
 def _add_spaces(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy) -> Handle:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from made_visits import EVIL, SPHERES, make_tables, make_visit, place, settings
 
 from bids_app.derivatives import write_table
+from bids_app.image.calibration import CONTRASTS, LESION_COLUMNS
 from bids_app.image.criteria import NO_DIAGNOSIS, in_space
 from bids_app.image.lesion_table import CLASSES
 from bids_app.reports.visit import write_visit_report
@@ -241,6 +243,24 @@ def test_criteria_are_told_with_what_was_not_imaged(tmp_path):
     assert "Lesions seen: periventricular. None seen: juxtacortical or cortical, infratentorial." in text
     assert "Not imaged: spinal cord, optic nerve. 2 areas are needed." in text
     assert NO_DIAGNOSIS in text
+
+
+def test_detection_limits_are_told(tmp_path):
+    anat = make_visit(tmp_path, "sub-01_ses-2")
+    rows = [(name, 1, 100.0, c, int(name != "faint")) for name, c in CONTRASTS.items()]
+    lesions = pd.DataFrame(rows, columns=list(LESION_COLUMNS)[1:]).assign(index=[1, 2, 3])
+    write_table(lesions, place(anat, "sub-01_ses-2", "calibration_lesions"))
+    table = pd.DataFrame(
+        {"name": ["all", *CONTRASTS], "limit_mm3": [45.4, None, 60, 10], "false_mm3": [12, None, None, None]}
+    )
+    write_table(table, place(anat, "sub-01_ses-2", "detection_limits"))
+    text = write_visit_report(tmp_path, "sub-01_ses-2", settings=settings())[0].read_text()
+    assert (
+        "80 % of lesions are found from 45 mm3: strong ones from 10 mm3 or less, medium ones from 60 mm3"
+        in text
+    )
+    assert "faint ones not even from 1000 mm3; 12 mm3 appeared" in text
+    assert ">0 of 1<" in text
 
 
 def test_the_same_derivatives_give_the_same_page(root):
