@@ -25,12 +25,12 @@ LINES = from_list([np.array([[1.0, 1, 1], [4, 1, 1]])])
 def build(bids, add_scan, tmp_path):
     """Return a function that builds the graph of a visit with the scans named, and returns its nodes by name."""
 
-    def make(*scans: str, connectome: str | None = None):
+    def make(*scans: str, **chosen: str | bool):
         for scan in scans:
             add_scan(f"sub-01_{scan}.nii.gz")
         settings = cli.parse([str(bids), str(tmp_path / "out"), "participant"])
         (visit,) = find_visits(bids)
-        graph = init_visit_wf(visit, settings=replace(settings, connectome=connectome))
+        graph = init_visit_wf(visit, settings=replace(settings, **chosen))
         return graph, {node.name: node for node in graph._graph.nodes}
 
     return make
