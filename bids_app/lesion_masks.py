@@ -18,6 +18,7 @@ BROKEN_LABEL = re.compile(r"(?:^|_)(?:sub|ses)-[^_]*_\d+(?=[_.])")
 FREESURFER_LESION = 99  # in FreeSurfer's colour table, as SAMSEG writes it
 NNUNET_FILES = ("predict_from_raw_data_args.json", "plans.json", "dataset.json")
 UNKNOWN = "not stated"
+SEVERAL = "several lesion masks"
 KINDS = 5  # of names, in the order in which they count
 
 
@@ -40,8 +41,14 @@ class GivenMask(NamedTuple):
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Return all images below a folder, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.name.endswith(IMAGES) and path.is_file())
+    """Return all images below a folder, sorted; links whose content was not fetched are among them."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.name.lower().endswith(IMAGES)
+        and not path.name.startswith(".")
+        and (path.is_symlink() or path.is_file())
+    )
 
 
 def by_visit(paths: Sequence[Path], folder: Path) -> dict[str, list[Path]]:
@@ -85,7 +92,7 @@ def choose_mask(
     notes : list of str
         What was chosen, and what was left out.
     """
-    native = [path for path in paths if _space(path) is None or _space(path) in NATIVE]
+    native = [path for path in paths if path.name.endswith(IMAGES) and _is_native(path)]
     ranked = sorted(native, key=lambda path: (_space(path) is not None, path.name))
     kinds = [[one for path in ranked if (one := _recognise(path, name, kind))] for kind in range(KINDS)]
     found = next((masks for masks in kinds if masks), [])
@@ -94,15 +101,16 @@ def choose_mask(
         return None, [f"lesion mask {one} is not in T1w or FLAIR space: not used" for one in lost[:1]]
     chosen = _on_a_scans_grid(found, scans)
     chosen = chosen._replace(source=source or chosen.source)
-    extra = [f"several lesion masks: used {chosen.path.name}"] if len(found) > 1 else []
+    extra = [f"{SEVERAL}: used {chosen.path.name}"] if len(found) > 1 else []
     return chosen, [f"lesion mask from {chosen.path.name} (made by: {chosen.source})", *extra]
 
 
 def why_not(path: Path, name: str, used: GivenMask | None) -> str:
     """Tell why a file of a visit is not its lesion mask, `used` being the one that is."""
-    space = _space(path)
-    if space is not None and space not in NATIVE:
-        return f"in space-{space}, which is not that of the T1w or FLAIR image"
+    if not path.name.endswith(IMAGES):
+        return f"its ending is {''.join(path.suffixes[-2:])}: write it in lower case"
+    if not _is_native(path):
+        return f"in space-{_space(path)}, which is not that of the T1w or FLAIR image"
     if not any(_recognise(path, name, kind) for kind in range(KINDS)):
         return "not named as a lesion mask (label-L, lesion, wmh, or as LST-AI, SAMSEG or nnU-Net do)"
     return f"another mask was used: {used.path.name}" if used else "not used"
@@ -135,13 +143,18 @@ def _fits(mask: Path, scan: Path) -> bool:
 
 def _space(path: Path) -> str | None:
     found = re.search(r"(?:^|_)space-([A-Za-z0-9]+)", path.name)
-    return found[1].lower() if found else None
+    return found[1] if found else None
+
+
+def _is_native(path: Path) -> bool:
+    space = _space(path)
+    return space is None or space.lower() in NATIVE
 
 
 def _recognise(path: Path, name: str, kind: int) -> GivenMask | None:
     """Return a file as a lesion mask of one kind, None where it is not."""
     stem = path.name.removesuffix(".gz").rsplit(".", 1)[0]
-    suffix = stem.rsplit("_", 1)[-1]
+    suffix = stem.rsplit("_", 1)[-1].lower()
     by_hand = "manual" if BY_HAND.search(stem) else UNKNOWN
     if kind == 0 and LABEL.search(stem + "_") and suffix in ("mask", "roi"):
         return GivenMask(path, by_hand)
@@ -151,7 +164,8 @@ def _recognise(path: Path, name: str, kind: int) -> GivenMask | None:
         return GivenMask(path, "SAMSEG", FREESURFER_LESION)
     if kind == 3 and stem.removesuffix("_FLAIR").removesuffix("_T1w") == name:
         is_nnunet = any((path.parent / other).exists() for other in NNUNET_FILES)
-        return GivenMask(path, "nnU-Net" if is_nnunet else UNKNOWN)
+        if is_nnunet or stem == name:  # else a scan, not what a network wrote under the scan's name
+            return GivenMask(path, "nnU-Net" if is_nnunet else UNKNOWN)
     if kind == 4 and re.search(r"lesion|wmh", stem, re.IGNORECASE) and "prob" not in stem:
         return GivenMask(path, by_hand)
     return None

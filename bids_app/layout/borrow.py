@@ -33,7 +33,7 @@ def borrow(visit: Visit, offers: Mapping[str | None, Path], wanted: str, root: P
     visit : Visit
         With the image where there is one, and a note.
     told : str
-        The reason for the image; empty where none was taken.
+        The reason for the image, or for taking none.
     """
     others = {session: path for session, path in offers.items() if session != visit.session}
     days = {session: _days(visit, session, root) for session in others}
@@ -41,16 +41,16 @@ def borrow(visit: Visit, offers: Mapping[str | None, Path], wanted: str, root: P
     if wanted != NEAREST:
         label = bare(wanted, SESSION)
         if label not in others:
-            return visit, ""
+            return visit, f"has no T1w image in {SESSION}{label}"
         session = label
     else:
         dated = sorted((abs(gap), session or "", session) for session, gap in days.items() if gap is not None)
         if not dated and len(others) != 1:
             if not others:
-                return visit, ""
+                return visit, "has no T1w image in another session"
             count = f"{len(others)} T1w images of other sessions, of unknown dates"
             note = f"{count}: none was taken; give --t1w-from SESSION"
-            return replace(visit, notes=(*visit.notes, note)), ""
+            return replace(visit, notes=(*visit.notes, note)), note
         session = dated[0][2] if dated else next(iter(others))
     told = f"of {VisitName(visit.participant, session)}, {_words(days[session])} (--t1w-from)"
     return replace(visit, t1w=others[session], notes=(*visit.notes, f"T1w image {told}")), told

@@ -40,8 +40,12 @@ def check_description(folder: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict) or not {"Name", "BIDSVersion"} <= content.keys():
         raise InputError(f"{path}: needs at least the keys Name and BIDSVersion")
-    if str(content.get("DatasetType")).lower() == "derivative":
+    if "derivative" in str(content.get("DatasetType")).lower():
         raise InputError(f"{path}: DatasetType is derivative; give the raw dataset that it was made from")
+    if "PipelineDescription" in content:  # how derivatives were marked before BIDS 1.4
+        raise InputError(
+            f"{path}: PipelineDescription says that a program made it; give the raw dataset that it was made from"
+        )
     return content
 
 

@@ -13,7 +13,13 @@ from bids_app.layout.names import SUFFIXES, Wanted
 from bids_app.visit_name import PARTICIPANT, SESSION
 
 KEYS = {"resolution": "res", "density": "den"}  # as file names have what pybids calls otherwise
-NOTHING, ANYTHING = ("Query.NONE", "<Query.NONE: 1>"), ("Query.ANY", "<Query.ANY: 2>", "*")
+SHORT = {  # BIDS' keys for what pybids calls otherwise
+    **{"sub": "subject", "ses": "session", "acq": "acquisition", "ce": "ceagent", "rec": "reconstruction"},
+    **{"dir": "direction", "seg": "segmentation", "mod": "modality"},
+}
+NOTHING = ("Query.NONE", "<Query.NONE: 1>")
+ANYTHING = ("Query.ANY", "<Query.ANY: 2>", "Query.REQUIRED", "*")
+OPTIONAL = ("Query.OPTIONAL", "<Query.OPTIONAL: 3>")
 SHOWN = 8
 
 
@@ -85,6 +91,10 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         raise InputError(f"{where}: must be an object of objects, e.g. {{'t1w': {{}}}}")
     if unknown := sorted(set(content) - set(SUFFIXES)):
         raise InputError(f"{where}: unknown query {unknown[0]!r}; use t1w and flair")
+    content = {
+        role: {SHORT.get(name, name): value for name, value in asked.items()}
+        for role, asked in content.items()
+    }
     names = _known_entities() if any(content.values()) else set()
     for role, asked in content.items():
         for name, value in asked.items():
@@ -111,6 +121,8 @@ def _fits(have: Any, asked: Any) -> bool:
         if one is None or one in NOTHING:
             if have is None:
                 return True
+        elif one in OPTIONAL:
+            return True
         elif one in ANYTHING:
             if have is not None:
                 return True

@@ -14,6 +14,7 @@ import numpy as np
 # of the ICBM 2009a template measures 143 x 181 x 152 mm, and an axial FLAIR often ends above its lowest 40 mm
 HEAD_MM = (120.0, 150.0, 105.0)
 ANNEX = re.compile(r"(?:^|/)annex/objects/")
+METRES = 1.0  # mm: the longest side of a head in metres, taken as millimetres, is 0.3
 POINTER_BYTES = 32_768  # git-annex' own bound on what it takes for a pointer
 
 
@@ -28,11 +29,14 @@ class Header(NamedTuple):
         Largest edge of a voxel in mm.
     extent : tuple of float
         Field of view in mm: right to left, front to back, bottom to top.
+    trouble : str
+        Why the image is no single volume of a head, whatever is in it; empty otherwise.
     """
 
     slices: int
     thickness: float
     extent: tuple[float, float, float]
+    trouble: str = ""
 
     @property
     def head(self) -> float:
@@ -57,16 +61,34 @@ def read_header(path: Path) -> Header | None:
             first = stream.read(540)
         kind = nib.Nifti2Header if first[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nib.Nifti1Header
         header = kind(first[: kind.sizeof_hdr], check=False)
-        affine, shape = header.get_best_affine(), header.get_data_shape()[:3]
+        affine, whole = header.get_best_affine(), header.get_data_shape()
+        shape = (*whole, 1, 1)[:3]
         edges = nib.affines.voxel_sizes(affine)
         extent = np.abs(affine[:3, :3]) @ np.asarray(shape, float)
     except Exception:  # of any kind: damaged headers are told when the visit is processed
         return None
-    if len(shape) < 3 or not np.isfinite(extent).all() or min(shape) < 1:
+    if not np.isfinite(extent).all() or min(shape) < 1:
         return None
     axis = int(np.argmax(np.round(edges, 3)))
     slices = min(shape) if np.ptp(edges) < 0.01 * edges.max() else shape[axis]
-    return Header(int(slices), float(edges.max()), tuple(float(side) for side in extent))  # type: ignore[arg-type]
+    return Header(
+        int(slices),
+        float(edges.max()),
+        tuple(float(side) for side in extent),  # type: ignore[arg-type]
+        _trouble(whole, float(extent.max())),
+    )
+
+
+def _trouble(shape: tuple[int, ...], longest: float) -> str:
+    """Tell what a header says that no image of a head can have."""
+    volumes = int(np.prod(shape[3:], dtype=int))
+    if volumes > 1:
+        return f"holds {volumes} volumes: give one 3D volume"
+    if sum(side > 1 for side in shape) < 3:
+        return "holds one slice, not a volume"
+    if longest < METRES:
+        return "a head of less than a millimetre by its header, which may be in metres: mend the header"
+    return ""
 
 
 def absence(path: Path) -> str:
@@ -79,6 +101,8 @@ def absence(path: Path) -> str:
         if path.is_symlink() and not os.path.exists(path):  # noqa: PTH110 - Path.exists raises on a circle of links
             target = path.readlink().as_posix()
             start = target.encode() if ANNEX.search(target) else b"nowhere"
+        elif not path.stat().st_size:
+            return "not a readable NIfTI file (0 bytes): get it again"
         elif path.stat().st_size <= POINTER_BYTES:
             with path.open("rb") as stream:
                 start = stream.read(64)
@@ -88,4 +112,6 @@ def absence(path: Path) -> str:
         return f"not fetched: datalad get {path}"
     if start.startswith(b"version https://git-lfs.github.com/spec/"):
         return f"not fetched: git lfs pull --include {path.name}"
-    return f"a link to {target}, which does not exist" if start == b"nowhere" else ""
+    if start == b"nowhere":
+        return "a link to itself" if target == path.name else f"a link to {target}, which does not exist"
+    return ""

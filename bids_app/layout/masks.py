@@ -8,19 +8,41 @@ from typing import NamedTuple
 
 from bids_app.errors import InputError
 from bids_app.layout.files import Found
-from bids_app.layout.names import LESIONS
+from bids_app.layout.names import LESIONS, SUFFIXES, parse
 from bids_app.layout.visit import Visit
-from bids_app.lesion_masks import GivenMask, by_visit, choose_mask, dataset_source, list_images, why_not
+from bids_app.lesion_masks import (
+    SEVERAL,
+    GivenMask,
+    by_visit,
+    choose_mask,
+    dataset_source,
+    list_images,
+    why_not,
+)
 from bids_app.visit_name import PARTICIPANT, VisitName, bare
 
 MaskRow = tuple[str, str, str, bool, str]  # as `plan.Row` without its last field
 
 
 class MaskFolder(NamedTuple):
-    """What a folder of masks held: how many visits got one, files that are of no visit."""
+    """What a folder of masks held.
+
+    Attributes
+    ----------
+    matched : int
+        Visits that got one.
+    unmatched : list of str
+        Files that are of no visit.
+    unused : list of (str, str)
+        A file of each visit that has some and got none, and why.
+    several : int
+        Visits with several masks of one kind.
+    """
 
     matched: int
     unmatched: list[str]
+    unused: list[tuple[str, str]]
+    several: int
 
 
 class Matched(NamedTuple):
@@ -68,7 +90,7 @@ def match_masks(
             (one.folder, LESIONS, one.relative, False, "no T1w or FLAIR image lies with it") for one in lone
         ]
         return Matched(chosen, rows, None)
-    images = list_images(lesions_dir)
+    images = [path for path in list_images(lesions_dir) if not _is_a_scan(path, bids_dir)]
     if not images:
         raise InputError(f"--derivatives lesions={lesions_dir}: no NIfTI or MGZ image in it")
     chosen, rows = _choose(visits, by_visit(images, lesions_dir), dataset_source(lesions_dir), lesions_dir)
@@ -85,8 +107,21 @@ def match_masks(
             f"names need the visit, e.g. {visits[0].name}_label-L_mask.nii.gz"
         )
     rows += [("", LESIONS, name, False, why) for name, why in lost]
+    without = {visit.name for visit, (mask, _) in zip(visits, chosen, strict=True) if mask is None}
+    unused = {row[0]: (row[2], row[4]) for row in rows if row[0] in without}
+    several = sum(note.startswith(SEVERAL) for _, notes in chosen for note in notes)
+    matched = len(visits) - len(without)
     return Matched(
-        chosen, rows, MaskFolder(sum(mask is not None for mask, _ in chosen), [name for name, _ in lost])
+        chosen, rows, MaskFolder(matched, [name for name, _ in lost], list(unused.values()), several)
+    )
+
+
+def _is_a_scan(path: Path, bids_dir: Path) -> bool:
+    """Tell whether an image is a scan of the raw dataset, which somebody gave as the folder of masks."""
+    return (
+        path.is_relative_to(bids_dir)
+        and parse(path.name).suffix in SUFFIXES.values()
+        and (path.relative_to(bids_dir).parts[0].startswith(PARTICIPANT))
     )
 
 

@@ -12,14 +12,37 @@ T1W, FLAIR, LESIONS = "t1w", "flair", "lesions"
 SUFFIXES = {T1W: "T1w", FLAIR: "FLAIR"}
 MASKS = ("mask", "roi", "defacemask")
 # entities that BIDS gives to processed images alone
-PROCESSED = ("space", "desc", "res", "den", "label", "seg", "hemi", "from", "to", "mode", "atlas", "stat")
-NOISY = ("unit1", "mp2rage")
+PROCESSED = (
+    "space",
+    "desc",
+    "res",
+    "den",
+    "label",
+    "seg",
+    "hemi",
+    "from",
+    "to",
+    "mode",
+    "atlas",
+    "stat",
+    "cohort",
+)
+# those that raw anatomical images may have (BIDS 1.10, Anatomy imaging data)
+RAW = (
+    *("sub", "ses", "sample", "task", "acq", "ce", "rec", "dir", "run", "mod"),
+    *("echo", "flip", "inv", "mt", "part", "chunk", "split"),
+)
+NOISY = ("unit1", "mp2rage", "uni")
 NEVER = {"phase", "real", "imag"}  # of part-
 LIKE_FLAIR = re.compile(r"flair|tirm|dark-?fluid", re.IGNORECASE)
 LIKE_T1W = re.compile(
-    r"(t1|t1w|t1weighted|t1mprage|mp-?rage|me-?mp-?rage|mp2rage|unit1|spgr|bravo|ir-?spgr|fspgr|tfl)\d*",
+    r"(t1|t1w|t1weighted|t1mprage|mp-?rage|me-?mp-?rage|mp2rage|unit1|uni|spgr|bravo|ir-?spgr|fspgr|tfl)\d*",
     re.IGNORECASE,
 )
+BEGINS = re.compile(
+    r"(t1w|flair)(?![a-z0-9])", re.IGNORECASE
+)  # `T1w (1)`, as a browser names a second download
+SPM_PREFIX = re.compile(r"([a-z][a-z0-9]*)sub$")  # rsub-01, wc1sub-01: SPM puts letters before what it made
 MASK_LIKE = re.compile(r"lesion|wmh|mask|roi|seg", re.IGNORECASE)
 WHAT_IS_READ = "only NIfTI files, .nii or .nii.gz, are read"
 
@@ -97,7 +120,7 @@ def judge(found: Found, wanted: Wanted = Wanted()) -> Judged:  # noqa: B008
     role = _role(name, wanted.suffixes)
     if found.path.name.startswith("."):
         return Judged("", "a hidden file, as systems leave them behind")
-    if trouble := _misplaced(found, name):
+    if trouble := _misplaced(found, name, role):
         return Judged(role, trouble, near=bool(role))
     if role == LESIONS:
         return _mask(found, name)
@@ -115,7 +138,9 @@ def _mask(found: Found, name: Name) -> Judged:
 def _role(name: Name, wanted: dict[str, str]) -> str:
     """Return what an image is meant to be."""
     known = {suffix.lower(): role for role, suffix in SUFFIXES.items()} | dict.fromkeys(MASKS, LESIONS)
-    if role := wanted.get(name.suffix) or known.get(name.suffix.lower()):
+    begins = BEGINS.match(name.suffix)
+    plain = begins[1] if begins else name.suffix
+    if role := wanted.get(name.suffix) or known.get(plain.lower()):
         return role
     said = "_".join([*name.loose, name.entities.get("acq", ""), name.suffix])
     if MASK_LIKE.search(name.suffix):
@@ -125,7 +150,7 @@ def _role(name: Name, wanted: dict[str, str]) -> str:
     return T1W if any(LIKE_T1W.fullmatch(part) for part in (name.suffix, *name.loose)) else ""
 
 
-def _misplaced(found: Found, name: Name) -> str:
+def _misplaced(found: Found, name: Name, role: str) -> str:
     """Tell where a file's name and the folders that it lies in are not of one visit."""
     if found.participant is None:
         top = found.relative.partition("/")[0] if found.place else "the dataset's own folder"
@@ -138,24 +163,33 @@ def _misplaced(found: Found, name: Name) -> str:
                 f"and its files to {prefix}{fixed}"
             )
     told = "_".join(f"{key}-{name.entities[key]}" for key in ("sub", "ses") if key in name.entities)
-    if told == found.folder and not {"sub", "ses"} & {part.partition("-")[0] for part in name.loose}:
+    again = [part for part in name.loose if part.partition("-")[0].lower() in ("sub", "ses")]
+    if told == found.folder and not again:
         return ""
-    rest = [f"{key}-{value}" for key, value in name.entities.items() if key not in ("sub", "ses")]
-    better = "_".join([found.folder, *rest, name.suffix]) + name.ending.lower()
-    whose = f"is named for {told}" if told else "does not begin with its participant"
+    rest = [
+        f"{key}-{value}" for key, value in name.entities.items() if not key.lower().endswith(("sub", "ses"))
+    ]
+    better = "_".join([found.folder, *rest, SUFFIXES.get(role, name.suffix)]) + name.ending.lower()
+    made = SPM_PREFIX.match(next(iter(name.entities), ""))
+    if made:
+        return f"begins with {made[1]!r} before sub-, as SPM names what it made: rename it to {better} if it is raw"
+    if told and again:
+        whose = f"is named for {told} and for {again[0]}"
+    else:
+        whose = f"is named for {told}" if told else "does not begin with its participant"
     return f"{whose} but lies in {_visit_folder(found)}: rename it to {better} if it is of that visit, else move it"
 
 
 def _scan(found: Found, name: Name, role: str, wanted: Wanted) -> Judged:
     """Judge a file that is, or is meant to be, a T1w or FLAIR image of its visit."""
-    if meant := _nearly(found, name, role, wanted):
-        return Judged(role, meant, near=True)
-    trouble = ""
-    if processed := [key for key in PROCESSED if key in name.entities and key not in wanted.entities]:
-        trouble = f"a processed image ({processed[0]}-{name.entities[processed[0]]}): only raw ones are read"
-    elif name.entities.get("part") in NEVER:
-        trouble = f"part-{name.entities['part']}: only magnitude images are read"
-    return Judged(role, trouble)
+    keys = {key.lower(): key for key in name.entities}
+    if processed := [keys[key] for key in PROCESSED if key in keys and key not in wanted.entities]:
+        told = f"{processed[0]}-{name.entities[processed[0]]}"
+        return Judged(role, f"a processed image ({told}): only raw ones are read")
+    if name.entities.get(keys.get("part", ""), "").lower() in NEVER:
+        return Judged(role, f"part-{name.entities[keys['part']]}: only magnitude images are read")
+    meant = _nearly(found, name, role, wanted)
+    return Judged(role, meant, near=bool(meant))
 
 
 def _unread(found: Found, name: Name) -> str:
@@ -174,13 +208,13 @@ def _visit_folder(found: Found) -> str:
 
 def _nearly(found: Found, name: Name, role: str, wanted: Wanted) -> str:
     """Tell what keeps an image that is meant to be read from it, and what to do."""
-    right = "_".join([*(f"{key}-{value}" for key, value in name.entities.items()), SUFFIXES[role]])
+    right = "_".join([*(f"{key.lower()}-{value}" for key, value in name.entities.items()), SUFFIXES[role]])
     if name.ending.lower() not in READ:
         told = f"its ending is {name.ending}: {WHAT_IS_READ}; convert it"
     elif name.ending not in READ:
         told = f"its ending is {name.ending}: rename it to {right}{name.ending.lower()}"
-    elif name.loose:
-        told = f"{name.loose[0]} in its name is no BIDS entity: rename it to {right}{name.ending}"
+    elif wrong := _wrong_part(name, role):
+        told = f"{wrong}: rename it to {right}{name.ending} if it is the raw image"
     elif len(found.place) != 1 or found.place[0] not in {"anat", *wanted.places}:
         told = f"lies in {_where(found)}: move it to anat"
     elif name.suffix in {*SUFFIXES.values(), *wanted.suffixes}:
@@ -193,3 +227,16 @@ def _nearly(found: Found, name: Name, role: str, wanted: Wanted) -> str:
     else:
         told = f"suffix {name.suffix}: if it is a {SUFFIXES[role]} image, rename it to {right}{name.ending}"
     return told
+
+
+def _wrong_part(name: Name, role: str) -> str:
+    """Tell which part of a name is no entity as BIDS writes them; empty where all are."""
+    if SUFFIXES[role].lower() in {part.lower() for part in name.loose}:
+        return f"something follows {SUFFIXES[role]} in its name"
+    if name.loose:
+        key = name.loose[0].partition("-")[0]
+        if key in name.entities:
+            return f"{key}- is twice in its name"
+        return f"{name.loose[0] or 'a second underscore'} in its name is no BIDS entity"
+    capital = next((key for key in name.entities if key != key.lower() and key.lower() in RAW), "")
+    return f"{capital}- in its name is {capital.lower()}- in BIDS" if capital else ""

@@ -7,82 +7,31 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bids_app.errors import InputError
-from bids_app.layout.borrow import borrow
+from bids_app.layout.borrow import NEAREST, borrow
 from bids_app.layout.dataset import check_description, chosen_labels
-from bids_app.layout.files import Found, foreign_owner, list_elsewhere, list_participant, participants
+from bids_app.layout.files import (
+    APART,
+    Found,
+    alike,
+    foreign_owner,
+    list_elsewhere,
+    list_participant,
+    named_otherwise,
+    participants,
+    session_folders,
+)
 from bids_app.layout.filters import Filters
 from bids_app.layout.ignore import Ignore
-from bids_app.layout.masks import MaskFolder, match_masks
+from bids_app.layout.masks import match_masks
 from bids_app.layout.names import FLAIR, LESIONS, SUFFIXES, T1W, judge
 from bids_app.layout.order import BY_NAME, Candidate, compare, examine, remarks
+from bids_app.layout.rows import Plan, Row
 from bids_app.layout.sidecars import Sidecars
+from bids_app.layout.twins import tell_twins
 from bids_app.layout.visit import Visit
 from bids_app.visit_name import PARTICIPANT, SESSION, VisitName, bare
 
 NO_FLAIR = "no FLAIR image"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One image of a dataset: what became of it, and why.
-
-    Attributes
-    ----------
-    visit : str
-        The visit in whose folder it lies, e.g. `sub-01_ses-1`; empty outside participants.
-    role : str
-        `t1w`, `flair` or `lesions`; empty for an image that is none of them.
-    image : str
-        Path relative to its dataset.
-    used : bool
-        Whether the visit is made from it.
-    reason : str
-        Why.
-    kind : str
-        Word by which the console counts it: `used`, `remark` (used, with a drawback), `choice`, `name` (left out by
-        its name's place in the alphabet), `filter`, `near` (not read, but probably meant), `mask`, `other`.
-    """
-
-    visit: str
-    role: str
-    image: str
-    used: bool
-    reason: str
-    kind: str
-
-
-@dataclass
-class Plan:
-    """What a run would process.
-
-    Attributes
-    ----------
-    visits : list of Visit
-        Sorted by participant and session; those that cannot be processed have `left_out`.
-    rows : list of Row
-        A row for each image.
-    empty : list of str
-        Folders of participants and sessions in which there is neither a T1w nor a FLAIR image, nor one that may be
-        meant.
-    masks : MaskFolder or None
-        What was found in the folder given with `--derivatives lesions=`.
-    """
-
-    visits: list[Visit] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    empty: list[str] = field(default_factory=list)
-    masks: MaskFolder | None = None
-
-    @property
-    def table(self) -> list[Row]:
-        """The rows, those of visits that are left out not used."""
-        out = {visit.name: visit.left_out for visit in self.visits if visit.left_out}
-        return [
-            replace(row, used=False, reason=f"its visit is left out: {out[row.visit]}", kind="left out")
-            if row.used and row.visit in out
-            else row
-            for row in self.rows
-        ]
 
 
 @dataclass
@@ -135,7 +84,7 @@ def plan_visits(
     if not people:
         raise InputError(f"{bids_dir}: no participants (folders sub-*) with images in it")
     reader = _Reader(bids_dir, Filters(filter_file), Ignore(bids_dir), Sidecars(bids_dir))
-    plan = Plan()
+    plan = Plan(alike=[[VisitName(one).prefix for one in group] for group in alike(present)])
     wanted = {bare(label, SESSION) for label in sessions_asked}
     sessions: set[str] = set()
     masks: dict[str, list[Found]] = {}
@@ -144,18 +93,24 @@ def plan_visits(
         by_session: dict[str | None, list[Found]] = {}
         for found in files:
             by_session.setdefault(found.session, []).append(found)
+        folders = session_folders(bids_dir, person)
         sessions |= {session for session in by_session if session is not None}
+        plan.alike += [[VisitName(person, one).prefix for one in group] for group in alike(folders)]
         for session in sorted(by_session, key=lambda one: one or ""):
             if not wanted or session in wanted:
                 _add_visit(plan, reader, by_session[session], masks)
-        if t1w_from:
-            _borrow(plan, reader, person, by_session, t1w_from)
+        without = [one for one in folders if one not in by_session and (not wanted or one in wanted)]
+        plan.empty += [VisitName(person, one).prefix for one in without]
+        plan.empty += [] if by_session or folders else [VisitName(person).prefix]
+        _borrow(plan, reader, person, by_session, t1w_from)
     chosen_labels(sorted(sessions), sessions_asked, SESSION, bids_dir)
     if not participants_asked:
-        plan.rows += [_elsewhere(found, reader) for found in list_elsewhere(bids_dir)]
+        _add_elsewhere(plan, bids_dir)
     if not plan.visits:
         raise InputError(_nothing(bids_dir, plan))
-    _check_filters(reader)
+    _check_borrowed(plan, t1w_from, sessions)
+    plan.nothing = _check_filters(reader)
+    tell_twins(plan, bids_dir)
     _add_masks(plan, bids_dir, lesions_dir, masks, everybody=not (participants_asked or wanted))
     return plan
 
@@ -218,9 +173,9 @@ def _add_visit(plan: Plan, reader: _Reader, files: Iterable[Found], masks: dict[
 
 
 def _borrow(
-    plan: Plan, reader: _Reader, person: str, by_session: dict[str | None, list[Found]], wanted: str
+    plan: Plan, reader: _Reader, person: str, by_session: dict[str | None, list[Found]], wanted: str | None
 ) -> None:
-    """Give a participant's visits without T1w one of another session, selected or not."""
+    """Give a participant's visits without T1w one of another session, selected or not, where that is wanted."""
     lacking = [
         place
         for place, visit in enumerate(plan.visits)
@@ -232,12 +187,27 @@ def _borrow(
     for files in by_session.values():
         _add_visit(every, replace(reader, filtered={T1W: [], FLAIR: []}), files, {})
     offers = {visit.session: visit.t1w for visit in every.visits if visit.t1w}
+    if not wanted:
+        plan.elsewhere += [plan.visits[place].name for place in lacking if offers]
+        return
+    drawbacks = {row.image: row.reason for row in every.rows if row.used and row.kind == "remark"}
     for place in lacking:
         visit, told = borrow(plan.visits[place], offers, wanted, reader.root)
         plan.visits[place] = visit
+        plan.lent.append((visit.name, visit.t1w is not None, told))
         if visit.t1w:
             image = visit.t1w.relative_to(reader.root).as_posix()
+            told = "; ".join([told, *([drawbacks[image]] if image in drawbacks else [])])
             plan.rows.append(Row(visit.name, T1W, image, True, told, "remark"))
+
+
+def _check_borrowed(plan: Plan, wanted: str | None, sessions: set[str]) -> None:
+    """Refuse a session to take T1w images from that no participant has."""
+    if wanted and wanted != NEAREST and bare(wanted, SESSION) not in sessions:
+        some = ", ".join(SESSION + label for label in sorted(sessions)[:10]) or "none"
+        raise InputError(
+            f"--t1w-from {wanted}: there is no such session; there are {some}; or give {NEAREST}"
+        )
 
 
 def _why_no_flair(near: Sequence[str], lost: int) -> str:
@@ -262,7 +232,7 @@ def _judge(found: Found, reader: _Reader) -> tuple[Row, Candidate | None]:
         return row(f"a link to an image of {owner}: put the right image there", "near"), None
     if judged.role == LESIONS:
         return row("", "mask"), None
-    return _offer(found, row, judged.role, reader, owner)
+    return _offer(found, row, judged.role, reader, owner or named_otherwise(found) or "")
 
 
 def _offer(
@@ -288,7 +258,7 @@ def _choose(plan: Plan, role: str, offered: Sequence[Candidate], notes: list[str
     reasons = [compare(other, used) for other in others]
     alone = "the only one" if not others else f"preferred to {len(others)} other{'s' * (len(others) > 1)}"
     reason = "; ".join([BY_NAME if BY_NAME in reasons else alone, *told])
-    kind = "remark" if told else "used"
+    kind = "absent" if used.absent else "remark" if told else "used"
     plan.rows.append(Row(used.found.folder, role, used.found.relative, True, reason, kind))
     for other, why in zip(others, reasons, strict=True):
         kind = "name" if why == BY_NAME else "choice"
@@ -300,9 +270,15 @@ def _choose(plan: Plan, role: str, offered: Sequence[Candidate], notes: list[str
     return used.path
 
 
-def _elsewhere(found: Found, reader: _Reader) -> Row:
-    judged = judge(found)
-    return Row("", judged.role, found.relative, False, judged.trouble, "near" if judged.role else "other")
+def _add_elsewhere(plan: Plan, bids_dir: Path) -> None:
+    """Add rows for images outside `sub-*`; of what programs made (`derivatives` and the like), for scans and masks."""
+    images, plan.stopped = list_elsewhere(bids_dir)
+    for found in images:
+        judged = judge(found)
+        apart = found.relative.partition("/")[0] in APART
+        if judged.role or not apart:
+            kind = "other" if apart or not judged.role else "near"
+            plan.rows.append(Row("", judged.role, found.relative, False, judged.trouble, kind))
 
 
 def _nothing(bids_dir: Path, plan: Plan) -> str:
@@ -311,8 +287,8 @@ def _nothing(bids_dir: Path, plan: Plan) -> str:
     return f"{text}; {meant.image} {meant.reason}" if meant else text
 
 
-def _check_filters(reader: _Reader) -> None:
-    """Refuse a filter that leaves none of the images that there are."""
+def _check_filters(reader: _Reader) -> list[str]:
+    """Refuse a filter that leaves none of the images that there are; return queries for which there is no image."""
     for role, seen in reader.filtered.items():
         if seen and reader.filters.asked.get(role) and not any(fits for _, fits in seen):
             values = reader.filters.values(role, [path for path, _ in seen])
@@ -320,6 +296,7 @@ def _check_filters(reader: _Reader) -> None:
                 f"--bids-filter-file {reader.filters.path}: {role} leaves none of {len(seen)} images; "
                 f"they have {values}"
             )
+    return [role for role, asked in reader.filters.asked.items() if asked and not reader.filtered[role]]
 
 
 def _add_masks(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bids_app.layout.names import SUFFIXES
-from bids_app.layout.plan import Plan, Row
+from bids_app.layout.rows import Plan, Row
 from bids_app.layout.visit import Visit
 
 SHOWN = 3
@@ -30,14 +30,24 @@ def summary(plan: Plan) -> list[str]:
             f"no T1w or FLAIR image in {counted(len(plan.empty), 'folder')} of participants or sessions: "
             f"{such_as(plan.empty)}"
         )
+    lines += [f"alike: {' and '.join(group)} are taken as different" for group in plan.alike[:SHOWN]]
+    if len(plan.alike) > SHOWN:
+        lines.append(f"alike: {len(plan.alike) - SHOWN} more groups of labels differ in case or zeros alone")
     by_kind: dict[str, list[Row]] = {}
     for row in plan.table:
         by_kind.setdefault(row.kind, []).append(row)
     lines += _choices(by_kind)
+    if plan.twins:
+        image, told = plan.twins[0]
+        lines.append(f"copies: {counted(len(plan.twins), 'image')} in use, such as {image}: {told}")
     for role, suffix in SUFFIXES.items():
         if lost := [row for row in by_kind.get("filter", []) if row.role == role]:
             kept = sum(row.role == role and row.used for row in plan.table)
             lines.append(f"filter: {counted(len(lost), suffix + ' image')} left out, {kept} used")
+    lines += [
+        f"filter: there is no {SUFFIXES[role]} image for its {role} to choose from" for role in plan.nothing
+    ]
+    lines += _lent(plan)
     lines += _masks(plan)
     if near := by_kind.get("near"):
         count = counted(len(near), "image")
@@ -46,6 +56,7 @@ def summary(plan: Plan) -> list[str]:
         lines.append(
             f"not read: {counted(len(other), 'other image')}, such as {other[0].image}: {other[0].reason}"
         )
+    lines += [f"not looked at: {folder}/, which holds too many images to list" for folder in plan.stopped]
     return lines
 
 
@@ -72,8 +83,28 @@ def _choices(by_kind: dict[str, list[Row]]) -> Iterator[str]:
             f"choice: {counted(len(alike), 'image')} left out by name alone, for want of a difference, such as "
             f"{alike[0].image}: choose with --bids-filter-file"
         )
+    if absent := by_kind.get("absent"):
+        told = absent[0].reason.partition("; ")[2]
+        visits = counted(len({row.visit for row in absent}), "visit")
+        count = counted(len(absent), "image")
+        yield f"not there: {count} of {visits}, which will fail, such as {absent[0].image}: {told}"
     if poor := by_kind.get("remark"):
         yield f"used with a drawback: {counted(len(poor), 'image')}, such as {poor[0].image}: {poor[0].reason}"
+
+
+def _lent(plan: Plan) -> Iterator[str]:
+    """Tell what `--t1w-from` found, or what it would find."""
+    if plan.elsewhere:
+        yield (
+            f"T1w elsewhere: {counted(len(plan.elsewhere), 'visit')} with FLAIR alone could take the T1w image of "
+            f"another session, such as {plan.elsewhere[0]}: give --t1w-from SESSION or nearest"
+        )
+    if plan.lent:
+        lacking = [(name, why) for name, given, why in plan.lent if not given]
+        given, without = len(plan.lent) - len(lacking), counted(len(plan.lent), "visit")
+        yield f"T1w from another session: {given} of {without} without one" + (
+            f"; {lacking[0][0]} {lacking[0][1]}" if lacking else ""
+        )
 
 
 def _masks(plan: Plan) -> Iterator[str]:
@@ -86,4 +117,10 @@ def _masks(plan: Plan) -> Iterator[str]:
     if lost := plan.masks.unmatched:
         match = "matches" if len(lost) == 1 else "match"
         line += f"; {counted(len(lost), 'file')} {match} no visit, such as {such_as(lost)}"
+    if unused := plan.masks.unused:
+        line += (
+            f"; {counted(len(unused), 'visit')} could not use theirs, such as {unused[0][0]}: {unused[0][1]}"
+        )
     yield line
+    if plan.masks.several:
+        yield f"masks: {counted(plan.masks.several, 'visit')} had several of one kind: the first by name was used"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bids_app.derivatives.files import write_text
 from bids_app.layout import Plan
-from bids_app.layout.plan import Row
+from bids_app.layout.rows import Row
 
 COLUMNS = ("visit", "role", "image", "used", "reason")
 MISSING = "n/a"

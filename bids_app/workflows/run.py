@@ -164,11 +164,12 @@ def _given_lesions(settings: Settings) -> Path | None:
     folder: Path | None = None
     for entry in settings.derivatives:
         name, equals, path = entry.partition("=")
-        if not equals or name != "lesions":
+        if not equals or name != "lesions" or not path.strip():
             raise InputError(f"--derivatives {entry}: give lesions=DIR")
         other, folder = folder, Path(path).expanduser().resolve()
         if not folder.is_dir():
-            raise InputError(f"--derivatives {entry}: no such folder")
+            what = "is a file: give the folder that it lies in" if folder.is_file() else "no such folder"
+            raise InputError(f"--derivatives {entry}: {what}")
         if other not in (None, folder):
             raise InputError(
                 f"--derivatives: lesions= is given twice, {other} and {folder}; put the masks into one folder"

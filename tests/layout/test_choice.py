@@ -57,6 +57,17 @@ def reasons(root, **more):
         ("acq-space", "acq-ce", "after contrast agent"),
         ("run-1", "echo-1", "one echo"),
         ("run-1", "inv-1", "one inversion"),
+        *(
+            ("run-2", f"acq-{agent}", "after contrast agent")
+            for agent in ("POST", "axPost", "KM", "dotarem", "postinj", "T1ce", "precisionPost", "3DT1plusC")
+        ),
+        ("acq-ohneKM", "acq-mitKM", "after contrast agent"),
+        ("acq-wocontrast", "acq-contrast", "after contrast agent"),
+        ("run-1", "acq-scout", "a part or a scout by its name"),
+        ("run-1", "acq-cspine", "a part or a scout by its name"),
+        ("run-1", "proc-mc", "proc- is no BIDS entity of raw images"),
+        ("acq-nomotion", "acq-bad", "a poor image, by its name"),
+        ("run-2", "run-10", "chosen by name"),
         ("acq-zmocorr", "acq-a", "not corrected for motion"),
         ("acq-standard", "acq-headmotion1", "the head moved"),
         ("run-1", "run-2", "chosen by name; choose with --bids-filter-file"),
@@ -85,6 +96,33 @@ def test_a_whole_head_is_better_than_a_part_however_thin(put, bids, small, why):
 
 
 @pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"ContrastBolusAgent": "Gadovist"}, "ContrastBolusAgent Gadovist"),
+        ({"ContrastBolusVolume": 7.5}, "ContrastBolusVolume 7.5"),
+        ({"SeriesDescription": "t1_mprage_sag_KM"}, "SeriesDescription t1_mprage_sag_KM"),
+        ({"ProtocolName": "AX T1 POST"}, "ProtocolName AX T1 POST"),
+        (
+            {
+                "ContrastBolusAgent": "none",
+                "ContrastBolusVolume": 0.0,
+                "SeriesDescription": "T1 w/o contrast",
+            },
+            "",
+        ),
+        ({"SeriesDescription": "t1_high_contrast_postop"}, ""),
+    ],
+)
+def test_contrast_agent_in_a_sidecar_however_said(put, bids, said, told):
+    put("sub-01/anat/sub-01_FLAIR.nii.gz")
+    put("sub-01/anat/sub-01_acq-a_T1w.nii.gz", **said)
+    put("sub-01/anat/sub-01_acq-b_T1w.nii.gz")
+    why, used = reasons(bids)
+    assert ("sub-01_acq-b_T1w.nii.gz" in used) == bool(told)
+    assert told in why["sub-01_acq-a_T1w.nii.gz"]
+
+
+@pytest.mark.parametrize(
     "place", ["T1w.json", "sub-01/sub-01_acq-a_T1w.json", "sub-01/anat/sub-01_acq-a_T1w.json"]
 )
 def test_contrast_agent_in_a_sidecar_at_any_level(put, bids, place):
@@ -108,12 +146,19 @@ def test_contrast_alone_is_used_and_told(put, bids):
 
 
 @pytest.mark.parametrize(
-    "kind", [["ORIGINAL", "PRIMARY", "P", "ND"], ["ORIGINAL", "PRIMARY", "PHASE MAP", "P", "FFE"]]
+    "said",
+    [
+        {"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]},
+        {"ImageType": ["ORIGINAL", "PRIMARY", "PHASE MAP", "P", "FFE"]},
+        {"ImageType": "ORIGINAL\\PRIMARY\\PHASE"},
+        {"ComplexImageComponent": "PHASE"},
+    ],
 )
-def test_a_phase_image_is_never_used(put, bids, kind):
+def test_a_phase_image_is_never_used(put, bids, said):
     put("sub-01/anat/sub-01_FLAIR.nii.gz")
-    put("sub-01/anat/sub-01_T1w.nii.gz", ImageType=kind)
+    put("sub-01/anat/sub-01_T1w.nii.gz", **said)
     put("sub-01/anat/sub-01_part-real_T1w.nii.gz")
+    put("sub-01/anat/sub-01_part-Imag_T1w.nii.gz")
     told, used = reasons(bids)
     assert used == {"sub-01_FLAIR.nii.gz"}
     assert "phase image" in told["sub-01_T1w.nii.gz"]
@@ -140,6 +185,19 @@ def test_a_phase_image_is_never_used(put, bids, kind):
         ("sub-01/perf/sub-01_FLAIR.nii.gz", "lies in perf: move it to anat"),
         ("sub-01/sub-01_FLAIR.nii.gz", "lies in sub-01: move it to anat"),
         ("sub-01/anat/sub-01_FLAIR", None),
+        ("sub-01/anat/sub-01_sub-02_T1w.nii.gz", "is named for sub-01 and for sub-02"),
+        ("sub-01/anat/SUB-01_T1w.nii.gz", "rename it to sub-01_T1w.nii.gz"),
+        ("sub-01/anat/rsub-01_T1w.nii", "begins with 'r' before sub-, as SPM names what it made"),
+        ("sub-01/anat/sub-01_T1w_brain.nii.gz", "something follows T1w in its name"),
+        ("sub-01/anat/sub-01_T1w (1).nii.gz", "rename it to sub-01_T1w.nii.gz"),
+        ("sub-01/anat/sub-01_acq-a_acq-b_T1w.nii.gz", "acq- is twice in its name"),
+        ("sub-01/anat/sub-01_Acq-a_T1w.nii.gz", "Acq- in its name is acq- in BIDS"),
+        ("sub-01/anat/sub-01_Desc-brain_T1w.nii.gz", "a processed image (Desc-brain)"),
+        ("sub-01/anat/sub-01_FLAIR.nii.gz.part", "its ending is .nii.gz.part"),
+        ("sub-01/anat/sub-01_FLAIR.gz", "its ending is .gz"),
+        ("sub-01/anat/sub-01_UNI.nii.gz", "suffix UNI: not read as T1w"),
+        ("derivatives/x/sub-01/anat/sub-01_T1w.nii.gz", "lies in derivatives: only folders sub-<label>"),
+        ("SUB-01/anat/SUB-01_T1w.nii.gz", "lies in SUB-01: only folders sub-<label>"),
         ("sub-01/anat/sub-01_space-MNI_T1w.nii.gz", "a processed image (space-MNI)"),
         ("sub-01/anat/sub-01_desc-preproc_T1w.nii.gz", "a processed image (desc-preproc)"),
         ("sub-01/anat/sub-01_res-1_T1w.nii.gz", "a processed image (res-1)"),
@@ -200,10 +258,11 @@ def test_bidsignore(put, bids, line, left):
 
 def test_a_derivative_dataset_is_refused(put, bids):
     put("sub-01/anat/sub-01_FLAIR.nii.gz")
-    about = {"Name": "x", "BIDSVersion": "1.10.0", "DatasetType": "derivative"}
-    (bids / "dataset_description.json").write_text(json.dumps(about))
-    with pytest.raises(InputError, match="give the raw dataset"):
-        find_visits(bids)
+    for mark in ({"DatasetType": "derivative"}, {"PipelineDescription": {"Name": "fMRIPrep"}}):
+        about = {"Name": "x", "BIDSVersion": "1.10.0", **mark}
+        (bids / "dataset_description.json").write_text(json.dumps(about))
+        with pytest.raises(InputError, match="give the raw dataset"):
+            find_visits(bids)
 
 
 def test_images_beside_sessions_are_a_visit_of_their_own(put, bids):
@@ -238,6 +297,11 @@ def test_what_was_not_fetched_is_told_with_the_command(tmp_path):
     assert "git lfs pull" in absence(pointer)
     pointer.write_bytes(b"\0" * 348)
     assert absence(pointer) == ""
+    pointer.write_bytes(b"")
+    assert absence(pointer) == "not a readable NIfTI file (0 bytes): get it again"
+    circle = tmp_path / "sub-03_T1w.nii.gz"
+    circle.symlink_to(circle.name)
+    assert absence(circle) == "a link to itself"
 
 
 def test_masks_are_counted_and_those_of_no_visit_named(put, bids, tmp_path):
@@ -282,8 +346,12 @@ def test_a_filter_is_counted_and_one_that_leaves_nothing_refused(put, bids, tmp_
         plan({"t1w": {"acquisition": "c"}})
     with pytest.raises(InputError, match="flair leaves none of 2 images; they have session none"):
         plan({"flair": {"session": "1"}})
-    with pytest.raises(InputError, match="unknown entity 'acq'"):
-        plan({"t1w": {"acq": "a"}})
+    with pytest.raises(InputError, match="unknown entity 'aquisition'"):
+        plan({"t1w": {"aquisition": "a"}})
+    assert (
+        plan({"t1w": {"acq": "a"}}).visits[0].t1w.name
+        == plan({"t1w": {"acquisition": "a"}}).visits[0].t1w.name
+    )
     assert plan({"t1w": {"run": None}}).visits[0].t1w is None
 
 

@@ -102,8 +102,8 @@ def test_visits_of_a_tree(bids, name, tmp_path, capsys):
         "out" if visit.left_out else "both" if visit.t1w and visit.flair else "alone" for visit in plan.visits
     ]
     assert [kinds.count(kind) for kind in ("both", "alone", "out")] == [both, alone, left_out]
-    read = [line for line in listing.split() if not line.startswith("derivatives/")]
-    assert sorted(row.image for row in plan.table) == sorted(read)
+    assert sorted(row.image for row in plan.table) == sorted(listing.split())
+    assert not any(row.used for row in plan.table if row.image.startswith("derivatives/"))
     assert all(row.reason for row in plan.table)
     assert cli.main([str(bids), str(tmp_path / "out"), "participant", "--dry-run"]) == 0
     assert (

@@ -101,14 +101,16 @@ def make(root: Path, files: list[str], linked: list[tuple[str, str]]) -> None:
             path.symlink_to(os.path.relpath(root / target, path.parent))
 
 
-def images(root: Path) -> set[str]:
-    """Return what is an image by its name, outside the folders that BIDS keeps apart."""
+def images(root: Path) -> tuple[set[str], set[str]]:
+    """Return what is an image by its name, and what of it must be told: in folders kept apart, scans."""
     found = {
         path.relative_to(root)
         for path in root.rglob("*")
         if not os.path.isdir(path) and is_image(path.name)  # noqa: PTH112 - a circle
     }
-    return {path.as_posix() for path in found if path.parts[0] not in APART}
+    scans = {path for path in found if path.name.partition(".")[0].endswith(("_T1w", "_FLAIR"))}
+    told = {path for path in found if path.parts[0] not in APART} | scans
+    return {path.as_posix() for path in found}, {path.as_posix() for path in told}
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -128,7 +130,8 @@ def test_images_are_of_exactly_their_visit_and_every_file_is_accounted_for(files
             return
         rows = {row.image: row for row in plan.rows}
         assert len(rows) == len(plan.rows)
-        assert set(rows) == images(root)
+        every, told = images(root)
+        assert told <= set(rows) <= every
         assert all(row.reason for row in plan.rows)
         used = set()
         for visit in plan.visits:
