@@ -64,7 +64,7 @@ UNUSABLE_KINDS = {
 }
 CORRECTED = re.compile(r"moco(?!off)|mocorr|motioncor|pmc(?!off)(?:on)?|vnav(?!off)|navig", re.IGNORECASE)
 MOVING = re.compile(
-    r"(?<!no)(?<!non)(?<!without)(?:motion|movement)(?!free)|moving|moved|nod(?:ding)?(?=$|\d)|shak|art[ei]fact|blurr|"
+    r"(?<!no)(?<!non)(?<!without)(?:motion|movement)(?!free)|moving|moved|nod(?:ding)?(?=$|\d)|shak|art[ei]fact|blur|"
     r"(?<![a-z])bad|poor|reject|discard|unusable|failed",
     re.IGNORECASE,
 )

@@ -346,8 +346,8 @@ def test_a_filter_is_counted_and_one_that_leaves_nothing_refused(put, bids, tmp_
         plan({"t1w": {"acquisition": "c"}})
     with pytest.raises(InputError, match="flair leaves none of 2 images; they have session none"):
         plan({"flair": {"session": "1"}})
-    with pytest.raises(InputError, match="unknown entity 'aquisition'"):
-        plan({"t1w": {"aquisition": "a"}})
+    with pytest.raises(InputError, match="unknown entity 'acqq'"):
+        plan({"t1w": {"acqq": "a"}})
     assert (
         plan({"t1w": {"acq": "a"}}).visits[0].t1w.name
         == plan({"t1w": {"acquisition": "a"}}).visits[0].t1w.name
