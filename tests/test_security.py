@@ -103,8 +103,8 @@ def test_visit_whose_output_leads_out_fails_and_writes_nothing(bids, add_scan, t
 
 def test_visit_report_shows_hostile_names_and_notes_as_text(bids, tmp_path):
     settings = cli.parse([str(bids), str(tmp_path / "out"), "participant"]).results()
-    name, anat = f"sub-{EVIL}", tmp_path / "anat"
-    anat.mkdir()
+    name, anat = f"sub-{EVIL}", tmp_path / f"sub-{EVIL}" / "anat"
+    anat.mkdir(parents=True)
     image = nib.Nifti1Image(np.ones((8, 8, 8), np.float32), np.eye(4))
     for ending in ("desc-preproc_FLAIR", "desc-brain_mask", "label-L_mask"):
         nib.save(image, anat / f"{name}_{ending}.nii.gz")

@@ -8,6 +8,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from sklearn import metrics
 from test_edss import make_cohort
 
 from bids_app.cli import main
@@ -132,3 +134,126 @@ def test_unknown_names_are_refused_in_one_line(page, capsys, option, words):
     root, _, _ = page
     assert main([str(root / "ds"), str(root / "out"), "group", "--analysis", "edss", *option]) == 2
     assert words in capsys.readouterr().err
+
+
+STEPS = np.concatenate([[0.0], np.arange(1, 10.5, 0.5)])
+KEYS = ["protocol", "set", "features", "model"]
+
+
+@pytest.fixture(scope="module")
+def tables(page):
+    """Return study A's tables as they were written, by name."""
+    folder = page[0] / "out" / "group"
+    return {
+        path.stem.removeprefix("edss_"): pd.read_csv(path, sep="\t") for path in folder.glob("edss_*.tsv")
+    }
+
+
+def rescored(rows):
+    """Score predictions with scikit-learn and scipy."""
+    y, x = rows["observed"].to_numpy(), rows["predicted"].to_numpy()
+    nearest = [np.abs(STEPS - value).argmin() for value in x]
+    exact = [np.abs(STEPS - value).argmin() for value in y]
+    pairs = [(i, j) for i in range(len(y)) for j in range(len(y)) if y[i] > y[j]]
+    return {
+        "n_visits": len(y),
+        "n_patients": rows["participant_id"].nunique(),
+        "r": stats.pearsonr(y, x).statistic if np.ptp(x) else np.nan,
+        "R2": metrics.r2_score(y, x),
+        "mae": metrics.mean_absolute_error(y, x),
+        "rmse": metrics.root_mean_squared_error(y, x),
+        "within_half": np.mean(np.abs(STEPS[nearest] - y) <= 0.5),
+        "within_one": np.mean(np.abs(STEPS[nearest] - y) <= 1),
+        "exact": np.mean(STEPS[nearest] == y),
+        "weighted_kappa": metrics.cohen_kappa_score(
+            exact, nearest, labels=range(len(STEPS)), weights="quadratic"
+        ),
+        "spearman": stats.spearmanr(y, x).statistic if np.ptp(x) else np.nan,
+        "kendall_tau": stats.kendalltau(y, x).statistic if np.ptp(x) else np.nan,
+        "c_index": np.mean([(x[i] > x[j]) + 0.5 * (x[i] == x[j]) for i, j in pairs]),
+    }
+
+
+def test_every_score_is_recomputed_from_the_predictions(tables):
+    told = tables["performance"].set_index(KEYS)
+    groups = dict(list(tables["predictions"].groupby(KEYS)))
+    assert set(groups) == set(told.index)
+    for key, rows in groups.items():
+        for name, value in rescored(rows).items():
+            if not (name == "r" and key[2] == "none"):
+                np.testing.assert_allclose(
+                    told.loc[key, name], value, rtol=1e-6, atol=1e-9, err_msg=f"{key} {name}"
+                )
+    inside = told[["r", "R2", "mae"]].to_numpy(), told[["r_low", "R2_low", "mae_low"]].to_numpy()
+    assert (inside[0] >= inside[1])[np.isfinite(inside[1])].all()
+
+
+def test_calibration_by_model_is_recomputed(tables):
+    told = tables["calibration_models"].set_index(KEYS)
+    for key, row in told.iterrows():
+        part = tables["predictions"].set_index(KEYS).loc[[key]]
+        line = stats.linregress(part["predicted"], part["observed"])
+        assert row["slope"] == pytest.approx(line.slope, rel=1e-6)
+        assert row["mean_error"] == pytest.approx((part["predicted"] - part["observed"]).mean(), abs=1e-9)
+    groups = tables["calibration"]
+    for (_, _), part in groups.groupby(["protocol", "set"]):
+        n = part["n_visits"]
+        assert np.average(part["predicted"] - part["observed"], weights=n) == pytest.approx(
+            part["offset"].iloc[0]
+        )
+
+
+def test_subgroups_are_recomputed_from_the_predictions(tables):
+    visits = tables["cohort"].set_index("participant_id")
+    for row in tables["subgroups"].to_dict("records"):
+        rows = tables["predictions"].query(
+            "features == 'all' and model == @row['model'] and set == @row['set']"
+        )
+        rows = rows[rows["protocol"] == row["protocol"]]
+        about = visits.loc[rows["participant_id"]]
+        if row["by"] == "edss":
+            low, high = map(float, row["group"].split(" to "))
+            chosen = rows[rows["observed"].between(low, high)]
+        else:
+            chosen = rows[(about[row["by"]].astype(str) == str(row["group"])).to_numpy()]
+        assert len(chosen) == row["n_visits"], row
+        error = chosen["predicted"] - chosen["observed"]
+        assert row["mae"] == pytest.approx(error.abs().mean())
+        assert row["mean_error"] == pytest.approx(error.mean(), abs=1e-9)
+
+
+def test_the_spread_over_splits_is_that_of_the_splits(tables):
+    splits, told = tables["splits"], tables["split_summary"].set_index("measure")
+    for name, row in told.iterrows():
+        assert row["splits"] == splits[name].notna().sum()
+        assert [row["median"], row["least"], row["most"]] == pytest.approx(
+            [splits[name].median(), splits[name].min(), splits[name].max()]
+        )
+        assert row["from_2.5_percent"] == pytest.approx(splits[name].quantile(0.025))
+
+
+def test_the_gap_is_published_less_leak_free(tables):
+    told = tables["performance"].query("set == 'cv' and features == 'all'").set_index(["protocol", "model"])
+    for model, row in tables["gap"].set_index("model").iterrows():
+        for name in ("r", "R2", "mae"):
+            gap = told.loc[("paper", model), name] - told.loc[("nested", model), name]
+            assert row[name] == pytest.approx(gap, abs=1e-9)
+
+
+def test_every_interval_told_is_that_of_the_visits_written(tables):
+    for kind in ("", "_clinical"):
+        visits = tables[f"interval_visits{kind}"]
+        for row in tables[f"intervals{kind}"].to_dict("records"):
+            part = visits[(visits["model"] == row["model"]) & (visits["set"] == row["set"])]
+            assert row["n_visits"] == len(part)
+            assert row["coverage"] == pytest.approx(
+                part["observed"].between(part["low"], part["high"]).mean()
+            )
+            assert row["width"] == pytest.approx((part["high"] - part["low"]).mean())
+
+
+def test_the_flow_counts_visits_that_the_cohort_has(tables, page):
+    flow, cohort = tables["flow"], tables["cohort"]
+    assert flow["n_visits"].iloc[-1] == len(cohort)
+    assert (flow["n_visits"].diff().dropna() <= 0).all()
+    assert flow["n_visits"].iloc[0] == len(page[1])

@@ -12,7 +12,7 @@ from bids_app.cohort.features import column_table
 from bids_app.learn.edss import Options, run
 from bids_app.learn.edss.added_value import added_value, said
 from bids_app.learn.edss.patients import include
-from bids_app.learn.edss.scores import compare_models
+from bids_app.learn.edss.scores import compare_models, off_the_scale
 from bids_app.learn.edss.tables import demographics
 
 SPELLINGS = {"M": ["M", "male", " m ", "1"], "F": ["F", "Female", "f", "0"]}
@@ -281,3 +281,22 @@ def test_courses_are_compared_adjusted():
     assert row["adjusted"] == pytest.approx(model.params["sp"], rel=1e-4)
     assert row["adjusted_low"] == pytest.approx(model.conf_int().loc["sp", 0], rel=1e-3)
     assert row["adjusted_p"] == pytest.approx(model.pvalues["sp"], rel=1e-3)
+
+
+def test_predictions_outside_the_scale_are_told_once_with_the_farthest():
+    rows = pd.DataFrame(
+        {
+            "visit": ["sub-1", "sub-2", "sub-2", "sub-3"],
+            "protocol": "nested",
+            "set": "cv",
+            "features": "all",
+            "model": ["ridge", "ridge", "svr", "ridge"],
+            "predicted": [4.0, -1138.2, 10.4, 10.2],
+        }
+    )
+    (note,) = off_the_scale(rows)
+    assert note.startswith(
+        "2 of 4 predictions (1 visit) lie outside the scale of 0 to 10, the farthest at -1.14e+03"
+    )
+    assert "(sub-2; nested, cv, all, ridge)" in note
+    assert off_the_scale(rows.iloc[[0, 3]]) == []

@@ -39,7 +39,7 @@ from bids_app.learn.edss.robustness import (
 )
 from bids_app.learn.edss.sample_size import sample_size
 from bids_app.learn.edss.saved import make_models
-from bids_app.learn.edss.scores import compare_models, null_summary, pearson, performance
+from bids_app.learn.edss.scores import compare_models, null_summary, off_the_scale, pearson, performance
 from bids_app.learn.edss.serving import predict_all, served
 from bids_app.learn.edss.sets import check, check_sites, split
 from bids_app.learn.edss.tripod import checklist
@@ -140,7 +140,7 @@ def run(
     names = visit_names(visits["participant_id"], visits["session_id"])
     covered, intervals = coverage(data, names, models_served, sets)
     anova, pairs = compare_models(predictions)
-    notes += missing.notes_on(data, rows, sets, fitted)
+    notes += [*off_the_scale(predictions), *missing.notes_on(data, rows, sets, fitted)]
     imputed = names[missing.imputed_visits(data, missing.seen_by_models(data, fitted))].tolist()
     kinds = np.full(len(visits), "training", dtype=object)
     for name, test in sets.items():

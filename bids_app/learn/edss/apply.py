@@ -64,7 +64,12 @@ def apply_models(cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed:
     if applied["predicted"].isna().all():
         raise InputError(f"no visit can be predicted: {applied['reason'].iloc[0]} ({names.iloc[0]})")
     applied["session_id"] = applied["session_id"].astype(object)
-    notes = [*_told(applied, names, len(models)), *_extrapolated(applied), *_new_sites(models, visits)]
+    predicted = applied["predicted"].notna().to_numpy().reshape(len(models), -1)
+    notes = [
+        *_told(applied, names, len(models)),
+        *_extrapolated(applied),
+        *_new_sites(models, visits, predicted),
+    ]
     return Applied({"applied": applied} | _scores(applied, seed), notes)
 
 
@@ -202,15 +207,17 @@ def _extrapolated(applied: pd.DataFrame) -> list[str]:
     ]
 
 
-def _new_sites(models: Sequence[tuple[str, Model]], visits: pd.DataFrame) -> list[str]:
-    new = models[0][1].unseen_sites(visits)
-    if not new:
-        return []
-    aligned = any(model.parts["combat"] is not None for _, model in models)
-    words = "ComBat aligned it from its own visits, which each prediction there depends on"
-    return [
-        f"site {', '.join(new)} was not in training; {words if aligned else 'measures may be shifted there'}"
-    ]
+def _new_sites(
+    models: Sequence[tuple[str, Model]], visits: pd.DataFrame, predicted: npt.NDArray[np.bool_]
+) -> list[str]:
+    """Name the sites unseen in training of the visits predicted (a row a model), by what was done about them."""
+    aligns = np.array([model.parts["combat"] is not None for _, model in models])
+    cases = {
+        "ComBat aligned it from its own visits, which each prediction there depends on": predicted[aligns],
+        "measures may be shifted there": predicted[~aligns & ~aligns.any()],
+    }
+    told = [(models[0][1].unseen_sites(visits[rows.any(axis=0)]), words) for words, rows in cases.items()]
+    return [f"site {', '.join(new)} was not in training; {words}" for new, words in told if new]
 
 
 def _scores(applied: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:

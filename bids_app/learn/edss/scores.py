@@ -18,6 +18,7 @@ from bids_app.learn.statistics import cluster_bootstrap, permutation_p, rm_anova
 Array = npt.NDArray[np.float64]
 
 LEVELS = np.array([0.0, *np.arange(1, 10.5, 0.5)])  # the steps of the scale: there is no 0.5
+STEP = 0.5  # of the scale, from 1 on
 KEYS = ["protocol", "set", "features", "model"]
 RESAMPLES = 1000
 ALPHA = 0.1
@@ -112,6 +113,32 @@ def performance(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
         for key, part in predictions.groupby(KEYS, sort=False)
     ]
     return pd.DataFrame(rows)
+
+
+def off_the_scale(predictions: pd.DataFrame) -> list[str]:
+    """Say which predictions lie outside 0 to 10 by more than half a step: extrapolations, kept as they are.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        A row a visit, protocol, set and model: visit, KEYS, predicted.
+
+    Returns
+    -------
+    list of str
+        One note for all, with the farthest; none where there are none.
+    """
+    away = np.maximum(-predictions["predicted"], predictions["predicted"] - LEVELS[-1])
+    off = predictions[away > STEP / 2]
+    if off.empty:
+        return []
+    worst = off.loc[away[off.index].idxmax()]
+    which = ", ".join(worst[KEYS].astype(str))
+    visits = off["visit"].nunique()
+    return [
+        f"{len(off)} of {len(predictions)} predictions ({visits} visit{'s' * (visits > 1)}) lie outside the scale of 0 "
+        f"to 10, the farthest at {worst['predicted']:.3g} ({worst['visit']}; {which}): measures unlike those trained on"
+    ]
 
 
 def compare_models(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
