@@ -10,7 +10,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics
 from sklearn.exceptions import NotFittedError
+from statsmodels.stats.proportion import proportion_confint
 
 from bids_app.derivatives import save_image, write_table
 from bids_app.errors import InputError
@@ -107,6 +109,93 @@ def test_tables_of_both_protocols(result):
     by_size = result.tables["by_size"]
     assert set(by_size["n_voxels"]) == {2, 16, 128}
     assert result.tables["null_summary"]["permutations"].eq(2).all()
+
+
+def judged(scans, protocol):
+    """Return truth (1: the first class), decision and patient of the scans that a protocol tested."""
+    rows = scans[scans[f"{protocol}_decision"].notna()]
+    truth = (rows["diagnosis"] == scans["positive"].iloc[0]).astype(int).to_numpy()
+    return truth, rows[f"{protocol}_decision"].to_numpy(np.float64), rows
+
+
+def area(truth, decision, rows, protocol):
+    """Return the area under the ROC curve: of machines of several folds, the mean over the folds."""
+    folds = rows["nested_fold"].to_numpy() if protocol == "nested" else np.zeros(len(rows))
+    return np.mean(
+        [metrics.roc_auc_score(truth[folds == f], decision[folds == f]) for f in np.unique(folds)]
+    )
+
+
+def test_every_number_of_the_page_is_recomputed_from_the_scans_written(result):
+    tables = result.tables
+    told = tables["performance"].set_index(["protocol", "metric"])["estimate"]
+    calls = tables["calls"].set_index(["protocol", "metric", "prevalence"])["estimate"]
+    for protocol in ("paper", "nested"):
+        truth, decision, rows = judged(tables["scans"], protocol)
+        called = (decision > 0).astype(int)
+        sensitivity, specificity = (metrics.recall_score(truth, called, pos_label=k) for k in (1, 0))
+        found = {
+            "sensitivity": sensitivity,
+            "specificity": specificity,
+            "accuracy": metrics.accuracy_score(truth, called),
+            "auc": area(truth, decision, rows, protocol),
+        }
+        assert {name: told[protocol, name] for name in found} == pytest.approx(found), protocol
+        assert calls.loc[protocol, "balanced accuracy"].iloc[0] == pytest.approx(
+            metrics.balanced_accuracy_score(truth, called)
+        )
+        assert calls.loc[protocol, "majority"].iloc[0] == pytest.approx(max(truth.mean(), 1 - truth.mean()))
+        assert calls.loc[protocol, "called first"].iloc[0] == pytest.approx(called.mean())
+        for value, where in ((truth.mean(), "this cohort"), (0.5, "one to one")):
+            right, wrong = sensitivity * value, (1 - specificity) * (1 - value)
+            if right + wrong:
+                assert calls[protocol, "PPV", where] == pytest.approx(right / (right + wrong))
+            right, wrong = specificity * (1 - value), (1 - sensitivity) * value
+            if right + wrong:
+                assert calls[protocol, "NPV", where] == pytest.approx(right / (right + wrong))
+
+
+def test_intervals_of_shares_are_wilsons(result):
+    table = result.tables["performance"]
+    rows = table[table["interval"] == "Wilson"]
+    assert len(rows) == 3
+    for row in rows.to_dict("records"):
+        low, high = proportion_confint(int(row["right"]), row["n"], method="wilson")
+        assert (row["low"], row["high"]) == pytest.approx((low, high))
+
+
+def test_probabilities_and_abstentions_are_recomputed(result):
+    tables = result.tables
+    truth, _, rows = judged(tables["scans"], "nested")
+    probability = rows["nested_probability"].to_numpy(np.float64)
+    table = tables["calibration"]
+    assert table["brier"].iloc[0] == pytest.approx(metrics.brier_score_loss(truth, probability))
+    assert np.average(table["predicted"], weights=table["n"]) == pytest.approx(probability.mean())
+    assert np.average(table["observed"], weights=table["n"]) == pytest.approx(truth.mean())
+    calls = tables["calls"].query("protocol == 'nested'").set_index("metric")["estimate"]
+    known = rows["nested_call"] != "indeterminate"
+    assert calls["coverage"] == pytest.approx(known.mean())
+    right = (rows["nested_call"] == rows["diagnosis"]).to_numpy()
+    for name, members in (("sensitivity", truth == 1), ("specificity", truth == 0)):
+        part = right[members & known.to_numpy()]
+        assert calls[f"{name}, called scans"] == pytest.approx(part.mean())
+
+
+def test_curves_are_recomputed(result):
+    tables = result.tables
+    for protocol in ("paper", "nested"):
+        truth, decision, rows = judged(tables["scans"], protocol)
+        curve = tables["roc"].query("protocol == @protocol")
+        drawn = metrics.auc(curve["false_positive_rate"], curve["true_positive_rate"])
+        step = 0.01 if protocol == "nested" else 1e-9  # a mean of curves is drawn at hundredths
+        assert drawn == pytest.approx(area(truth, decision, rows, protocol), abs=step)
+    truth, _, rows = judged(tables["scans"], "nested")
+    probability = rows["nested_probability"].to_numpy(np.float64)
+    for row in tables["decision_curve"].to_dict("records"):
+        first, odds = probability >= row["threshold"], row["threshold"] / (1 - row["threshold"])
+        weight = np.where(truth == 1, 1, -odds)
+        assert row["model"] == pytest.approx((first * weight).mean())
+        assert row["all"] == pytest.approx(weight.mean())
 
 
 def test_splits_are_what_they_say(result, cohort):
