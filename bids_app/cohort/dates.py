@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from bids_app.tables.dates import read_dates
+
 SCAN = "acq_time"  # BIDS' name, in sessions.tsv
 DATES = {
     "days_to_edss": "edss_date",
@@ -41,11 +43,12 @@ def add_days(visits: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 
 def _as_dates(visits: pd.DataFrame, name: str, notes: list[str]) -> pd.Series:
     """Return whole days: a visit in the evening and a rating in the morning are of one day."""
-    dates = pd.to_datetime(visits[name].astype("string"), format="ISO8601", errors="coerce", utc=True)
-    unread = visits.loc[dates.isna() & visits[name].notna(), name]
-    if not unread.empty:
+    dates = read_dates(visits[name])
+    if dates.told:
+        notes.append(f"column {name}: {dates.told}")
+    if dates.unread:
         notes.append(
-            f"column {name}: {len(unread)} cells such as {str(unread.iloc[0])!r} are no dates such as 2021-03-30, "
-            "year first: taken as missing"
+            f"column {name}: {len(dates.unread)} cells such as {str(visits[name][dates.unread[0]])!r} are no dates "
+            "such as 2021-03-30, year first, or could be two: taken as missing"
         )
-    return dates.dt.normalize()
+    return dates.days

@@ -34,11 +34,13 @@ def join_people(visits: pd.DataFrame, people: People, notes: list[str], *, over:
     """
     table = people.values.copy()
     same = match_ids(table["participant_id"].unique(), visits["participant_id"].unique(), PARTICIPANT)
-    _tell_close(same, people.path.name, notes)
+    _tell_close(same, people.name, notes)
     table["participant_id"] = table["participant_id"].map(same.get)
     if "session_id" not in people.keys:
+        _tell_unknown(people, table, visits, notes)
         table = table[table["participant_id"].notna()]
-        _tell_held(visits, table, people.path.name, notes)
+        _tell_held(visits, table, people.name, notes)
+        _tell_differing(visits, table, people.name, notes, over=over)
         return overlay(visits, table, KEYS[:1], over=over)
     of_session = table["session_id"].notna()
     alone = table[~of_session & table["participant_id"].notna()].drop(columns="session_id")
@@ -51,9 +53,8 @@ def join_people(visits: pd.DataFrame, people: People, notes: list[str], *, over:
     without = ~_keyed(visits).isin(_keyed(rows))
     if len(rows) and without.any():
         who = _keyed(visits)[without].iloc[0]
-        notes.append(
-            f"{people.path.name}: {int(without.sum())} of {len(visits)} visits have no row ({who} ...)"
-        )
+        notes.append(f"{people.name}: {int(without.sum())} of {len(visits)} visits have no row ({who} ...)")
+    _tell_differing(visits, rows, people.name, notes, over=True)
     return overlay(visits, rows.drop_duplicates(list(KEYS)), KEYS, over=True)
 
 
@@ -82,9 +83,41 @@ def _tell_lost(people: People, of_session: pd.Series, lost: pd.Series, notes: li
         return
     first = people.values[of_session].loc[lost.index[lost][0]]
     notes.append(
-        f"{people.path.name}: {int(lost.sum())} of {len(lost)} rows match no visit, such as {first['participant_id']} "
+        f"{people.name}: {int(lost.sum())} of {len(lost)} rows match no visit, such as {first['participant_id']} "
         f"{first['session_id']}"
     )
+
+
+def _tell_unknown(people: People, table: pd.DataFrame, visits: pd.DataFrame, notes: list[str]) -> None:
+    """Count rows of people without visits and people without a row; of participants.tsv the reader of cohorts does."""
+    if people.name == "participants.tsv":
+        return
+    lost = people.values["participant_id"][table["participant_id"].isna()]
+    if len(lost):
+        notes.append(
+            f"{people.name}: {len(lost)} of {len(table)} rows match no visit, such as {lost.iloc[0]}"
+        )
+    without = sorted(set(visits["participant_id"]) - set(table["participant_id"]))
+    if without:
+        notes.append(f"{people.name}: {len(without)} participants have no row ({without[0]} ...)")
+
+
+def _tell_differing(
+    visits: pd.DataFrame, table: pd.DataFrame, name: str, notes: list[str], *, over: bool
+) -> None:
+    """Tell of values that another table has otherwise; those of a session may differ from the participant's."""
+    keys = [key for key in KEYS if key in table and (key != "session_id" or over)]
+    both = visits.merge(table.drop_duplicates(keys), on=keys, how="inner", suffixes=("", " here"))
+    for column in [one for one in table if f"{one} here" in both and not (over and one in CHANGING)]:
+        first, second = both[column], both[f"{column} here"]
+        differ = first.notna() & second.notna() & (first.astype(str) != second.astype(str))
+        if differ.any():
+            who = both.loc[differ, "participant_id"].iloc[0]
+            used = "here" if over else "there"
+            notes.append(
+                f"{name}: column {column} differs from what another table has for {int(differ.sum())} visits, such as "
+                f"{second[differ].iloc[0]} here and {first[differ].iloc[0]} there for {who}: the value {used} was used"
+            )
 
 
 def _tell_held(visits: pd.DataFrame, table: pd.DataFrame, name: str, notes: list[str]) -> None:

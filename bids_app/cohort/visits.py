@@ -106,8 +106,12 @@ def read_cohort(
     names, notes = dict(columns or {}), list[str]()
     found = _find_visits(derivatives)
     if not participants.is_file():
+        others = sorted(
+            one.name for one in participants.parent.glob(f"{participants.stem}.*") if one.suffix != ".json"
+        )
+        hint = f"; there is {others[0]}: save it as {participants.name}, with tabs" if others else ""
         raise InputError(
-            f"{participants}: missing; the group level needs it for age, sex, diagnosis and edss"
+            f"{participants}: missing; the group level needs it for age, sex, diagnosis and edss{hint}"
         )
     people = read_people(participants, columns=names)
     notes += people.notes
@@ -164,6 +168,7 @@ def _with_tables(
             continue
         notes += table.notes
         visits = join_people(visits, table, notes, over=False)
+    notes += _unread(root, visits)
     with_sessions = visits.loc[visits["session_id"].notna(), "participant_id"].unique()
     places = {person: root / VisitName.parse(person).sessions_table for person in with_sessions}
     sessions, refused = read_sessions(
@@ -174,3 +179,26 @@ def _with_tables(
         notes += sessions.notes
         visits = join_people(visits, sessions, notes, over=True)
     return with_scan_times(visits, root, notes)
+
+
+def _unread(root: Path, visits: pd.DataFrame) -> list[str]:
+    """Tell of tables that lie where none is read."""
+    told = []
+    tables = (".tsv", ".csv", ".xlsx", ".xls", ".ods")
+    known = ("participants.tsv", "samples.tsv")
+    here = [one.name for one in sorted(root.glob("*")) if one.suffix in tables and one.name not in known]
+    beside = [
+        f"phenotype/{one.name}" for one in sorted((root / "phenotype").glob("*")) if one.suffix in tables[1:]
+    ]
+    if unread := [*here, *beside]:
+        told.append(
+            f"{len(unread)} tables are not read ({unread[0]} ...): tables of people lie in phenotype/, of sessions in "
+            "sub-*/sub-*_sessions.tsv, as text with tabs and the ending .tsv"
+        )
+    whole = visits.loc[visits["session_id"].isna(), "participant_id"].unique()
+    lost = [person for person in whole if (root / VisitName.parse(person).sessions_table).is_file()]
+    if lost:
+        told.append(
+            f"{len(lost)} tables of sessions are not used: the visits of {lost[0]} ... have no session"
+        )
+    return told

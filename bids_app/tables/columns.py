@@ -28,6 +28,8 @@ NUMBERS: dict[str, Number] = {
 }
 TEXTS = ("sex", "site", "diagnosis", "disease_course")  # site 1 is not 1.0, even beside one that is unknown
 OTHERS = ("acq_time", "edss_date", "relapse_date", "steroids_date", "filename")
+# other names that mean the same, where a table lacks the right one; whose a row is must be said
+OTHER_NAMES = {**dict.fromkeys(("session", "ses", "sesid"), "session_id"), "gender": "sex"}
 ALL = (*KEYS, *NUMBERS, *TEXTS, *OTHERS)
 EDSS_SCALE = frozenset({0.0, *(half / 2 for half in range(2, 21))})  # Kurtzke 1983: 0, then 1 to 10 by halves
 CODES = frozenset(
@@ -35,17 +37,50 @@ CODES = frozenset(
 )  # numbers that programs write for what is missing
 DAYS_IN = {"day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}
 UNIT_WORDS = {
-    **dict.fromkeys(("d", "day", "days"), "day"),
-    **dict.fromkeys(("w", "wk", "week", "weeks"), "week"),
-    **dict.fromkeys(("mo", "mon", "month", "months"), "month"),
-    **dict.fromkeys(("y", "yr", "yrs", "year", "years", "a"), "year"),
-}
-SEXES = {
-    **dict.fromkeys(("m", "male", "man", "men", "boy", "masculine", "mann", "männlich", "homme"), "M"),
     **dict.fromkeys(
-        ("f", "female", "woman", "women", "girl", "feminine", "frau", "weiblich", "femme", "w"), "F"
+        ("d", "day", "days", "tag", "tage", "jour", "jours", "día", "días", "dia", "dias"), "day"
+    ),
+    **dict.fromkeys(("w", "wk", "week", "weeks", "woche", "wochen", "semaine", "semaines"), "week"),
+    **dict.fromkeys(("mo", "mon", "month", "months", "monat", "monate", "mois", "mes", "meses"), "month"),
+    **dict.fromkeys(
+        (
+            "y",
+            "yr",
+            "yrs",
+            "yo",
+            "year",
+            "years",
+            "yearsold",
+            "a",
+            "jahr",
+            "jahre",
+            "an",
+            "ans",
+            "año",
+            "años",
+        ),
+        "year",
     ),
 }
+SEXES = {
+    **dict.fromkeys(
+        ("m", "male", "males", "man", "men", "boy", "masculine", "masc", "mann", "männlich", "männl"), "M"
+    ),
+    **dict.fromkeys(("homme", "mâle", "masculin", "hombre", "masculino", "maschio", "mand", "mies"), "M"),
+    **dict.fromkeys(
+        ("f", "female", "females", "woman", "women", "girl", "feminine", "fem", "frau", "w"), "F"
+    ),
+    **dict.fromkeys(
+        ("weiblich", "weibl", "femme", "féminin", "mujer", "femenino", "feminino", "femmina"), "F"
+    ),
+    **dict.fromkeys(("kvinna", "kvinne", "kvinde", "vrouw", "nainen"), "F"),
+}
+DENIED = frozenset(
+    {"not", "non", "no", "neither", "trans", "formerly", "than"}
+)  # a word for a sex beside them is none
+# numbers within the range that programs also write for what is missing
+SUSPECT = frozenset({99.0, 999.0})
+LEAST_CAP = 80.0  # years: ages from about 90 on are published as one class; 30+ says that nobody knows
 COURSES = {
     **dict.fromkeys(("rr", "rrms", "relapsingremitting", "relapsingremittingms", "relapsing"), "RR"),
     **dict.fromkeys(("sp", "spms", "secondaryprogressive", "secondaryprogressivems"), "SP"),
@@ -59,4 +94,14 @@ QUALIFIER = re.compile(
     re.IGNORECASE,
 )
 # spellings of diagnoses that are acronyms, so that ms and MS are one; others take their most frequent spelling
+# full names, for tables that have an acronym too
+IN_FULL = {
+    "multiplesclerosis": "MS",
+    **dict.fromkeys(("neuromyelitisoptica", "devic"), "NMO"),
+    **dict.fromkeys(("neuromyelitisopticaspectrumdisorder", "neuromyelitisopticaspectrumdisorders"), "NMOSD"),
+    **dict.fromkeys(("mogantibodyassociateddisease", "mogassociateddisease"), "MOGAD"),
+    "clinicallyisolatedsyndrome": "CIS",
+    "radiologicallyisolatedsyndrome": "RIS",
+    **dict.fromkeys(("healthycontrol", "healthycontrols", "healthy"), "HC"),
+}
 DIAGNOSES = ("MS", "NMOSD", "NMO", "MOGAD", "CIS", "RIS", "RRMS", "SPMS", "PPMS", "ADEM", "SVD", "HC")

@@ -11,7 +11,7 @@ from bids_app.visit_name import PARTICIPANT, SESSION
 def with_prefix(cell: str, prefix: str) -> str:
     """Return an identifier with its prefix: `01`, `SUB-01` and `sub-01` are `sub-01`; Excel's `1.0` is `sub-1`."""
     text = re.sub(r"^(\d+)\.0$", r"\1", cell.strip())
-    return prefix + re.sub(rf"^{prefix}", "", text, flags=re.IGNORECASE)
+    return prefix + re.sub(rf"^{prefix[:-1]}[-_ ]", "", text, flags=re.IGNORECASE)
 
 
 def match_ids(found: Collection[str], known: Collection[str], prefix: str) -> dict[str, str]:
@@ -43,7 +43,7 @@ def match_ids(found: Collection[str], known: Collection[str], prefix: str) -> di
 
 
 def _bare(identifier: str, prefix: str) -> str:
-    label = identifier.removeprefix(prefix).casefold()
+    label = identifier.removeprefix(prefix).casefold().removeprefix(prefix[:-1])  # sub07 is 07
     return re.sub(r"(?<!\d)0+(?=\d)", "", label)
 
 

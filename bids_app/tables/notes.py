@@ -18,7 +18,7 @@ class Notes:
     """
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
         self._found: dict[tuple[str, str], list[tuple[object, str]]] = {}
         self._plain: Counter[str] = Counter()
 
@@ -44,7 +44,7 @@ class Notes:
     def lines(self) -> list[str]:
         """Return the notes."""
         told = [
-            f"{self._name}: {text}" + (f" ({n} files)" if n > 1 else "") for text, n in self._plain.items()
+            f"{self.name}: {text}" + (f" ({n} files)" if n > 1 else "") for text, n in self._plain.items()
         ]
         for (column, what), found in self._found.items():
             values = list(dict.fromkeys(value for _, value in found))
@@ -53,5 +53,5 @@ class Notes:
             )
             where = ", ".join(str(line) for line, _ in found[:SHOWN]) + (" ..." if len(found) > SHOWN else "")
             count = f"{len(found)} cells, lines {where}" if len(found) > 1 else f"line {where}"
-            told.append(f"{self._name}: column {column} ({count}): {some} {what}")
+            told.append(f"{self.name}: column {column} ({count}): {some} {what}")
         return told

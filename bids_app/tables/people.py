@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.tables.columns import ALL, KEYS, NUMBERS, TEXTS
+from bids_app.tables.columns import ALL, KEYS, NUMBERS, OTHER_NAMES, OTHERS, TEXTS
 from bids_app.tables.match import PREFIXES, with_prefix
 from bids_app.tables.notes import Notes
 from bids_app.tables.text import agree, plain, read_table
-from bids_app.tables.values import as_found, as_numbers, as_texts, check_together
+from bids_app.tables.values import NAME_UNIT, as_found, as_numbers, as_texts, check_together, unit_of
+
+WHOSE = re.compile(r"participant|subject|^subj?(?![a-z])|patient|id$|code$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,15 @@ class People:
         `diagnosis` and `site` in one spelling; missing values are NaN or None.
     notes : list of str
         What was changed, in counts, and what is doubtful, by line and column.
+    name : str
+        What notes call the table.
     """
 
     path: Path
     keys: tuple[str, ...]
     values: pd.DataFrame
     notes: list[str]
+    name: str = ""
 
 
 def read_people(path: Path, *, columns: Mapping[str, str] | None = None, name: str | None = None) -> People:
@@ -87,14 +93,14 @@ def read_sessions(
     for participant, path in tables.items():
         try:
             table = read_table(path)
-            if "session_id" not in _named(table.cells, own, Notes("")):
+            if "session_id" not in _named(table.cells, own, Notes(""))[0]:
                 raise InputError(f"{path}: column session_id is missing")
         except InputError as error:
             refused.append(f"{error}; the table was left out")
             continue
         notes.take(table.notes)
         cells = table.cells.set_axis([f"{path.name} {line}" for line in table.cells.index])
-        named = [column for column in cells if plain(str(column)) == plain("participant_id")]
+        named = [column for column in cells if _known_as(str(column)) == "participant_id"]
         parts.append(cells.drop(columns=named).assign(participant_id=participant))
     if not parts:
         return None, refused
@@ -116,23 +122,34 @@ def _people(
     about: Mapping[str, Mapping[str, Any]],
 ) -> People:
     """Give the cells of a table their standard form."""
-    cells = _named(found, columns, notes)
+    cells, own = _named(found, columns, notes)
+    cells = _split_visits(cells, notes)
     keys = tuple(key for key in KEYS if key in cells)
     if "participant_id" not in keys:
         raise InputError(
             f"{path}: column participant_id is missing; it has {', '.join(map(str, found.columns))}"
+            + _hint([str(name) for name in found.columns])
         )
     cells = _with_keys(cells, keys, notes)
     values = pd.DataFrame({key: cells[key] for key in keys}, index=cells.index)
     for column in [str(column) for column in cells if column not in keys]:
-        said = about.get(columns.get(column, column)) or about.get(column) or {}
+        said = next(
+            (about[name] for name in (columns.get(column), *own.get(column, ()), column) if name in about), {}
+        )
+        if unit := unit_of(next(iter(own.get(column, ())), column), column):
+            said = {NAME_UNIT: unit, **said}
         values[column] = _standard(column, cells[column], said, notes)
     check_together(values, notes)
-    return People(path, keys, _one_row_each(values, keys, notes), notes.lines())
+    return People(path, keys, _one_row_each(values, keys, notes), notes.lines(), notes.name)
 
 
-def _named(found: pd.DataFrame, columns: Mapping[str, str], notes: Notes) -> pd.DataFrame:
-    """Return the cells with Demyelin's names of columns: those mapped first, then those that differ in case alone."""
+def _named(
+    found: pd.DataFrame, columns: Mapping[str, str], notes: Notes
+) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """Return the cells with Demyelin's names of columns, and the table's own names by these.
+
+    Those mapped come first, then those that differ in case alone or have a unit in brackets, then other names.
+    """
     by_plain = {plain(str(own)): str(own) for own in reversed(found.columns)}
     asked = {name: own if own in found else by_plain.get(plain(own)) for name, own in columns.items()}
     taken = {name: found[own] for name, own in asked.items() if own is not None}
@@ -142,16 +159,47 @@ def _named(found: pd.DataFrame, columns: Mapping[str, str], notes: Notes) -> pd.
         for own in found
         if plain(str(own)) not in hidden and (str(own) in taken or own not in asked.values())
     ]
-    known = {plain(name): name for name in ALL}
     groups: dict[str, list[str]] = {}
     for own in rest:
-        groups.setdefault(known.get(plain(own), own), []).append(own)
+        groups.setdefault(_known_as(own), []).append(own)
+    for own in rest:
+        name = OTHER_NAMES.get(plain(own))
+        if name and name not in groups and name not in taken and own in groups:
+            groups[name] = groups.pop(own)
     named = {}
     for name, some in groups.items():
         named[name] = agree(found[some], name, notes) if len(some) > 1 else found[some[0]]
         if some != [name]:
             notes.say(f"column {', '.join(some)}: read as {name}")
-    return pd.DataFrame(named | taken, index=found.index, dtype=object)
+    mapped = {name: [own] for name, own in asked.items() if own is not None}
+    return pd.DataFrame(named | taken, index=found.index, dtype=object), groups | mapped
+
+
+def _hint(names: Sequence[str]) -> str:
+    """Return what to do about a table that does not say whose its rows are."""
+    if len(names) == 1:
+        return "; separate the columns by tabs"
+    meant = next((name for name in names if WHOSE.search(name)), None)
+    return f"; if it is {meant}, rename that or give --columns participant_id={meant}" if meant else ""
+
+
+def _known_as(own: str) -> str:
+    """Return Demyelin's name of a column that differs in case, blanks or a unit in brackets alone, else its own."""
+    known = {plain(name): name for name in ALL}
+    return known.get(plain(own)) or known.get(plain(re.sub(r"[(\[].*[)\]]\s*$", "", own))) or own
+
+
+def _split_visits(cells: pd.DataFrame, notes: Notes) -> pd.DataFrame:
+    """Return cells with a column session_id where participant_id holds visits, `sub-01_ses-1`."""
+    if "session_id" in cells or "participant_id" not in cells:
+        return cells
+    parts = cells["participant_id"].astype("string").str.extract(r"^(.*?)_(ses-[0-9A-Za-z+]+)$")
+    of_visit = parts[1].notna()
+    if not of_visit.any():
+        return cells
+    notes.say(f"{int(of_visit.sum())} rows have a visit as participant_id: read as participant and session")
+    people = cells["participant_id"].where(~of_visit, parts[0].astype(object))
+    return cells.assign(participant_id=people, session_id=parts[1].astype(object).where(of_visit, None))
 
 
 def _with_keys(cells: pd.DataFrame, keys: Sequence[str], notes: Notes) -> pd.DataFrame:
@@ -176,7 +224,9 @@ def _with_keys(cells: pd.DataFrame, keys: Sequence[str], notes: Notes) -> pd.Dat
 def _standard(column: str, cells: pd.Series, about: Mapping[str, Any], notes: Notes) -> pd.Series:
     if column in NUMBERS:
         return as_numbers(column, cells, about, notes)
-    return as_texts(column, cells, about, notes) if column in TEXTS else as_found(cells)
+    if column in TEXTS:
+        return as_texts(column, cells, about, notes)
+    return cells if column in OTHERS else as_found(cells)  # 20210330 is a date
 
 
 def _about(places: Iterable[Path]) -> dict[str, Mapping[str, Any]]:

@@ -20,6 +20,9 @@ WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .xls
 MISSING = frozenset({"", "n/a", "na", "n.a.", "nan", "#n/a", "-", "--", "---", ".", "?"})
 QUOTED = re.compile(r'^"((?:[^"]|"")*)"$')
 OPEN_LINES = 50  # lines that a quoted cell may go on for
+OPENS = re.compile(r'(?:^|\t) *"')  # a quote where a cell begins; another is an inch
+UNSEEN = re.compile(r"[\0\u00ad\u200b-\u200f\u2060\ufeff]")  # characters of no width, as web pages leave them
+SEPARATORS = "\t;,|"
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def _separator(lines: Sequence[str], notes: Notes) -> tuple[int, str]:
             notes.say(f"cells are separated by {found[1]!r}, not tabs: read as such")
             return number + 1, found[1]
         if line.strip() and not line.lstrip().startswith("#"):
-            separator = next((one for one in "\t;," if one in line), "\t")
+            separator = next((one for one in SEPARATORS if one in line), "\t")
             if separator != "\t":
                 notes.say(f"cells are separated by {separator!r}, not tabs: read as such")
             return number, separator
@@ -135,18 +138,34 @@ def _separator(lines: Sequence[str], notes: Notes) -> tuple[int, str]:
 def _rows(lines: Sequence[str], start: int, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the number of each line, from 1, and its cells without blanks around them.
 
-    A cell in quotes may hold separators and go on for lines, but not between tabs: these are in no cell, and a lone
-    quote there is an inch.
+    A cell in quotes may hold separators and go on for lines; between tabs only where the line then has as many cells as
+    the header, for a lone quote there is an inch.
     """
-    number = start
+    number, width = start, 0
     while number < len(lines):
         text, last = lines[number], number
+        cells = _cells(text, separator)
         if separator != "\t" and text.count('"') % 2:
             far = min(len(lines), number + OPEN_LINES)
             last = next((n for n in range(number + 1, far) if lines[n].count('"') % 2), number)
-            text = "\n".join(lines[number : last + 1])
-        yield number + 1, [" ".join(cell.replace("\0", "").split()) for cell in _cells(text, separator)]
+            cells = _cells("\n".join(lines[number : last + 1]), separator)
+        elif separator == "\t" and width and len(cells) != width and OPENS.search(text):
+            cells, last = _quoted(lines, number, width) or (cells, number)
+        cells = [" ".join(UNSEEN.sub("", cell).split()) for cell in cells]
+        width = width or (len(cells) if any(cells) and not _is_comment(cells) else 0)
+        yield number + 1, cells
         number = last + 1
+
+
+def _quoted(lines: Sequence[str], number: int, width: int) -> tuple[list[str], int] | None:
+    """Return a row between tabs with a cell in quotes that holds tabs or line ends, and its last line, if it is one."""
+    for last in range(number, min(len(lines), number + OPEN_LINES)):
+        text = "\n".join(lines[number : last + 1])
+        if text.count('"') % 2 == 0:
+            cells = next(csv.reader(io.StringIO(text, newline=""), delimiter="\t"), [])
+            if len(cells) == width:
+                return cells, last
+    return None
 
 
 def _cells(text: str, separator: str) -> list[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bids_app.tables.match import with_prefix
+import pandas as pd
+
+from bids_app.tables.dates import read_dates
+from bids_app.tables.match import match_ids, with_prefix
 from bids_app.tables.text import plain, read_table
 from bids_app.visit_name import SESSION, VisitName
 
@@ -36,30 +39,37 @@ def visit_time(root: Path, name: VisitName) -> str | None:
     columns = {plain(str(column)): column for column in cells}
     if not {"sessionid", "acqtime"} <= columns.keys():
         return None
-    for session, time in cells[[columns["sessionid"], columns["acqtime"]]].dropna().itertuples(index=False):
-        if with_prefix(session, SESSION) == name.session_id:
-            return str(time)
-    return None
+    rows = cells[[columns["sessionid"], columns["acqtime"]]].dropna().set_axis(["session", "time"], axis=1)
+    known = rows["session"].map(lambda cell: with_prefix(cell, SESSION))
+    assert name.session_id is not None
+    same = match_ids(known.unique(), [name.session_id], SESSION)
+    times = _one_order(rows["time"])[known.map(same.get).notna()]
+    return str(times.iloc[0]) if len(times) else None
+
+
+def _one_order(times: pd.Series) -> pd.Series:
+    """Return dates as BIDS has them where all of a table tell how they are written, else as they are."""
+    read = read_dates(times)
+    return read.days.dt.strftime("%Y-%m-%d") if read.told and not read.unread else times
 
 
 def _scan_time(path: Path) -> str | None:
     """Return when the FLAIR image, else the T1w image, was made, by a table of scans."""
     cells = read_table(path).cells
+    known = {"filename": "filename", "acqtime": "acq_time"}
+    cells = cells.rename(columns={own: known.get(plain(str(own)), own) for own in cells})
     if not {"filename", "acq_time"} <= set(cells):
         return None
     rows = cells.dropna(subset=["filename", "acq_time"])
+    dates = _one_order(rows["acq_time"])
     for suffix in SCANS:
         times = rows.loc[rows["filename"].str.contains(rf"_{suffix}\.nii", regex=True), "acq_time"]
         if len(times):
-            return str(times.iloc[0])
+            return str(dates[times.index[0]])
     return None
 
 
 def days_between(earlier: str, later: str) -> int | None:
     """Return the days from one time to another, None where one is not a date as BIDS writes it."""
-    import pandas as pd
-
-    times = pd.to_datetime(
-        pd.Series([earlier, later]), format="ISO8601", errors="coerce", utc=True
-    ).dt.normalize()
+    times = read_dates(pd.Series([earlier, later])).days
     return None if times.isna().any() else int((times[1] - times[0]).days)

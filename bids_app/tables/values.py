@@ -14,11 +14,15 @@ from bids_app.tables.columns import (
     CODES,
     COURSES,
     DAYS_IN,
+    DENIED,
     DIAGNOSES,
     EDSS_SCALE,
+    IN_FULL,
+    LEAST_CAP,
     NUMBERS,
     QUALIFIER,
     SEXES,
+    SUSPECT,
     UNIT_WORDS,
 )
 from bids_app.tables.notes import Notes
@@ -36,9 +40,16 @@ WORDS = MISSING | {
 
 PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
-AND_MORE = re.compile(r"(\d+)\s*\+")  # 89+: how BIDS writes ages above 89
+AND_MORE = re.compile(  # 89+, >89: how ages above 89 are published
+    r"(?:(?:>=?|≥)\s*(\d+)|(\d+)\s*(?:\+|(?:years )?(?:or|and) (?:older|more|over|above)))", re.IGNORECASE
+)
+WITH_UNIT = re.compile(r"(\d+(?:[.,]\d+)?)\s*([^\W\d_]+(?: old)?)\.?")
+DICOM_AGE = re.compile(r"(\d{3})([DWMY])")  # DICOM's age string
+IN_UNIT = re.compile(r"\b(?:in|\() ?(days|weeks|months|years)\b", re.IGNORECASE)
 SAYS_MISSING = "says that it is not known: taken as missing"
 UNREAD = "is not a number: taken as missing"
+NAME_UNIT = "unit in its name"  # key beside Units and Description, from `unit_of`
+MAY_BE_CODE = "may be a code for what is missing: left as it is"
 
 About = Mapping[str, Any]  # a column's entry in the table's JSON file
 
@@ -58,19 +69,18 @@ def as_numbers(name: str, cells: pd.Series, about: About, notes: Notes) -> pd.Se
         Gets the changes and doubts.
     """
     kind, levels = NUMBERS[name], _levels(about)
-    factor, told = _factor(kind.unit, about)
+    factor, told = _factor(name, about, notes)
     values: dict[Any, float] = {}
     for line, cell in cells.items():
         values[line] = math.nan
         if not isinstance(cell, str):
             continue
-        if levels.get(cell, cell).casefold() in WORDS:
+        if (level_of(cell, levels) or cell).casefold() in WORDS:
             notes.cell(name, SAYS_MISSING, line, cell)
             continue
-        number = _number(name, cell, line, notes)
+        number = _number(name, cell, factor, line, notes)
         if number is None:
             continue
-        number *= factor
         if number in CODES:
             notes.cell(name, "is a code for what is missing: taken as missing", line, cell)
         elif name == "edss" and number not in EDSS_SCALE:
@@ -82,32 +92,66 @@ def as_numbers(name: str, cells: pd.Series, about: About, notes: Notes) -> pd.Se
             notes.cell(name, what, line, cell)
         else:
             values[line] = number
+            if number in SUSPECT or (name == "age" and number == 0):
+                notes.cell(name, MAY_BE_CODE, line, cell)
     if told and any(not math.isnan(value) for value in values.values()):
-        notes.say(f"column {name}: in {told} by its Units, turned into {kind.unit}")
+        notes.say(f"column {name}: in {told}, turned into {kind.unit}")
     return pd.Series(values, index=cells.index, dtype=float, name=name)
 
 
-def _factor(unit: str, about: About) -> tuple[float, str]:
-    """Return by what values are multiplied to be in Demyelin's unit, and the table's own unit where it is another."""
-    said = plain(str(about.get("Units", "")))
-    found = UNIT_WORDS.get(said)
+def unit_of(own: str, name: str) -> str:
+    """Return the unit that a column's own name tells, as `Age (months)` and `duration_months`; empty for none."""
+    if name not in NUMBERS or plain(own) == plain(name):
+        return ""
+    words = [word.casefold() for word in re.findall(r"[^\W\d_]+", own)]
+    units = {
+        UNIT_WORDS[word] for word in words if word in UNIT_WORDS and (len(word) > 1 or word == words[-1])
+    }
+    return units.pop() if len(units) == 1 and len(words) > 1 else ""
+
+
+def _factor(name: str, about: About, notes: Notes) -> tuple[float, str]:
+    """Return by what values are multiplied to be in Demyelin's unit, and what tells that they are in another."""
+    unit, said = NUMBERS[name].unit, str(about.get("Units", "")).strip()
     own = UNIT_WORDS.get(unit)
-    if found is None or own is None or found == own:
+    if own is None:
         return 1.0, ""
-    return DAYS_IN[found] / DAYS_IN[own], found + "s"
+    in_words = IN_UNIT.search(str(about.get("Description", "")))
+    named = str(about.get(NAME_UNIT, ""))
+    found = UNIT_WORDS.get(plain(said or (in_words[1] if in_words else named)))
+    if said and said.casefold() not in WORDS and found is None:
+        notes.say(f"column {name}: its Units {said!r} are none known: taken as {unit}")
+    if found is None or found == own:
+        return 1.0, ""
+    return DAYS_IN[found] / DAYS_IN[
+        own
+    ], f"{found}s by its {'Units' if said else 'Description' if in_words else 'name'}"
 
 
-def _number(name: str, cell: str, line: object, notes: Notes) -> float | None:
+def _number(name: str, cell: str, factor: float, line: object, notes: Notes) -> float | None:
+    """Return a cell in Demyelin's unit; `factor` turns the column's unit into that."""
     if PLAIN_NUMBER.fullmatch(cell):
         number = float(cell)
-        return number if math.isfinite(number) else None
+        return number * factor if math.isfinite(number) else None
     if COMMA_NUMBER.fullmatch(cell):
         notes.cell(name, "has a decimal comma: read as a point", line, cell)
-        return float(cell.replace(",", "."))
-    if name == "age" and (found := AND_MORE.fullmatch(cell)):
-        return float(found[1])
+        return float(cell.replace(",", ".")) * factor
+    own = UNIT_WORDS.get(NUMBERS[name].unit)
+    found = DICOM_AGE.fullmatch(cell) or WITH_UNIT.fullmatch(cell)
+    if own and found and (unit := UNIT_WORDS.get(_unit_word(found[2], found.re is DICOM_AGE))):
+        notes.cell(name, f"has its unit: turned into {NUMBERS[name].unit}", line, cell)
+        return float(found[1].replace(",", ".")) * DAYS_IN[unit] / DAYS_IN[own]
+    if name == "age" and (more := AND_MORE.fullmatch(cell)):
+        least = float(more[1] or more[2]) * factor
+        if least >= LEAST_CAP:
+            notes.cell(name, "is a class of the oldest: read as its lower bound", line, cell)
+            return least
     notes.cell(name, UNREAD, line, cell)
     return None
+
+
+def _unit_word(text: str, dicom: bool) -> str:
+    return {"D": "d", "W": "w", "M": "month", "Y": "y"}[text] if dicom else plain(text)
 
 
 def check_together(table: pd.DataFrame, notes: Notes) -> None:
@@ -130,7 +174,9 @@ def as_texts(name: str, cells: pd.Series, about: About, notes: Notes) -> pd.Seri
     """
     levels = _levels(about)
     codes = {
-        cell: levels[cell] for cell in cells.dropna().unique() if cell in levels and _is_code(name, cell)
+        cell: level
+        for cell in cells.dropna().unique()
+        if (level := level_of(cell, levels)) is not None and _is_code(name, cell, level)
     }
     decoded = cells.map(lambda cell: codes.get(cell, cell) if isinstance(cell, str) else None)
     if (used := sorted(codes)) and name != "site":
@@ -146,34 +192,73 @@ def as_texts(name: str, cells: pd.Series, about: About, notes: Notes) -> pd.Seri
     return _spellings(name, decoded, DIAGNOSES if name == "diagnosis" else (), notes)
 
 
-def _is_code(name: str, cell: str) -> bool:
-    """Whether a cell means nothing by itself; `MS` and `F` do, whatever longer words the Levels have for them."""
+def _is_code(name: str, cell: str, level: str) -> bool:
+    """Tell whether a cell's level says more than the cell: `MS` and `F` say enough, an M that is a mujer does not."""
     if name == "sex":
-        return cell.casefold().strip(" .") not in SEXES
+        own, said = _sex_of(cell), _sex_of(level)
+        return own is None or said not in (None, own)
     if name == "disease_course":
-        return plain(cell) not in COURSES
+        course, said = COURSES.get(plain(cell)), COURSES.get(plain(level))
+        return course is None or said not in (None, course)
     return not any(letter.isalpha() for letter in cell)
 
 
 def _levels(about: About) -> dict[str, str]:
-    """Return the words of a column's codes: a level is a text, or an object with a description."""
+    """Return the words of a column's codes: a level is a text, or an object with a description.
+
+    Levels the wrong way round, `{"male": 1}`, are turned.
+    """
     levels = about.get("Levels")
     found = {}
     for code, level in levels.items() if isinstance(levels, dict) else ():
         word = level.get("Description", level.get("LongName")) if isinstance(level, dict) else level
-        if isinstance(word, str):
+        if PLAIN_NUMBER.fullmatch(str(word).strip()):
+            found[str(word).strip()] = " ".join(str(code).split())
+        elif isinstance(word, str):
             found[str(code).strip()] = " ".join(word.split())
     return found
 
 
+def level_of(cell: str, levels: Mapping[str, str]) -> str | None:
+    """Return the words of a code; 1 is also 1.0 and 01, and f also F, where there is but one such."""
+    if cell in levels:
+        return levels[cell]
+
+    def same(code: str) -> bool:
+        if PLAIN_NUMBER.fullmatch(code) and PLAIN_NUMBER.fullmatch(cell):
+            return float(code) == float(cell)
+        return code.casefold() == cell.casefold()
+
+    found = [word for code, word in levels.items() if same(code)]
+    return found[0] if len(found) == 1 else None
+
+
+def _sex_of(text: str) -> str | None:
+    """Return the sex that a word means, or the one that a text names alone; None where there is doubt."""
+    folded = text.casefold().strip(" .")
+    if folded in SEXES:
+        return SEXES[folded]
+    words = re.findall(r"[^\W\d_]+", folded)
+    named = {SEXES[word] for word in words if word in SEXES and len(word) > 2}
+    return named.pop() if len(named) == 1 and not DENIED & set(words) else None
+
+
 def _sexes(cells: pd.Series, notes: Notes) -> pd.Series:
     values: dict[Any, str | None] = {}
+    letters = {cell.casefold() for cell in cells if isinstance(cell, str)}
+    doubtful = {"h", "m"} <= letters and not {
+        "f",
+        "w",
+    } & letters  # hombre and mujer, or hommes and a misprint
     for line, cell in cells.items():
         values[line] = None
         if not isinstance(cell, str):
             continue
-        values[line] = SEXES.get(cell.casefold().strip(" ."))
-        if values[line] is None:
+        values[line] = _sex_of(cell)
+        if doubtful and cell.casefold() == "m":
+            values[line] = None
+            notes.cell("sex", "may be male or mujer beside H, without Levels: taken as missing", line, cell)
+        elif values[line] is None:
             coded = (
                 " a code without Levels in the JSON file"
                 if cell.replace(".", "").isdigit()
@@ -203,6 +288,13 @@ def _courses(cells: pd.Series, notes: Notes) -> pd.Series:
 def _spellings(name: str, cells: pd.Series, standard: tuple[str, ...], notes: Notes) -> pd.Series:
     """Return words that differ in case and blanks alone in one spelling: the standard one, else the most frequent."""
     known = {word.casefold(): word for word in standard}
+    if name == "diagnosis":
+        unsure = cells.map(lambda cell: isinstance(cell, str) and cell.endswith("?")).astype(bool)
+        unsure_cells = [(line, str(cells[line])) for line in cells.index[unsure]]
+        notes.cells(name, "is not sure: taken as missing", unsure_cells)
+        cells = cells.where(~unsure, None)
+        present = {_folded(cell) for cell in cells if isinstance(cell, str)}
+        known |= {full: word for full, word in IN_FULL.items() if word.casefold() in present}
     counts = Counter(cell for cell in cells if isinstance(cell, str))
     for cell, _ in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
         known.setdefault(_folded(cell), cell)
@@ -213,8 +305,9 @@ def _spellings(name: str, cells: pd.Series, standard: tuple[str, ...], notes: No
 
 
 def _folded(word: str) -> str:
-    """Return a word without case and blanks; a whole number as pandas and Excel may have left it, 1.0, is 1."""
-    return re.sub(r"^(\d+)\.0+$", r"\1", "".join(word.split()).casefold())
+    """Return a word without case, blanks and dots of an acronym; a whole number as Excel may have it, 1.0, is 1."""
+    folded = re.sub(r"^(\d+)\.0+$", r"\1", "".join(word.split()).casefold())
+    return folded.replace(".", "") if re.fullmatch(r"(?:[^\W\d_]\.)+", folded) else folded
 
 
 def as_found(cells: pd.Series) -> pd.Series:
