@@ -70,5 +70,5 @@ def test_the_group_level_reads_the_same_from_renamed_files(tmp_path, rename):
     rename()
     again = read(make_both(tmp_path / "after"))
     assert [name.prefix for name in found[0]] == list(NAMES)
-    assert found[1] == dict.fromkeys(("belief", "lesions", "table", "quality"), [True, True])
+    assert found[1] == {key: [True, True] for key in ("belief", "lesions", "table", "quality")}
     assert again == found
