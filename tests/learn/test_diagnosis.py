@@ -121,9 +121,7 @@ def judged(scans, protocol):
 def area(truth, decision, rows, protocol):
     """Return the area under the ROC curve: of machines of several folds, the mean over the folds."""
     folds = rows["nested_fold"].to_numpy() if protocol == "nested" else np.zeros(len(rows))
-    return np.mean(
-        [metrics.roc_auc_score(truth[folds == f], decision[folds == f]) for f in np.unique(folds)]
-    )
+    return np.mean([metrics.roc_auc_score(truth[folds == f], decision[folds == f]) for f in np.unique(folds)])
 
 
 def test_every_number_of_the_page_is_recomputed_from_the_scans_written(result):
