@@ -97,7 +97,7 @@ QUALIFIER = re.compile(
 # full names, for tables that have an acronym too
 IN_FULL = {
     "multiplesclerosis": "MS",
-    **dict.fromkeys(("neuromyelitisoptica", "devic"), "NMO"),
+    "neuromyelitisoptica": "NMO",
     **dict.fromkeys(("neuromyelitisopticaspectrumdisorder", "neuromyelitisopticaspectrumdisorders"), "NMOSD"),
     **dict.fromkeys(("mogantibodyassociateddisease", "mogassociateddisease"), "MOGAD"),
     "clinicallyisolatedsyndrome": "CIS",
