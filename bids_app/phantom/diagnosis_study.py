@@ -75,9 +75,9 @@ SEEN = 0.85  # chance that a lesion of a patient shows in a scan
 RADIUS_FACTOR = 1.5  # a segmentation at 3 mm sees lesions with their rims
 ARTEFACT_CHANCE = 0.15  # of each artefact in each scan
 ARTEFACT_RADII_MM = (3.0, 6.0)  # as large as a small lesion
-# belief: of grey matter, white matter and fluid (medians of two visits of an openMS patient); SD of texture between
-# and within scans; lesions' range
-TISSUE_BELIEF = np.array([-0.035, -0.075, -0.30])
+# belief: of grey matter, white matter and fluid (medians of two visits of an openMS patient, -.035, -.075 and -.30,
+# shifted so that the brain's mean is study B's .026); SD of texture between and within scans; lesions' range
+TISSUE_BELIEF = np.array([-0.035, -0.075, -0.30]) + 0.104
 TEXTURE = (0.06, 0.10)  # SD of belief: the patient's own, and each scan's
 LESION_BELIEF = (0.4, 0.9)  # from study B's threshold (0.33) up
 STEP = 1 / 1024  # belief is written in such steps, so that files compress
