@@ -25,8 +25,15 @@ NUMBERS: dict[str, Number] = {
     "days_since_relapse": Number("days", -36525, 36525),
     "days_since_steroids": Number("days", -36525, 36525),
     "months_since_episode": Number("months", 0, 1200),
+    "attack_index": Number("", 0, 200),  # which attack the scan belongs to, the first being 1
 }
-TEXTS = ("sex", "site", "diagnosis", "disease_course")  # site 1 is not 1.0, even beside one that is unknown
+TEXTS = (
+    "sex",
+    "site",
+    "diagnosis",
+    "disease_course",
+    "aqp4",
+)  # site 1 is not 1.0, even beside one that is unknown
 OTHERS = ("acq_time", "edss_date", "relapse_date", "steroids_date", "filename")
 # other names that mean the same, where a table lacks the right one; whose a row is must be said
 OTHER_NAMES = {**dict.fromkeys(("session", "ses", "sesid"), "session_id"), "gender": "sex"}

@@ -42,12 +42,19 @@ def make_cohort(folder: Path, patients: dict[str, int], scans: int = 2, seed: in
             participant = f"sub-{len({r['participant_id'] for r in rows}) + 1:02d}"
             own = (rng.random(len(place)) < 0.01) | (near & (rng.random(len(place)) < 0.9))
             person = {"age": rng.normal(40, 8), "sex": rng.choice(["M", "F"]), "onset_age": rng.normal(33, 8)}
+            person |= {"aqp4": "positive" if label == "NMOSD" else "negative"}
             for s in range(1, scans + 1):
                 lesion = own & (rng.random(len(place)) < 0.8)
                 belief = rng.normal(0.02, 0.08, len(place)) + lesion * 0.8
                 write_visit(folder, participant, f"ses-{s}", mask, belief, lesion)
                 rows.append(
-                    {"participant_id": participant, "session_id": f"ses-{s}", "diagnosis": label} | person
+                    {
+                        "participant_id": participant,
+                        "session_id": f"ses-{s}",
+                        "diagnosis": label,
+                        "attack_index": s,
+                    }
+                    | person
                 )
     return SimpleNamespace(visits=pd.DataFrame(rows), derivatives=folder)
 
@@ -255,6 +262,18 @@ def test_demographics_tables(result):
     table = result.tables["by_class"].set_index("characteristic")
     assert "RRMS (n = 8)" in table and table.loc["FLAIR scans, n", "RRMS (n = 8)"] == "16"
     assert "training (n = 21)" in result.tables["by_split"]
+    assert table.loc["attack_index at the scans, mean ± SD", "RRMS (n = 8)"] == "1.5 ± 0.5"
+    assert table.loc["aqp4 positive, n (%)", "NMOSD (n = 7)"] == "7 (100.0%)"
+    assert table.loc["aqp4 negative, n (%)", "p"] < 0.001
+
+
+def test_the_claim_checklist_has_every_item_and_says_what_the_run_knows(result):
+    table = result.tables["claim"].set_index("item")
+    assert table.index.tolist() == [str(item) for item in range(1, 45)]
+    assert table.loc["35", "this_run"].startswith("30 scans of 15 patients")
+    assert "3 outer folds of whole patients" in table.loc["19", "this_run"]
+    assert table.loc["1", "authors_must_add"] and not table.loc["37", "authors_must_add"]
+    assert not table["this_run"].str.contains("None").any()
 
 
 def test_writes_tables_maps_and_card(result, tmp_path):

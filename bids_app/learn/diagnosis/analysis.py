@@ -18,6 +18,7 @@ from bids_app.learn.diagnosis import raters as judges
 from bids_app.learn.diagnosis.apply import make_model
 from bids_app.learn.diagnosis.baselines import baselines
 from bids_app.learn.diagnosis.binary import Beside, Binary, analyse
+from bids_app.learn.diagnosis.claim import checklist
 from bids_app.learn.diagnosis.cohort_maps import cohort_maps
 from bids_app.learn.diagnosis.lesion_counts import lesion_counts, normal_scans
 from bids_app.learn.diagnosis.model import fit_model
@@ -133,6 +134,7 @@ def run(
     settings: dict[str, Any] = {"protocol": protocol, "seed": seed, "template": template}
     settings |= options.recorded()
     settings |= {"n_voxels": store.n_voxels, "thresholds": {p.positive: p.threshold for p in parts}}
+    tables["claim"] = checklist(tables, settings)
     card = _card(scans, tables["performance"], settings)
     return DiagnosisResult(
         tables=tables,

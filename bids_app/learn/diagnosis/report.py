@@ -87,6 +87,14 @@ PARTS = (
             "null_summary": "With diagnoses permuted between patients",
         },
     ),
+    Part(
+        "checklist",
+        "Reporting checklist",
+        "What a journal will ask (CLAIM 2024), filled in as far as this run knows.",
+        (),
+        {},
+        {"claim": "CLAIM 2024 checklist"},
+    ),
 )
 
 

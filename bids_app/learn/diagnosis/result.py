@@ -37,6 +37,8 @@ ABOUT = {
     "agreement": "Kappa and McNemar's test within and between raters and model.",
     "by_class": "Patients' characteristics by class.",
     "by_split": "Scans' characteristics, training against test of the published split.",
+    "claim": "What CLAIM 2024 (Tejani et al. 2024, Radiol Artif Intell 6:e240300) asks a report to say, as far as "
+    "this run can.",
     "clusters": "Clusters of voxels whose lesion frequency differs (q < .05), with atlas labels.",
 }
 

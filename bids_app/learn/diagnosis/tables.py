@@ -9,12 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-NUMBERS = ("onset_age", "age", "disease_duration", "months_since_episode", "edss")
-CATEGORIES = ("sex", "site")
+NUMBERS = ("onset_age", "age", "disease_duration", "months_since_episode", "attack_index", "edss")
+CATEGORIES = ("sex", "site", "aqp4")
+AT_SCANS = ("age", "disease_duration", "attack_index")
 
 
 def by_class(visits: pd.DataFrame, label: str = "diagnosis") -> pd.DataFrame:
-    """Compare patients between classes, each patient once (the first visit), and count scans.
+    """Compare patients between classes, each patient once (the first visit), and describe their scans.
+
+    Scans of one patient are not independent, so that what is told of scans has no P.
 
     Parameters
     ----------
@@ -30,10 +33,16 @@ def by_class(visits: pd.DataFrame, label: str = "diagnosis") -> pd.DataFrame:
     """
     patients = visits.drop_duplicates("participant_id")
     table = compare(patients, patients[label].to_numpy())
-    counts: dict[str, Any] = {"characteristic": "FLAIR scans, n"}
+    heads = {name: f"{name} (n = {n})" for name, n in patients[label].value_counts().items()}
+    scans: list[dict[str, Any]] = [{"characteristic": "FLAIR scans, n"}]
     for name, n in visits[label].value_counts().items():
-        counts[f"{name} (n = {int((patients[label] == name).sum())})"] = str(n)
-    return pd.concat([table, pd.DataFrame([counts])], ignore_index=True)
+        scans[0][heads[name]] = str(n)
+    for column in AT_SCANS:
+        if column in visits and (values := pd.to_numeric(visits[column], errors="coerce")).notna().any():
+            parts = values.groupby(visits[label])
+            cells = {heads[name]: f"{part.mean():.1f} ± {part.std():.1f}" for name, part in parts}
+            scans.append({"characteristic": f"{column} at the scans, mean ± SD"} | cells)
+    return pd.concat([table, pd.DataFrame(scans)], ignore_index=True)
 
 
 def by_split(visits: pd.DataFrame, is_test: npt.NDArray[np.bool_], label: str = "diagnosis") -> pd.DataFrame:

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bids_app.learn.checklists import AUTHORS, checklist_table
 from bids_app.protocol import Protocol
-
-AUTHORS = "to be written by the authors"
 
 
 def checklist(tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any], n_models: int) -> pd.DataFrame:
@@ -28,11 +27,7 @@ def checklist(tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any], n
     n_models : int
         Models saved.
     """
-    rows = [
-        (item, topic, answer or AUTHORS, not answer)
-        for item, topic, answer in _items(tables, settings, n_models)
-    ]
-    return pd.DataFrame(rows, columns=["item", "topic", "this_run", "authors_must_add"])
+    return checklist_table(_items(tables, settings, n_models))
 
 
 def _items(
