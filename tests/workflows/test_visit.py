@@ -131,8 +131,7 @@ def group(processed, tmp_path_factory) -> Path:
         shutil.copy(source / "dataset_description.json", target)
     quick = ("--folds", "3", "--outer-folds", "3", "--permutations", "0", "--repeated-splits", "2")
     done = demyelin(bids, out, "group", *quick)
-    assert done.returncode == 1, done.stdout + done.stderr  # the processed maps are odd among drawn ones
-    assert "2 visits were left out: unreadable or odd maps (sub-001, sub-002)" in done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
     return out
 
 
