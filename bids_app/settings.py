@@ -24,6 +24,7 @@ STUDIES = {
 EVERY_STUDY = "auto"  # of --analysis: whatever the cohort allows
 PROTOCOLS, BOTH = ("paper", "nested"), "both"  # of --protocol
 GammaScale = Literal["paper", "median"]
+Order = Literal["published", "averaged"]
 OutputLevel = Literal["minimal", "standard", "full"]
 
 
@@ -354,6 +355,13 @@ class Settings:
         room="Group level",
         metavar="SHARE",
         within=(0, 0.5),
+    )
+    order: Order = option(
+        "published",
+        "Study B, as published: threshold belief on the scan's grid before it is brought to 3 mm, as the study did, or "
+        "average it to 3 mm first (averaged), as the leak-free protocol does.",
+        room="Group level",
+        choices=("published", "averaged"),
     )
     gamma_scale: GammaScale = option(
         "paper",

@@ -185,7 +185,7 @@ def _unread(root: Path, visits: pd.DataFrame) -> list[str]:
     """Tell of tables that lie where none is read."""
     told = []
     tables = (".tsv", ".csv", ".xlsx", ".xls", ".ods")
-    known = ("participants.tsv", "samples.tsv")
+    known = ("participants.tsv", "samples.tsv", "raters.tsv")  # the last by --raters, on request
     here = [one.name for one in sorted(root.glob("*")) if one.suffix in tables and one.name not in known]
     beside = [
         f"phenotype/{one.name}" for one in sorted((root / "phenotype").glob("*")) if one.suffix in tables[1:]

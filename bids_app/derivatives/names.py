@@ -189,6 +189,13 @@ OUTPUTS: dict[str, Output] = {
         (("SkullStripped", True),),
         level="minimal",
     ),
+    "belief_median": Output(
+        "space-{template}_res-3_desc-beliefmedian_FLAIR.nii.gz",
+        "Median over each 3 mm voxel of the grey-matter belief: a threshold on it is one on the visit's grid. Study B.",
+        True,
+        (("SkullStripped", True),),
+        level="minimal",
+    ),
     "lesions_template_3mm": Output(
         "space-{template}_res-3_label-L_mask.nii.gz",
         "Lesion mask in template space, 3 mm.",

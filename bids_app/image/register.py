@@ -165,7 +165,7 @@ def apply(
     Returns
     -------
     Nifti1Image
-        float32; integer of the same type as `image` for the two label interpolations.
+        float32; of the type of `image` where that is integer and the interpolation one of labels.
     """
     import ants
 
@@ -183,8 +183,8 @@ def apply(
             whichtoinvert=[False] * len(paths),
         )
     out = from_ants(moved, like)
-    if interpolation in {"nearestNeighbor", "genericLabel"}:
-        kind = image.get_data_dtype()
+    kind = image.get_data_dtype()
+    if interpolation in {"nearestNeighbor", "genericLabel"} and kind.kind in "iu":
         return nib.Nifti1Image(np.rint(np.asarray(out.dataobj)).astype(kind), like.affine)
     return out
 
@@ -215,7 +215,37 @@ def apply_averaged(
     """
     from scipy import ndimage
 
-    ratio = nib.affines.voxel_sizes(like.affine).mean() / nib.affines.voxel_sizes(image.affine)
-    widths = [max(1, round(float(one))) for one in ratio]
+    widths = _widths(image, like)
     data = ndimage.uniform_filter(np.asarray(image.dataobj, dtype=np.float32), widths, mode="nearest")
     return apply(nib.Nifti1Image(data, image.affine), like, transforms)
+
+
+def apply_median(
+    image: nib.Nifti1Image, like: nib.Nifti1Image, transforms: Sequence[Path]
+) -> nib.Nifti1Image:
+    """Bring an image to a coarser grid, each new voxel the median of about what it covers.
+
+    Whatever the threshold, the median exceeds it where more than half of the fine voxels do: the result can be
+    thresholded as if that had been done before the image was brought to the grid.
+
+    Parameters
+    ----------
+    image, like, transforms
+        As in `apply`.
+
+    Returns
+    -------
+    Nifti1Image, float32
+    """
+    from scipy import ndimage
+
+    data = ndimage.median_filter(
+        np.asarray(image.dataobj, dtype=np.float32), _widths(image, like), mode="nearest"
+    )
+    return apply(nib.Nifti1Image(data, image.affine), like, transforms, interpolation="nearestNeighbor")
+
+
+def _widths(image: nib.Nifti1Image, like: nib.Nifti1Image) -> list[int]:
+    """Return how many voxels of an image a voxel of another spans along each axis."""
+    ratio = nib.affines.voxel_sizes(like.affine).mean() / nib.affines.voxel_sizes(image.affine)
+    return [max(1, round(float(one))) for one in ratio]

@@ -184,7 +184,7 @@ def _read_all(
     with tempfile.TemporaryFile(dir=folder) as rows:
         for visit, path in beliefs.items():
             try:
-                values = _belief(path, visit, mask, inside)
+                values = belief_in_brain(path, visit, mask)
                 lesion = _lesions(lesions[visit], visit, mask)[inside] if lesions else np.empty(0, bool)
             except BadMapError as error:
                 faults.append(Fault(visit, str(error.path), error.why))
@@ -248,10 +248,23 @@ class BadMapError(InputError):
         self.path, self.why = path, why
 
 
-def _belief(
-    path: Path, visit: str, mask: nib.Nifti1Image, inside: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
-    values = read_on_grid(path, visit, mask)[inside]
+def belief_in_brain(path: Path, visit: str, mask: nib.Nifti1Image) -> npt.NDArray[np.float64]:
+    """Read the brain voxels of a belief map, shape (v,).
+
+    Parameters
+    ----------
+    path : Path
+    visit : str
+        Whose map it is, for messages.
+    mask : Nifti1Image, (x, y, z)
+        Brain mask on the grid demanded.
+
+    Raises
+    ------
+    BadMapError
+        If it cannot be read, lies on another grid or cannot be belief.
+    """
+    values = read_on_grid(path, visit, mask)[np.asanyarray(mask.dataobj) > 0]
     if why := impossible(values):
         raise BadMapError(path, f"belief map of {visit} {why}; process it again")
     return values

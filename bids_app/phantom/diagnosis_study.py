@@ -78,7 +78,10 @@ ARTEFACT_RADII_MM = (3.0, 6.0)  # as large as a small lesion
 # belief: of grey matter, white matter and fluid (medians of two visits of an openMS patient, -.035, -.075 and -.30,
 # shifted so that the brain's mean is study B's .026); SD of texture between and within scans; lesions' range
 TISSUE_BELIEF = np.array([-0.035, -0.075, -0.30]) + 0.104
-TEXTURE = (0.06, 0.10)  # SD of belief: the patient's own, and each scan's
+TEXTURE = (
+    0.05,
+    0.07,
+)  # SD of belief: the patient's own, and each scan's; together .086, as in that patient's tissues
 LESION_BELIEF = (0.4, 0.9)  # from study B's threshold (0.33) up
 STEP = 1 / 1024  # belief is written in such steps, so that files compress
 

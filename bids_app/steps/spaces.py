@@ -19,6 +19,7 @@ class Spread(NamedTuple):
     probability_template: Image
     lesions_template: Image
     belief: WithMeta[Image]
+    belief_median: WithMeta[Image]
     lesions_template_3mm: Image
     lesions_flair: Image
 
@@ -27,6 +28,7 @@ class Spread(NamedTuple):
 def to_other_spaces(
     flair: Image,
     gm: Image,
+    csf: Image,
     brain: Image,
     lesions: Image,
     probability: Image,
@@ -38,8 +40,8 @@ def to_other_spaces(
     to_t1w: Path | None = None,
 ) -> Spread:
     """Bring maps to template space (working resolution and 3 mm) and lesions to the FLAIR as acquired."""
-    from bids_app.image.belief import belief_map, grey_matter_mean
-    from bids_app.image.register import apply, apply_averaged
+    from bids_app.image.belief import belief_map, grey_matter_mean, parenchyma_moments
+    from bids_app.image.register import apply, apply_averaged, apply_median
     from bids_app.image.template import belief_grid, load_template
     from bids_app.image.volume import read_scan, resample
 
@@ -50,12 +52,13 @@ def to_other_spaces(
         acquired = resample(lesions, scan, order=0)
     else:
         acquired = apply(lesions, scan, [to_t1w], interpolation="nearestNeighbor", inverse=[True])
-    belief = apply_averaged(belief_map(*images), coarse, [forward])
+    belief = belief_map(*images)
     return Spread(
         apply(t1w, grid, [forward]) if t1w else None,
         apply(probability, grid, [forward]),
         apply(lesions, grid, [forward], interpolation="nearestNeighbor"),
-        WithMeta(belief, {"GreyMatterMean": grey_matter_mean(*images)}),
+        WithMeta(apply_averaged(belief, coarse, [forward]), {"GreyMatterMean": grey_matter_mean(*images)}),
+        WithMeta(apply_median(belief, coarse, [forward]), parenchyma_moments(belief, brain, csf)),
         _half(apply_averaged(lesions, coarse, [forward])),
         acquired,
     )

@@ -60,6 +60,7 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
         "lesion_probability_template": spread.probability_template,
         "lesions_template": spread.lesions_template,
         "belief": spread.belief,
+        "belief_median": spread.belief_median,
         "lesions_template_3mm": spread.lesions_template_3mm,
         "qc": quality.table,
     }
@@ -115,6 +116,7 @@ def _add_spaces(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anat
         steps.to_other_spaces,
         flair=anatomy.flair,
         gm=anatomy.tissues.gm,
+        csf=anatomy.tissues.csf,
         brain=anatomy.brain,
         lesions=anatomy.lesions.mask,
         probability=anatomy.lesions.probability,

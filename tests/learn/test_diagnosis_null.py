@@ -45,7 +45,7 @@ def test_permutation_keeps_patients_and_counts_of_patients():
 def test_permutation_zero_is_the_observed_run():
     maps, y, patient = scans_of_patients(3)
     design = Design(y, patient, seed=2, cv=2, outer=2)
-    table = null_aucs(lambda labels: MapView(maps, labels), design, GRID, 2, ["paper", "nested"])
+    table = null_aucs(lambda labels, protocol: MapView(maps, labels), design, GRID, 2, ["paper", "nested"])
     assert table.groupby("protocol")["permutation"].apply(list).to_dict() == {
         "paper": [0, 1, 2],
         "nested": [0, 1, 2],

@@ -23,7 +23,7 @@ from bids_app.learn.diagnosis.cohort_maps import cohort_maps
 from bids_app.learn.diagnosis.lesion_counts import lesion_counts, normal_scans
 from bids_app.learn.diagnosis.model import fit_model
 from bids_app.learn.diagnosis.options import Options
-from bids_app.learn.diagnosis.prepare import Prepared, prepare
+from bids_app.learn.diagnosis.prepare import Prepared, in_published_order, prepare
 from bids_app.learn.diagnosis.protocols import Design
 from bids_app.learn.diagnosis.result import DiagnosisResult
 from bids_app.learn.diagnosis.roc import roc_points
@@ -104,7 +104,10 @@ def run(
     protocols = requested(protocol)
     options, template = options or Options(), template or BUILT_IN
     with tempfile.TemporaryDirectory(prefix="demyelin-maps-") as temporary:
-        ready = prepare(cohort, options, template, cache or Path(temporary))
+        folder = cache or Path(temporary)
+        ready = prepare(cohort, options, template, folder)
+        if Protocol.PAPER in protocols:
+            ready = in_published_order(ready, options, folder)
         scans, store = ready.scans, ready.store
         ratings = judges.read_raters(raters, scans.table["visit"].tolist(), scans.classes) if raters else None
         parts = _analyse_classes(ready, protocols, seed, options, template)
@@ -177,9 +180,10 @@ def _analyse_classes(
         pair = (positive, others[0] if len(others) == 1 else REST)
         design = Design(y, scans.patient, seed, options.cv, options.outer, options.n_jobs, options.rule)
         view = LesionView(store, y, "belief", options.threshold, options.n_sd)
+        in_order = view if ready.ordered is store else replace(view, store=ready.ordered)
         is_ms = positive == scans.classes[0]
         beside = Beside(clinical, rule if is_ms else None, normal, plain, site)
-        part = analyse(view, design, pair, protocols, options, beside)
+        part = analyse(view, in_order, design, pair, protocols, options, beside)
         table = scans.table[["visit", "participant_id", "session_id", "diagnosis"]]
         part.tables["scans"] = pd.concat([table, part.tables["scans"]], axis=1)
         parts.append(replace(part, notes=[*part.notes, *rule_note, *_unread(counts)]))

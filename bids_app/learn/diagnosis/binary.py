@@ -80,17 +80,30 @@ class Beside:
 
 def analyse(
     view: LesionView,
+    published_view: LesionView,
     design: Design,
     classes: tuple[str, str],
     protocols: Sequence[Protocol],
     options: Options,
     beside: Beside,
 ) -> Binary:
-    """Run the protocols asked for and tabulate them; `design.y` is true for the first of `classes`."""
+    """Run the protocols asked for and tabulate them; `design.y` is true for the first of `classes`.
+
+    Parameters
+    ----------
+    view, published_view : LesionView
+        What the leak-free and the published protocol learn from.
+    design : Design
+    classes : (str, str)
+    protocols : sequence of Protocol
+    options : Options
+    beside : Beside
+    """
     part = Binary(*classes, {"scans": pd.DataFrame(index=range(len(design.y)))})
     if Protocol.PAPER in protocols:
         with phase("study B: as published"):
-            part = _published(part, published(view, design, options.grid), view, design)
+            run = published(published_view, design, options.grid)
+            part = _published(part, run, published_view, design)
     if Protocol.NESTED in protocols:
         part = _leak_free(part, leak_free(view, design, options.grid), view, design)
         with phase("study B: other features and models"):
@@ -99,8 +112,9 @@ def analyse(
     if set(CROSS_VALIDATED) <= set(protocols):
         part.tables["gap"] = _gap(part.tables["performance"])
     if options.permutations:
+        views = {Protocol.PAPER: published_view, Protocol.NESTED: view}
         nulls = null_aucs(
-            lambda y: replace(view, y=y, _last=None),
+            lambda y, protocol: replace(views[protocol], y=y, _last=None),
             design,
             options.null_grid,
             options.permutations,

@@ -83,7 +83,7 @@ def _results(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str, str]]:
         ("40", "limits", "the limits named on this page; the rest: " + AUTHORS),
         ("41", "meaning for practice", ""),
         ("42", "full protocol of the study", ""),
-        ("43", "software, model and data", f"code: Demyelin; model: models/diagnosis-lesion-maps.skops; data: {AUTHORS}"),
+        ("43", "software, model, data", f"code: Demyelin; model: models/diagnosis-lesion-maps.skops; data: {AUTHORS}"),
         ("44", "funding", ""),
     ]  # fmt: skip
 

@@ -11,6 +11,7 @@ from bids_app.learn.diagnosis.protocols import COMPACT
 from bids_app.learn.diagnosis.variants import VARIANTS
 from bids_app.learn.diagnosis.views import N_SD
 from bids_app.learn.study import StudyOptions
+from bids_app.settings import Order
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class Options(StudyOptions):
         Belief above which a voxel is a lesion; `train` learns it.
     n_sd : float
         Standard deviations above the mean for `train`.
+    order : {"published", "averaged"}
+        What the published protocol does first: threshold belief on the scan's grid, as study B, or average it to 3 mm,
+        as the leak-free one.
     grid : Grid
         Numbers of voxels, C, gamma and its scale.
     null_grid : Grid
@@ -49,6 +53,7 @@ class Options(StudyOptions):
     acute: str | None = None
     threshold: Literal["train"] | float = "train"
     n_sd: float = N_SD
+    order: Order = "published"
     grid: Grid = PAPER
     null_grid: Grid = COMPACT
     cv: int = 10

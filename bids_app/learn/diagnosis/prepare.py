@@ -20,6 +20,7 @@ from bids_app.learn.diagnosis.scans import (
     map_paths,
     select_scans,
 )
+from bids_app.learn.diagnosis.study_order import compare_orders, in_study_order
 from bids_app.learn.fingerprints import kept_whole
 from bids_app.learn.flow import flow_step
 from bids_app.learn.lesion_maps import MapStore, build_store
@@ -42,6 +43,8 @@ class Prepared:
         `map_paths` of the scans.
     prints : ndarray of uint8, shape (n, 64)
         Fingerprints of the belief maps.
+    ordered : MapStore
+        What the published protocol learns from: `store`, or maps in study B's order.
     tables : dict of str to DataFrame
         `left_out` and `duplicates`, where there are any.
     """
@@ -50,6 +53,7 @@ class Prepared:
     store: MapStore
     paths: dict[str, dict[str, Path]]
     prints: npt.NDArray[np.uint8]
+    ordered: MapStore
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
@@ -91,7 +95,27 @@ def prepare(cohort: StudyCohort, options: Options, template: str, folder: Path) 
         scans, kept = _each_once(scans, first)
         store, prints = store.take(kept), prints[kept]
     check_folds(scans, options.cv, options.outer)
-    return Prepared(scans, store, map_paths(scans.table, derivatives, template), prints, tables)
+    return Prepared(scans, store, map_paths(scans.table, derivatives, template), prints, store, tables)
+
+
+def in_published_order(ready: Prepared, options: Options, folder: Path) -> Prepared:
+    """Return the scans with the maps that the published protocol learns from, and how these differ.
+
+    Parameters
+    ----------
+    ready : Prepared
+    options : Options
+        Its `order` says whether there are any.
+    folder : Path
+        Where the maps are kept as an array.
+    """
+    if options.order == "averaged":
+        return ready
+    ordered, why = in_study_order(ready.store, ready.paths["median"], folder)
+    if ordered is None:
+        return replace(ready, scans=replace(ready.scans, notes=[*ready.scans.notes, why]))
+    compared = {"orders": compare_orders(ready.store, ordered, options.n_sd)}
+    return replace(ready, ordered=ordered, tables=ready.tables | compared)
 
 
 def _with_maps(scans: Scans, derivatives: Path, template: str) -> tuple[Scans, dict[str, dict[str, Path]]]:

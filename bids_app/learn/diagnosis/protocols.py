@@ -20,7 +20,7 @@ from bids_app.protocol import Protocol
 
 TEST_SHARE = 0.3
 COMPACT = Grid(sizes=(1, 4, 16, 64, 256, 1024, 4096, 16384, "all"), C=(0.125, 1, 8), gamma=(0.125, 1, 8))
-MakeView = Callable[[npt.NDArray[np.bool_]], View]
+MakeView = Callable[[npt.NDArray[np.bool_], Protocol], View]
 
 
 @dataclass(frozen=True)
@@ -260,10 +260,10 @@ def _null_run(
     make_view: MakeView, design: Design, grid: Grid, k: int, protocols: Sequence[Protocol]
 ) -> list[tuple[int, Protocol, float, float]]:
     y = permuted(design, design.seed + k) if k else design.y
-    again, view = replace(design, y=y), make_view(y)
+    again = replace(design, y=y)
     rows = []
     if Protocol.PAPER in protocols:
-        run = published(view, again, grid)
+        run = published(make_view(y, Protocol.PAPER), again, grid)
         rows.append(
             (
                 k,
@@ -273,7 +273,7 @@ def _null_run(
             )
         )
     if Protocol.NESTED in protocols:
-        nested = leak_free(view, again, grid)
+        nested = leak_free(make_view(y, Protocol.NESTED), again, grid)
         rows.append(
             (k, Protocol.NESTED, fold_auc(y, nested.decision, nested.fold), balanced(y, nested.decision))
         )

@@ -27,6 +27,7 @@ PARTS = (
             "left_out": "Visits left out: unreadable or odd maps",
             "duplicates": "Scans that are copies of others",
             "by_split": "Training against test scans of the published split",
+            "orders": "Lesion voxels by the order of processing",
         },
     ),
     Part(

@@ -14,6 +14,7 @@ ABOUT = {
     "flow": "Visits and patients left after each step, and why the others are out.",
     "left_out": "Visits whose maps cannot be read, cannot be belief or are not like the others, and why.",
     "duplicates": "Scans that are copies of others, under the same or another name.",
+    "orders": "Lesion voxels of each scan: belief averaged to 3 mm first, or thresholded on the scan's grid first.",
     "roc": "ROC curves of both protocols; the leak-free one is the mean over outer folds.",
     "scans": "One row per scan: split, outer fold, decision values and calls of both protocols.",
     "performance": "Each protocol's sensitivity, specificity, accuracy and AUC with 95 % intervals.",

@@ -19,7 +19,13 @@ from bids_app.learn.names import is_male, visit_names
 CLINICAL = ("age", "onset_age", "sex", "disease_duration", "months_since_episode")
 FIRST_CLASSES = ("RRMS", "MS")  # whose share called right is the sensitivity, as in study B
 # entries of OUTPUTS
-MAPS = {"belief": "belief", "lesions": "lesions_template_3mm", "table": "lesion_table", "quality": "qc"}
+MAPS = {
+    "belief": "belief",
+    "median": "belief_median",
+    "lesions": "lesions_template_3mm",
+    "table": "lesion_table",
+    "quality": "qc",
+}
 ACUTE_DAYS = 92  # within 3 months of a relapse
 
 
@@ -253,12 +259,12 @@ def check_folds(scans: Scans, cv: int, outer: int) -> None:
 
 
 def map_paths(visits: pd.DataFrame, output_dir: Path, template: str) -> dict[str, dict[str, Path]]:
-    """Return belief map, lesion mask, lesion table and quality table of each visit, by visit name.
+    """Return maps of belief and lesions, lesion table and quality table of each visit, by visit name.
 
     Returns
     -------
     dict
-        Keys `belief`, `lesions`, `table`, `quality`; each a mapping of visit to path, in the order of `visits`.
+        Keys of `MAPS`; each a mapping of visit to path, in the order of `visits`.
     """
     found: dict[str, dict[str, Path]] = {name: {} for name in MAPS}
     for visit in visits["visit"]:

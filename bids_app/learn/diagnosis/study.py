@@ -47,6 +47,7 @@ class DiagnosisStudy(Study):
                 acute=settings.acute,
                 last_diagnosis=settings.last_diagnosis,
                 normal=settings.normal,
+                order=settings.order,
                 grid=Grid(parse_sizes(settings.sizes), gamma_scale=settings.gamma_scale),
                 cv=settings.folds,
                 rule=Rule.parse(settings.operating_point, settings.wrong_calls),
