@@ -8,6 +8,7 @@ RESOLVE ?= -c constraints.txt
 PYTEST := $(BIN)/python -m pytest -q --durations 15
 
 DEMO := demo
+OUT := $(DEMO)/derivatives/demyelin
 
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
@@ -30,15 +31,16 @@ dev-env: .venv/.dev
 	$(UV) pip install --python $(BIN)/python $(RESOLVE) -e '.[test,lint,docs]'
 	touch $@
 
+# four people from images to reports, and a cohort around them, drawn from known models, for both studies
 demo: env
 	rm -rf $(DEMO)
-	$(BIN)/demyelin-phantom $(DEMO)/bids --participants 4 --diagnosis MS,NMOSD --seed 1
-	$(BIN)/demyelin $(DEMO)/bids $(DEMO)/derivatives participant --participant-label 001 002 --fast -v
-	$(BIN)/demyelin-phantom $(DEMO)/study-a --derivatives-only --study A --visits 80,30 --regions 9 --seed 1
-	$(BIN)/demyelin $(DEMO)/study-a $(DEMO)/study-a/derivatives/demyelin group --analysis edss --external-site site2 --folds 5 --outer-folds 5 --permutations 3
-	$(BIN)/demyelin-phantom $(DEMO)/study-b --derivatives-only --study B --visits 40,24 --patients 20,12 --seed 1
-	$(BIN)/demyelin $(DEMO)/study-b $(DEMO)/study-b/derivatives/demyelin group --analysis diagnosis --folds 5 --outer-folds 4 --permutations 2
-	@echo "Open these in a browser:"; ls $(DEMO)/derivatives/*.html $(DEMO)/study-*/derivatives/demyelin/group.html
+	$(BIN)/demyelin-phantom $(DEMO) --participants 4 --diagnosis RRMS,NMOSD --seed 9
+	$(BIN)/demyelin $(DEMO) $(OUT) participant --fast -v --connectome synthetic
+	$(BIN)/demyelin-phantom $(DEMO) --add --derivatives-only --study A --visits 80,30 --regions 9 --seed 1
+	$(BIN)/demyelin-phantom $(DEMO) --add --derivatives-only --study B --visits 40,24 --patients 20,12 --seed 1
+	$(BIN)/demyelin $(DEMO) $(OUT) group --classes RRMS NMOSD --external-site site2 --allow-synthetic-connectome \
+	  --models ridge --folds 5 --outer-folds 4 --permutations 2 --repeated-splits 4
+	@echo "Open these in a browser:"; ls $(OUT)/sub-*.html $(OUT)/qc.html $(OUT)/group.html
 
 docs: dev-env
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bids_app.cohort import Cohort, read_cohort
+from bids_app.cohort.excluded import LISTED, exclude_rated
 from bids_app.derivatives.dataset import read_description, refuse_links_out
 from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step, flow_table
@@ -49,7 +50,11 @@ def _run_group(settings: Settings) -> int:
     participants = settings.bids_dir / "participants.tsv"
     names = _column_names(settings.columns)
     with phase("reading participants and derivatives"):
-        cohort = _chosen(read_cohort(settings.output_dir, participants, columns=names), settings)
+        cohort = read_cohort(settings.output_dir, participants, columns=names)
+        (settings.output_dir / LISTED).unlink(missing_ok=True)  # of an earlier run
+        if settings.exclude:
+            cohort = exclude_rated(cohort, settings.exclude)
+        cohort = _chosen(cohort, settings)
     for note in cohort.notes:
         say(f"note: {note}")
     say(f"{len(cohort.visits)} visits of {cohort.visits['participant_id'].nunique()} participants")
@@ -221,6 +226,7 @@ def _report(cohort: Cohort, found: list[Analysed], settings: Settings) -> None:
     from bids_app.figures import charts
     from bids_app.figures.drawing import keep_all
     from bids_app.reports.cohort import write_cohort_report
+    from bids_app.reports.visits_page import write_visits_page
 
     steps = flow_table(cohort.flow)
     figures = keep_all(
@@ -234,4 +240,5 @@ def _report(cohort: Cohort, found: list[Analysed], settings: Settings) -> None:
         cohort.notes,
         figures,
     )
+    write_visits_page(settings.output_dir)  # links to the cohort's
     say(f"report: {page}")

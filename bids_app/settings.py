@@ -221,6 +221,13 @@ class Settings:
     external_site: str | None = option(
         None, "Site kept whole for study A's external test.", room="Group level", metavar="SITE"
     )
+    exclude: Path | None = option(
+        None,
+        "Table of ratings, as the reports save it: visits whose rating is exclude are left out, and counted with their "
+        "reasons.",
+        room="Group level",
+        metavar="FILE",
+    )
     test_size: float = option(
         0.2,
         "Share of patients kept for study A's internal test.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -182,6 +183,11 @@ def with_interval(value: float, low: float, high: float, digits: int = 2) -> str
     if not (np.isfinite(low) and np.isfinite(high)):
         return f"{value:.{digits}f}"
     return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def visit_link(visit: str) -> str:
+    """Return the address of a visit's report from a figure, which lies in `group/figures`."""
+    return f"../../{quote(visit)}.html"
 
 
 def slug(name: str) -> str:

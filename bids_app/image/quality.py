@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, isfinite
-from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -18,6 +17,7 @@ import pandas as pd
 
 from bids_app.image.coverage import WHOLE
 from bids_app.image.lesion_table import visit_summary
+from bids_app.image.outliers import Side
 from bids_app.image.quality_measures import (
     compare_masks,
     contrast,
@@ -131,7 +131,7 @@ class QualityNumber:
     measure: Callable[[QualityInputs], float]
     unit: str = ""
     usual: tuple[float, float] = (-inf, inf)
-    worse: Literal["low", "high", "both"] | None = None
+    worse: Side | None = None
     advice: str = LOOK
     light: str = ""
     skewed: bool = False
@@ -338,6 +338,7 @@ QUALITY: dict[str, QualityNumber] = {
             "Number of lesions",
             "Number of lesions.",
             lambda visit: len(visit.lesion_table),
+            worse="high",
             advice="Look at the lesion table: many tiny lesions are often noise.",
             skewed=True,
         ),

@@ -19,6 +19,8 @@ Array = npt.NDArray[np.float32]
 TISSUES = ("GM", "WM", "CSF")
 BEND_MM = 3.0  # SD of the shift; heads differ by a few mm after affine alignment
 SMOOTH_MM = 18.0  # distance over which the shift changes, so that nothing folds
+# of a person's head to the template's, whose intracranial space of 2.0 L is far above the 1.5 L of most adults
+HEAD = 0.91
 SCALE_SD = 0.02  # heads differ by about 2 % in each direction
 FLUID_RIM_MM = 1.0  # between the template's brain mask and the skull
 SHELLS = {"bone": 1, "scalp": 2, "muscle": 3}
@@ -115,7 +117,9 @@ def make_anatomy(resolution: float, atrophy: float, rng: np.random.Generator) ->
     """Bend the template into a person.
 
     The deformation is a smooth random field (standard deviation 3 mm, correlated over 18 mm) and a scaling
-    of each axis (SD 2 %). Atrophy widens fluid: its probability p becomes p ** (1 - atrophy).
+    of each axis (mean 0.91, SD 2 %), so that intracranial volume is about 1.5 L.
+
+    Atrophy widens fluid: its probability p becomes p ** (1 - atrophy).
 
     Parameters
     ----------
@@ -158,7 +162,7 @@ def _bent_points(
     points = nib.affines.apply_affine(affine, grid.T).T.reshape(3, *shape)
     coarse = [max(4, int(n * resolution / SMOOTH_MM) + 3) for n in shape]  # knots apart by the smoothness
     knots = rng.normal(0, BEND_MM, (3, *coarse))
-    scale = rng.normal(1, SCALE_SD, 3)
+    scale = rng.normal(1, SCALE_SD, 3) / HEAD
     steps = (
         np.indices(tuple(shape)) * (np.array(coarse) - 1)[:, None, None, None] / shape[:, None, None, None]
     )

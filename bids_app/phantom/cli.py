@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from bids_app import __version__
 from bids_app.errors import DemyelinError, InputError
@@ -27,7 +28,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--resolution", type=float, default=2.0, metavar="MM", help="voxel edge, 1 to 4 (default: 2)"
     )
     parser.add_argument(
-        "--diagnosis", default="MS,NMOSD", metavar="LIST", help="taken in turn (default: MS,NMOSD)"
+        "--diagnosis",
+        default="MS,NMOSD",
+        metavar="LIST",
+        help="MS, RRMS or NMOSD, in turn (default: MS,NMOSD)",
     )
     parser.add_argument(
         "--noise", type=float, default=0.03, metavar="SD", help="share of white matter (default: 0.03)"
@@ -42,6 +46,12 @@ def build_parser() -> argparse.ArgumentParser:
         "What the group level reads, drawn from a known model; no scans.",
     )
     study.add_argument("--derivatives-only", action="store_true", help="write such derivatives")
+    study.add_argument(
+        "--add",
+        action="store_true",
+        help="to a phantom that exists: its table of participants grows, and radiomics are drawn around those of the "
+        "visits that are finished in derivatives/demyelin",
+    )
     study.add_argument(
         "--study",
         choices=("A", "B"),
@@ -94,16 +104,24 @@ def _write(given: argparse.Namespace) -> Iterator[str]:
     """
     if given.seed < 0:
         raise InputError(f"--seed {given.seed}: 0 or more")
-    if given.out.exists() and (not given.out.is_dir() or any(given.out.iterdir())):
+    if given.add:
+        from bids_app.phantom.study import check_phantom
+
+        if not given.derivatives_only:
+            raise InputError("--add: only with --derivatives-only")
+        check_phantom(given.out)
+    elif given.out.exists() and (not given.out.is_dir() or any(given.out.iterdir())):
         raise InputError(f"{given.out}: already there; give a new folder")
     return _study(given) if given.derivatives_only else _scans(given)
 
 
 def _scans(given: argparse.Namespace) -> Iterator[str]:
     """Check the options of a cohort with scans and write it."""
+    from bids_app.phantom.dataset import DIAGNOSES, Plan, write_phantom
+
     diagnoses = tuple(name.strip().upper() for name in given.diagnosis.split(","))
-    if unknown := set(diagnoses) - {"MS", "NMOSD"}:
-        raise InputError(f"--diagnosis {', '.join(sorted(unknown))}: choose from MS, NMOSD")
+    if unknown := set(diagnoses) - set(DIAGNOSES):
+        raise InputError(f"--diagnosis {', '.join(sorted(unknown))}: choose from {', '.join(DIAGNOSES)}")
     for name in ("participants", "sessions", "sites"):
         if getattr(given, name) < 1:
             raise InputError(f"--{name} {getattr(given, name)}: must be at least 1")
@@ -111,8 +129,6 @@ def _scans(given: argparse.Namespace) -> Iterator[str]:
         raise InputError(f"--resolution {given.resolution:g}: from 1 to 4 mm")
     if not 0 <= given.noise <= 1 or given.slice_thickness <= 0:
         raise InputError("--noise must be from 0 to 1, --slice-thickness above 0")
-    from bids_app.phantom.dataset import Plan, write_phantom
-
     return write_phantom(
         given.out,
         Plan(
@@ -133,16 +149,23 @@ def _study(given: argparse.Namespace) -> Iterator[str]:
     """Check the options of study-shaped derivatives and write them."""
     if given.nprocs < 1:
         raise InputError(f"--nprocs {given.nprocs}: must be at least 1")
-    common = {"null_outcome": given.null_outcome, "seed": given.seed, "nprocs": given.nprocs}
+    common: dict[str, Any] = {"null_outcome": given.null_outcome, "seed": given.seed, "nprocs": given.nprocs}
+    if given.add:
+        from bids_app.phantom.quality import typical_of
+        from bids_app.phantom.study import DERIVATIVES
+
+        common["typical"] = typical_of(given.out / DERIVATIVES)
     if given.study == "A":
-        from bids_app.phantom.edss_study import EDSSPlan, write_edss_study
+        from bids_app.phantom.edss_study import EDSSPlan, finished_radiomics, write_edss_study
 
         if given.patients:
             raise InputError("--patients: study A has one visit of each patient; use --visits")
         if given.regions is not None and not 7 <= given.regions <= 117:
             raise InputError(f"--regions {given.regions}: from 7 (those with planted features) to 117")
         visits = _pair("--visits", given.visits, (500, 104), least=0)
-        return write_edss_study(given.out, EDSSPlan(visits=visits, regions=given.regions, **common))
+        like = finished_radiomics(given.out) if given.add else ()
+        plan = EDSSPlan(visits=visits, regions=given.regions, like=like, **common)
+        return write_edss_study(given.out, plan)
     from bids_app.phantom.diagnosis_study import DiagnosisPlan, write_diagnosis_study
 
     if given.regions is not None:

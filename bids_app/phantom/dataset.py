@@ -20,6 +20,11 @@ from bids_app.phantom.people import EDSS_MODEL, Person, draw_person
 from bids_app.visit_name import VisitName
 
 YEARS_BETWEEN = 1.0  # sessions
+DIAGNOSES = {
+    "MS": "multiple sclerosis",
+    "RRMS": "relapsing-remitting multiple sclerosis",
+    "NMOSD": "neuromyelitis optica spectrum disorder",
+}
 PARTICIPANT_COLUMNS: dict[str, dict[str, object]] = {
     "age": {"Description": "Age at the first session.", "Units": "year"},
     "sex": {"Description": "Sex.", "Levels": {"F": "female", "M": "male"}},
@@ -31,7 +36,7 @@ PARTICIPANT_COLUMNS: dict[str, dict[str, object]] = {
     "site": {"Description": "Scanner."},
     "diagnosis": {
         "Description": "Diagnosis.",
-        "Levels": {"MS": "multiple sclerosis", "NMOSD": "neuromyelitis optica"},
+        "Levels": DIAGNOSES,
     },
     "onset_age": {"Description": "Age at the first symptom.", "Units": "year"},
     "edss": {"Description": f"Expanded disability status scale at the first session. {EDSS_MODEL}."},
@@ -134,7 +139,7 @@ def _write_session(out: Path, truth: Path, person: Person, session: int, plan: P
         plan.resolution, person.atrophy_after(years), np.random.default_rng([person.seed, 1])
     )
     count = 0 if plan.lesion_free else person.lesions_after(session)
-    lesions = draw_lesions(anatomy, person.diagnosis, count, np.random.default_rng([person.seed, 2]))
+    lesions = draw_lesions(anatomy, person.disease, count, np.random.default_rng([person.seed, 2]))
     millilitre = plan.resolution**3 / 1000
     edss = person.edss(float(np.count_nonzero(lesions >= 0.5)) * millilitre, years)
     rng = np.random.default_rng([person.seed, 3, session])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from bids_app.image.quality import COLUMNS as QUALITY_COLUMNS
 from bids_app.image.template import BELIEF_MM, BUILT_IN
 from bids_app.phantom import study
 from bids_app.phantom.lesions import RADIUS_MM
-from bids_app.phantom.quality import draw_quality
+from bids_app.phantom.quality import NUMBERS, Typical, draw_quality
 from bids_app.phantom.raters import draw_ratings
 from bids_app.phantom.sites import ARTEFACT_CENTRES, Sites, lay_out, lesion_rows
 from bids_app.visit_name import VisitName
@@ -88,13 +88,14 @@ STEP = 1 / 1024  # belief is written in such steps, so that files compress
 
 @dataclass(frozen=True, kw_only=True)
 class DiagnosisPlan:
-    """What to make: scans and patients of each class, outcome, seed, processes."""
+    """What to make: scans and patients of each class, outcome, seed, processes, quality numbers."""
 
     scans: tuple[int, ...] = (746, 292)
     patients: tuple[int, ...] = (172, 97)
     null_outcome: bool = False
     seed: int = 1
     nprocs: int = 1
+    typical: Typical = field(default_factory=lambda: NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ def _write_patient(patient: Patient, plan: DiagnosisPlan, at: Sites, out: Path) 
         lesion = np.any(shown, axis=0) if shown else np.zeros(len(at.points), bool)
         artefact = artefacts(at, rng)
         belief = belief_map(at, lesion | artefact, steady, rng)
-        _write_scan(patient, session, at, lesion | artefact, belief, out, rng)
+        _write_scan(patient, session, at, lesion | artefact, belief, out, rng, plan.typical)
         rows.append(
             {
                 "participant_id": patient.name,
@@ -263,6 +264,7 @@ def _write_scan(
     belief: Array,
     out: Path,
     rng: np.random.Generator,
+    typical: Typical,
 ) -> None:
     """Write a scan's belief map, lesion mask, lesion table and quality numbers."""
     name = patient.visit(session)
@@ -287,7 +289,7 @@ def _write_scan(
     table = lesion_rows(at, lesion.astype(np.int64), volume, np.clip(mean, 0, 1))
     study.write_with_sidecar(table, path, OUTPUTS["lesion_table"].about, LESION_COLUMNS)
     known = {"lesion_volume_ml": float(volume.sum()) / 1000, "lesion_count": len(table)}
-    quality = draw_quality(rng, 1, known, t1w=False)
+    quality = draw_quality(rng, 1, known, t1w=False, typical=typical)
     path = folder / OUTPUTS["qc"].path(prefix, template=BUILT_IN, atlas=AAL)
     study.write_with_sidecar(quality, path, OUTPUTS["qc"].about, QUALITY_COLUMNS)
 
@@ -326,7 +328,7 @@ def write_diagnosis_study(out: Path, plan: DiagnosisPlan) -> Iterator[str]:
         What to make. The same plan gives the same bytes, for any number of processes. With `null_outcome`
         each patient follows the model of a class drawn by chance, whatever the diagnosis.
     """
-    options = {name: value for name, value in asdict(plan).items() if name != "nprocs"}
+    options = {name: value for name, value in asdict(plan).items() if name not in {"nprocs", "typical"}}
     study.describe(out, f"study B, {options}")
     at, patients = lay_out([PRIOR[name] for name in CLASSES]), draw_patients(plan)
     study.write_participants(_people(patients), out, "Not drawn.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 
 from bids_app.derivatives import write_json, write_table, write_text
 from bids_app.derivatives.names import OUTPUTS, anat_folder
+from bids_app.derivatives.reader import Derivatives
 from bids_app.features.volumes import COLUMNS as VOLUME_COLUMNS
 from bids_app.features.volumes import FIRST_GLOBAL, GLOBAL
 from bids_app.image.atlas import AAL, load_atlas
@@ -33,7 +34,7 @@ from bids_app.phantom.edss_people import (
     Patient,
     draw_patient,
 )
-from bids_app.phantom.quality import draw_quality
+from bids_app.phantom.quality import NUMBERS, Typical, draw_quality
 from bids_app.phantom.sites import Sites, lay_out, lesion_rows
 from bids_app.visit_name import VisitName
 
@@ -59,13 +60,19 @@ CHACO_COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class EDSSPlan:
-    """What to make: visits of each site, regions with radiomics (None: all), outcome, seed, processes."""
+    """What to make: visits of each site, regions with radiomics (None: all), outcome, seed, processes.
+
+    `like` are tables of radiomics whose means and spreads the columns take (see `structure`), `typical` the quality
+    numbers.
+    """
 
     visits: tuple[int, ...] = (500, 104)
     regions: int | None = None
     null_outcome: bool = False
     seed: int = 1
     nprocs: int = 1
+    like: tuple[Path, ...] = ()
+    typical: Typical = field(default_factory=lambda: NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -86,12 +93,18 @@ class Structure:
         return [(self.regions.index(region), self.names.index(name)) for region, name in PLANTED]
 
 
-@lru_cache(maxsize=1)
-def structure(seed: int) -> Structure:
+@lru_cache(maxsize=2)
+def structure(seed: int, like: tuple[Path, ...] = ()) -> Structure:
     """Draw the columns' structure: column j of a region belongs to block j modulo 182.
 
     The members of a block lie 182 columns apart, so that they belong to different image types and only one
     of them to the original image or the finest Laplacian of Gaussian.
+
+    Parameters
+    ----------
+    seed : int
+    like : tuple of Path
+        Tables of radiomics whose means and standard deviations the columns take, where these know them.
     """
     from bids_app.features.radiomics import feature_names
 
@@ -109,6 +122,8 @@ def structure(seed: int) -> Structure:
         shared=rng.normal(0, np.sqrt(SHARED_VARIANCE / SHARED), (*blocks, SHARED)),
         shift=rng.normal(0, SITE_SHIFT_SD, blocks),
     )
+    if like:
+        _shape_like(drawn, like)
     for row, column in drawn.planted():
         drawn.heavy[row, column] = False
         drawn.loading[row, column] = LOADING[1]
@@ -116,12 +131,30 @@ def structure(seed: int) -> Structure:
     return drawn
 
 
-def radiomics(patient: Patient, seed: int) -> npt.NDArray[np.float32]:
+def finished_radiomics(out: Path) -> tuple[Path, ...]:
+    """Return the tables of radiomics of the visits that are finished in a phantom's derivatives."""
+    found = Derivatives(out / study.DERIVATIVES).find("radiomics", template=BUILT_IN, atlas=AAL)
+    return tuple(path for _, path in found)
+
+
+def _shape_like(drawn: Structure, tables: Iterable[Path]) -> None:
+    """Give columns the mean and spread that they have in tables; a spread is a tenth of the mean at least."""
+    found = [
+        pd.read_csv(path, sep="\t").set_index("name").reindex(drawn.regions)[drawn.names].to_numpy(np.float64)
+        for path in tables
+    ]
+    mean, spread = np.mean(found, axis=0), np.std(found, axis=0)
+    known = np.isfinite(mean) & (mean != 0)
+    drawn.centre[known] = mean[known]
+    drawn.scale[known] = np.maximum(spread, 0.1 * np.abs(mean))[known]
+
+
+def radiomics(patient: Patient, seed: int, like: tuple[Path, ...] = ()) -> npt.NDArray[np.float32]:
     """Return a patient's radiomics, (117 regions, 1,092 features).
 
-    The columns' names are pyradiomics' own, their ranges are not.
+    The columns' names are pyradiomics' own; their ranges are not, but for those of `like` (see `structure`).
     """
-    of = structure(seed)
+    of = structure(seed, like)
     rng = np.random.default_rng([seed, 42, int(patient.label)])
     common = rng.standard_normal(SHARED)
     common[0] = 0.5 * patient.age_z + np.sqrt(0.75) * common[0]
@@ -254,11 +287,11 @@ def _write_visit(patient: Patient, plan: EDSSPlan, at: Sites, out: Path) -> str:
         "lesion_volume_ml": patient.lesion_ml,
         "lesion_count": len(tables[2][1]),
     }
-    tables.append(("qc", draw_quality(rng, patient.site, known), QUALITY_COLUMNS))
+    tables.append(("qc", draw_quality(rng, patient.site, known, typical=plan.typical), QUALITY_COLUMNS))
     for key, table, columns in tables:
         study.write_with_sidecar(table, path(key), OUTPUTS[key].about, columns)
     tsv = path("radiomics")
-    write_radiomics(radiomics(patient, plan.seed), plan.regions, plan.seed, tsv)
+    write_radiomics(radiomics(patient, plan.seed, plan.like), plan.regions, plan.seed, tsv)
     write_json({"Description": OUTPUTS["radiomics"].about, "Synthetic": True}, tsv.with_suffix(".json"))
     return name
 
@@ -273,7 +306,9 @@ def write_edss_study(out: Path, plan: EDSSPlan) -> Iterator[str]:
     plan : EDSSPlan
         What to make. The same plan gives the same bytes, for any number of processes.
     """
-    options = {name: value for name, value in asdict(plan).items() if name != "nprocs"}
+    options = {
+        name: value for name, value in asdict(plan).items() if name not in {"nprocs", "like", "typical"}
+    }
     study.describe(out, f"study A, {options}")
     patients = [
         draw_patient(site, number, plan.seed, plan.null_outcome)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bids_app.image.places import Place, place_image
-from bids_app.phantom.anatomy import Anatomy, axes_mm, sources
+from bids_app.phantom.anatomy import HEAD, Anatomy, axes_mm, sources
 
 Mask = npt.NDArray[np.bool_]
 DIAGNOSES = ("MS", "NMOSD")
@@ -86,8 +86,9 @@ def draw_lesions(
         centre = nib.affines.apply_affine(affine, np.array(voxel))
         radii = median * np.exp(rng.normal(0, spread)) * rng.uniform(0.75, 1.35, 3)
         distance = np.zeros(anatomy.brain.shape, np.float32)
-        for axis in range(3):
-            distance += ((anatomy.points[axis] - np.float32(centre[axis])) / np.float32(radii[axis])) ** 2
+        for axis in range(3):  # points are in template mm, radii in the person's
+            away = HEAD * (anatomy.points[axis] - np.float32(centre[axis]))
+            distance += (away / np.float32(radii[axis])) ** 2
         edge = anatomy.affine[0, 0] / radii.mean()
         out = np.maximum(out, np.clip((1 - np.sqrt(distance)) / edge + 0.5, 0, 1))
     return out * np.clip(1.6 * anatomy.tissues[1] + 0.2, 0, 1) * (anatomy.tissues[2] < 0.5) * anatomy.brain

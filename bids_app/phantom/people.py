@@ -31,6 +31,11 @@ class Person:
     edss_noise: float
 
     @property
+    def disease(self) -> str:
+        """Whose sites the lesions have: RRMS is MS."""
+        return "NMOSD" if self.diagnosis == "NMOSD" else "MS"
+
+    @property
     def onset_age(self) -> float:
         """Age at the first symptom."""
         return round(self.age - self.disease_duration, 1)
@@ -69,17 +74,19 @@ def draw_person(number: int, diagnosis: str, site: int, seed: int) -> Person:
     ----------
     number : int
         Of the participant, from 1.
-    diagnosis : {"MS", "NMOSD"}
+    diagnosis : {"MS", "RRMS", "NMOSD"}
+        An RRMS patient is an MS patient who is never secondary progressive.
     site : int
         Scanner.
     seed : int
     """
     rng = np.random.default_rng([seed, number])
-    onset = float(np.clip(rng.normal(*((32.7, 10) if diagnosis == "MS" else (39.3, 11))), 16, 62))
+    is_ms = diagnosis != "NMOSD"
+    onset = float(np.clip(rng.normal(*((32.7, 10) if is_ms else (39.3, 11))), 16, 62))
     duration = float(np.clip(rng.gamma(2.2, 4.5), 0.2, 68 - onset))
-    progressive = diagnosis == "MS" and rng.random() < 0.05 + 0.015 * duration
-    count = int(rng.poisson(6 + 1.1 * duration)) if diagnosis == "MS" else int(rng.poisson(4))
-    if diagnosis == "NMOSD" and rng.random() < NMOSD_LESION_FREE:
+    progressive = is_ms and rng.random() < 0.05 + 0.015 * duration and diagnosis == "MS"
+    count = int(rng.poisson(6 + 1.1 * duration)) if is_ms else int(rng.poisson(4))
+    if not is_ms and rng.random() < NMOSD_LESION_FREE:
         count = 0
     atrophy = float(np.clip(0.01 * count + 0.003 * (onset + duration - 30) + rng.normal(0, 0.03), 0, 0.45))
     return Person(
@@ -87,9 +94,9 @@ def draw_person(number: int, diagnosis: str, site: int, seed: int) -> Person:
         diagnosis=diagnosis,
         site=site,
         age=round(onset + duration, 1),
-        sex="M" if rng.random() < (0.256 if diagnosis == "MS" else 0.124) else "F",
+        sex="M" if rng.random() < (0.256 if is_ms else 0.124) else "F",
         disease_duration=round(duration, 1),
-        disease_course="n/a" if diagnosis != "MS" else ("SP" if progressive else "RR"),
+        disease_course=("SP" if progressive else "RR") if is_ms else "n/a",
         lesion_count=count,
         atrophy=atrophy,
         seed=int(rng.integers(2**31)),

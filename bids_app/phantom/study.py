@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +12,8 @@ import pandas as pd
 from bids_app import __version__
 from bids_app.derivatives import write_json, write_table, write_text
 from bids_app.derivatives.dataset import IGNORED
-from bids_app.phantom.dataset import PARTICIPANT_COLUMNS
+from bids_app.errors import InputError
+from bids_app.phantom.dataset import DIAGNOSES, PARTICIPANT_COLUMNS
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -22,11 +24,29 @@ A synthetic cohort made by demyelin-phantom: no person's data, and no scans.
 derivatives/demyelin has the files that the group level reads, drawn from a known model; derivatives/truth has
 that model. Run: demyelin THIS_FOLDER THIS_FOLDER/derivatives/demyelin group
 """
+EDSS_WORDS = "Expanded disability status scale. "
 ORDER = ("participant_id", *PARTICIPANT_COLUMNS)
 
 
+def check_phantom(out: Path) -> None:
+    """Check that a folder holds a phantom, to which visits can be added.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
+    try:
+        content = json.loads((out / "dataset_description.json").read_text(encoding="utf-8"))
+        makers = [entry["Name"] for entry in content["GeneratedBy"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        makers = []
+    if "demyelin-phantom" not in makers:
+        raise InputError(f"{out}: not made by demyelin-phantom; --add needs a phantom")
+
+
 def describe(out: Path, made: str) -> None:
-    """Write the descriptions of the raw folder, the derivatives and the truth.
+    """Write the descriptions of the raw folder, the derivatives and the truth; those that exist stay.
 
     Parameters
     ----------
@@ -44,13 +64,16 @@ def describe(out: Path, made: str) -> None:
         (out / TRUTH, "truth", "derivative", links, ["*"]),
     ):
         content = {"Name": f"Demyelin study phantom: {name}", "DatasetType": kind, "GeneratedBy": generated}
-        write_json(content | common | more, folder / "dataset_description.json")
-        write_text(README, folder / "README")
-        write_text("\n".join(ignored) + "\n", folder / ".bidsignore")
+        if not (folder / "dataset_description.json").exists():
+            write_json(content | common | more, folder / "dataset_description.json")
+            write_text(README, folder / "README")
+        lists = folder / ".bidsignore"
+        lines = lists.read_text(encoding="utf-8").splitlines() if lists.exists() else []
+        write_text("\n".join(dict.fromkeys([*lines, *ignored])) + "\n", lists)
 
 
 def write_participants(people: pd.DataFrame, out: Path, edss: str) -> None:
-    """Write participants.tsv and its description, and a folder for each participant.
+    """Write participants.tsv and its description, and a folder for each participant; rows that exist stay.
 
     Parameters
     ----------
@@ -60,22 +83,31 @@ def write_participants(people: pd.DataFrame, out: Path, edss: str) -> None:
         Root of the phantom.
     edss : str
         How the EDSS came about.
+
+    Raises
+    ------
+    InputError
+        If a participant is there already.
     """
-    write_table(people[list(ORDER)], out / "participants.tsv")
+    path, sidecar = out / "participants.tsv", out / "participants.json"
+    table = people[list(ORDER)]
+    if path.exists():
+        known = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        if both := sorted(set(known["participant_id"]) & set(table["participant_id"])):
+            raise InputError(f"{path}: has {both[0]} already; choose other visits to add")
+        table = pd.concat([known, table], ignore_index=True)
+        before = json.loads(sidecar.read_text(encoding="utf-8"))["edss"]["Description"]
+        edss = f"{before.removeprefix(EDSS_WORDS)} Added visits: {edss}"
+    write_table(table, path)
     courses = {"RR": "relapsing-remitting", "SP": "secondary progressive"}
-    diagnoses = {
-        "MS": "multiple sclerosis",
-        "RRMS": "relapsing-remitting multiple sclerosis",
-        "NMOSD": "neuromyelitis optica spectrum disorder",
-    }
     told: dict[str, dict[str, object]] = {
         "participant_id": {"Description": "Participant."},
         **PARTICIPANT_COLUMNS,
     }
-    told["edss"] = {"Description": f"Expanded disability status scale. {edss}"}
+    told["edss"] = {"Description": EDSS_WORDS + edss}
     told["disease_course"] = {"Description": "Course.", "Levels": courses}
-    told["diagnosis"] = {"Description": "Diagnosis.", "Levels": diagnoses}
-    write_json(told, out / "participants.json")
+    told["diagnosis"] = {"Description": "Diagnosis.", "Levels": DIAGNOSES}
+    write_json(told, sidecar)
     for name in people["participant_id"]:
         (out / name).mkdir(exist_ok=True)
 

@@ -72,6 +72,7 @@ def connections_context(visit: VisitFiles, atlas: Atlas) -> dict[str, Any] | Non
         "nodes": nodes,
         "chords": _chords(nodes, hit.head(DRAWN))[::-1],
         "size": RADIUS + 165,
+        "top": f"{_top(chaco):.0%} (the largest of this visit)",
         "columns": [
             "Pair",
             {"label": "Streamlines", "numeric": True},

@@ -33,10 +33,27 @@ class Crop(NamedTuple):
     box: tuple[slice, slice]
 
 
+class Mark(NamedTuple):
+    """What is written on a tile: its corner and edge in pixels, the letters at its sides, its place in mm."""
+
+    x: int
+    y: int
+    edge: int
+    left: str
+    right: str
+    place: str = ""
+
+    @property
+    def turns(self) -> bool:
+        """Whether the tile is mirrored in the radiological view: it shows both sides of the head."""
+        return self.left == "L"
+
+
 class Sheet:
     """Slices of one grid; every image on that grid is drawn on the same tiles.
 
-    The person's left is on the left of axial and coronal tiles, the front on the right of sagittal ones.
+    The person's left is on the left of axial and coronal tiles (neurological view), the front on the right of sagittal
+    ones.
 
     Parameters
     ----------
@@ -75,7 +92,7 @@ class Sheet:
         low, high = window or (np.percentile(bright, [1, 99.5]) if bright.size else (0.0, 1.0))
         if high <= low:
             high = low + 1
-        return self._marked(fromarray(_bytes(self._tiles(data, "bicubic"), low, high)))
+        return fromarray(_bytes(self._tiles(data, "bicubic"), low, high))
 
     def outline(self, image: nib.Nifti1Image, level: float, colour: str) -> Image:
         """Draw the outline of image > level, transparent elsewhere."""
@@ -122,23 +139,31 @@ class Sheet:
                 sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
         return sheet
 
-    def _marked(self, sheet: Image) -> Image:
-        """Write each tile's place in mm, and L and R where a row has them."""
-        from PIL import ImageDraw, ImageFont
-
-        pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    @cached_property
+    def marks(self) -> list[Mark]:
+        """What is written on each tile."""
+        found = []
         for row, crops in enumerate(self.crops):
             for column, crop in enumerate(crops):
-                centre = [side // 2 for side in (0, 0, 0)]
+                centre = [0, 0, 0]
                 centre[crop.plane] = crop.at
                 place = (self.affine @ [*centre, 1])[crop.plane]
-                corner = (column * TILE + 4, (row + 1) * TILE - 16)
-                pen.text(corner, f"{AXES[crop.plane]} {place:.0f}", fill=190, font=font)
-                if column == 0:
-                    left, right = ("L", "R") if crop.plane else ("P", "A")
-                    pen.text((4, row * TILE + 3), left, fill=230, font=font)
-                    pen.text((TILE - 12, row * TILE + 3), right, fill=230, font=font)
-        return sheet
+                sides = ("L", "R") if crop.plane else ("P", "A")
+                words = f"{AXES[crop.plane]} {place:.0f} mm"
+                found.append(Mark(column * TILE, row * TILE, TILE, *sides, words))
+        return found
+
+    def marked(self, sheet: Image) -> Image:
+        """Return a drawing with the marks written into it, for a file of its own."""
+        from PIL import ImageDraw, ImageFont
+
+        written = sheet.copy()
+        pen, font = ImageDraw.Draw(written), ImageFont.load_default(11)
+        for mark in self.marks:
+            pen.text((mark.x + 4, mark.y + TILE - 16), mark.place, fill="#bebebe", font=font)
+            pen.text((mark.x + 4, mark.y + 3), mark.left, fill="#e6e6e6", font=font)
+            pen.text((mark.x + TILE - 12, mark.y + 3), mark.right, fill="#e6e6e6", font=font)
+        return written
 
 
 def cut(data: Array, crop: Crop, zooms: npt.NDArray[np.float64], scale: float, how: str) -> Array:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bids_app.derivatives.reader import VisitFiles
 from bids_app.errors import InputError
-from bids_app.reports.figures import INK, Crop, canonical, cut, encode
+from bids_app.reports.figures import INK, Crop, Mark, canonical, cut, encode
 from bids_app.reports.page import data_uri
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float32]
     Bytes = npt.NDArray[np.uint8]
 
-TILE = 150
+TILE, GAP = 150, 2
 REACH_MM = 28.0
 OTHER = "#ffb000"
 
@@ -31,6 +31,18 @@ class Scene(NamedTuple):
     labels: Array
     zooms: npt.NDArray[np.float64]
     scale: float
+
+
+def strip_marks(with_t1w: bool) -> list[Mark]:
+    """Return what is written on the tiles of a strip."""
+    sides = [("L", "R"), ("L", "R"), ("L", "R"), ("P", "A"), *([("L", "R")] if with_t1w else [])]
+    return [Mark(place * (TILE + GAP), 0, TILE, *pair) for place, pair in enumerate(sides)]
+
+
+def strip_width(with_t1w: bool) -> int:
+    """Return the width of a strip in pixels."""
+    tiles = 5 if with_t1w else 4
+    return TILE * tiles + GAP * (tiles - 1)
 
 
 def lesion_strips(visit: VisitFiles, numbers: list[int]) -> dict[int, str]:
@@ -98,9 +110,9 @@ def _strip(scene: Scene, number: int, middle: tuple[int, int, int]) -> bytes:
     close = [_crop(scene, middle, plane) for plane in (2, 1, 0)]
     views = [(0, crop) for crop in close] + [(1, close[0])] * (len(scene.images) - 1)
     tiles = [_overview(scene, middle), *(_close_up(scene, number, which, crop) for which, crop in views)]
-    strip = np.zeros((TILE, TILE * len(tiles) + 2 * (len(tiles) - 1), 3), np.uint8)
+    strip = np.zeros((TILE, strip_width(len(tiles) > 4), 3), np.uint8)
     for place, tile in enumerate(tiles):
-        left = place * (TILE + 2)
+        left = place * (TILE + GAP)
         strip[:, left : left + TILE] = tile
     return encode(fromarray(strip), ".webp", quality=76)
 

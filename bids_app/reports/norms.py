@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from bids_app.derivatives.reader import Derivatives, VisitFiles, read_table
+from bids_app.image.outliers import FEWEST, MAD_TO_SD, even
+from bids_app.image.quality import QUALITY
 
-MIN_OTHERS = 8
 MAX_OTHERS = 150  # more change the norms little and cost time
-FAR = 3.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Norms:
     n: int
 
     def z(self, values: pd.Series) -> pd.Series:
-        """Return how many spreads values lie from the median; missing where the others do not differ."""
+        """Return the modified z score of values; missing where the others do not differ."""
         away = values - self.median.reindex(values.index)
         return away / self.spread.reindex(values.index).replace(0, np.nan)
 
@@ -51,12 +51,13 @@ def others(visit: VisitFiles, key: str) -> list[Path]:
 
 
 def norms_of(tables: list[pd.Series]) -> Norms | None:
-    """Return median and spread over participants; None where there are fewer than `MIN_OTHERS`."""
-    if len(tables) < MIN_OTHERS:
+    """Return median and spread over participants; None where there are fewer than `outliers.FEWEST`."""
+    if len(tables) < FEWEST:
         return None
     together = pd.concat(tables, axis=1)
+    together = together[together.notna().sum(axis=1) >= FEWEST]  # others have no value of the rest
     median = together.median(axis=1)
-    spread = 1.4826 * together.sub(median, axis=0).abs().median(axis=1)
+    spread = MAD_TO_SD * together.sub(median, axis=0).abs().median(axis=1)
     return Norms(median, spread, len(tables))
 
 
@@ -92,7 +93,13 @@ def region_norms(visit: VisitFiles, key: str, column: str, share_of: str | None 
 def quality_norms(visit: VisitFiles) -> Norms | None:
     """Return the norms of the quality numbers."""
     rows = [read_once(path) for path in others(visit, "qc")]
-    return norms_of([numbers(row) for row in rows if row is not None and len(row)])
+    return norms_of([evened(numbers(row)) for row in rows if row is not None and len(row)])
+
+
+def evened(values: pd.Series) -> pd.Series:
+    """Return quality numbers by name, those of a long tail on a log scale."""
+    skewed = [name for name in values.index if name in QUALITY and QUALITY[name].skewed]
+    return values.where(~values.index.isin(skewed), even(values, skewed=True))
 
 
 def numbers(row: pd.DataFrame) -> pd.Series:

@@ -17,7 +17,7 @@ MIME = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".svg"
 TEMPLATES = "bids_app.reports"
 
 
-def render(template: str, **context: Any) -> str:
+def render(template: str, *, beside: bool = False, **context: Any) -> str:
     """Render a page of `templates/` that opens offline.
 
     Everything put in is escaped. The page's style and script are inline and allowed by their hashes; nothing
@@ -27,6 +27,8 @@ def render(template: str, **context: Any) -> str:
     ----------
     template : str
         File name, e.g. `visit.html.j2`; it extends `base.html.j2` and may use `macros.html.j2`.
+    beside : bool
+        Whether the page shows pictures that lie beside it; by default all of them are inside it.
     **context
         Values for the template.
 
@@ -35,7 +37,7 @@ def render(template: str, **context: Any) -> str:
     str
         HTML.
     """
-    return _environment().get_template(template).render(policy=policy(), version=__version__, **context)
+    return _environment().get_template(template).render(policy=policy(beside), version=__version__, **context)
 
 
 def render_viewer(*, library: str, **context: Any) -> str:
@@ -59,14 +61,15 @@ def render_viewer(*, library: str, **context: Any) -> str:
     return page.replace("<script>LIBRARY</script>", f"<script>{script}</script>")
 
 
-@lru_cache(maxsize=1)
-def policy() -> str:
-    """Return the Content-Security-Policy: own style and script by hash, pictures inside the page, no more."""
+@lru_cache(maxsize=2)
+def policy(beside: bool = False) -> str:
+    """Return the Content-Security-Policy: own style and script by hash, pictures in it (`beside`: or beside it)."""
     style, script = (
         content_hash(_environment().get_template(name).render()) for name in ("style.css", "report.js")
     )
+    pictures = " 'self' file:" if beside else ""
     return (
-        f"default-src 'none'; img-src data: blob:; style-src '{style}'; script-src '{script}'; "
+        f"default-src 'none'; img-src data: blob:{pictures}; style-src '{style}'; script-src '{script}'; "
         "base-uri 'none'; form-action 'none'"
     )
 

@@ -37,6 +37,8 @@ class Layer:
         Colour of an outline, or name of a colour scale.
     level, low, high : float
         Threshold, and the ends of the scale of `values`.
+    unit : str
+        What `values` are, beside their colour scale.
     """
 
     image: str
@@ -46,6 +48,7 @@ class Layer:
     level: float = 0.5
     low: float = 0.0
     high: float = 1.0
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ PICTURES = (
         "flair",
         "FLAIR",
         (
-            Layer("lesion_probability", "Probability", "values", "warm", 0.1),
+            Layer("lesion_probability", "Probability", "values", "warm", 0.1, unit="probability of a lesion"),
             Layer("lesions", "Lesion mask", ink="#3ddcff"),
         ),
         "lesions",
@@ -180,7 +183,7 @@ PICTURES = (
         "belief",
         "Belief map",
         (
-            Layer("belief", "Belief above threshold", "values", "warm", -1.0, 0.0, 1.5),
+            Layer("belief", "Belief above threshold", "values", "warm", -1.0, 0.0, 1.5, "belief, no unit"),
             Layer("lesions_template_3mm", "Lesion mask", ink="#3ddcff"),
         ),
         window=(-0.7, 0.9),
@@ -192,7 +195,7 @@ PICTURES = (
         "template:t1w",
         "Template",
         (
-            Layer("disconnectome", "Share cut", "values", "cut", 0.05, 0.0, 1.0),
+            Layer("disconnectome", "Share cut", "values", "cut", 0.05, unit="share of streamlines"),
             Layer("lesions_template", "Lesions", ink=INK["lesion"]),
         ),
         "lesions_template",
@@ -234,7 +237,10 @@ def draw_pictures(visit: VisitFiles, target: Path) -> Iterator[tuple[dict[str, A
         path = target / f"{visit.prefix}_desc-{picture.key}.png"
         with atomic(path) as aside:
             aside.write_bytes(
-                encode(composite(base, [(drawn, spec["opacity"]) for spec, drawn in layers]), ".png")
+                encode(
+                    sheet.marked(composite(base, [(drawn, spec["opacity"]) for spec, drawn in layers])),
+                    ".png",
+                )
             )
         yield _context(visit, picture, sheet, base, layers), path
 
@@ -286,6 +292,7 @@ def _layer(
             "high": layer.high,
             "level": round(level, 3),
             "stops": ramp_stops(layer.ink),
+            "unit": layer.unit,
         }
         spec["raw"] = data_uri(encode(raw, ".webp", lossless=True), ".webp")
     spec["src"] = data_uri(encode(drawn, ".webp", lossless=True), ".webp")
@@ -323,6 +330,7 @@ def _context(
         "second": data_uri(encode(sheet.grey(second)), ".webp") if second is not None else None,
         "second_name": picture.second_name,
         "layers": [spec for spec, _ in layers],
+        "marks": sheet.marks,
         "width": sheet.size[1],
         "height": sheet.size[0],
     }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from bids_app.derivatives.reader import VisitFiles
+from bids_app.image.outliers import FAR, Side, stands_out
 from bids_app.reports.figures import RAMPS, ramp_stops
-from bids_app.reports.norms import FAR, Norms, by_region, region_norms
+from bids_app.reports.norms import Norms, by_region, region_norms
 from bids_app.reports.page import data_uri
 
 if TYPE_CHECKING:
@@ -23,6 +25,15 @@ INCHES, DPI = (9.0, 3.3), 72
 OUTLINE = "#808a94"  # can be seen on a light and on a dark page
 CLEAR = 1e-6  # values nearer to 0 are not drawn, regions without a value neither
 MNI = "MNI152"  # templates whose outline nilearn's glass brain has
+
+
+class Scale(NamedTuple):
+    """Colours of a glass brain: name of the ramp, its ends, their unit, and what to write at the ends."""
+
+    ramp: str
+    ends: tuple[float, float]
+    unit: str
+    words: tuple[str, str] | None = None
 
 
 def regions_context(visit: VisitFiles, atlas: Atlas) -> dict[str, Any] | None:
@@ -49,7 +60,8 @@ def regions_context(visit: VisitFiles, atlas: Atlas) -> dict[str, Any] | None:
         "rows": [_row(name, volumes, z, chaco, chaco_z) for name in names],
         "glass": _glass(atlas, names, volumes, z, chaco, visit.template.startswith(MNI)),
         "norms": _norms_words(volume_norms),
-        "far": int((z.reindex(names).abs() >= FAR).sum()) if z is not None else None,
+        "far": int((z.reindex(names).abs() > FAR).sum()) if z is not None else None,
+        "limit": FAR,
         "connectome": _connectome_words(visit),
     }
 
@@ -61,8 +73,8 @@ def _norms_words(norms: Norms | None) -> str:
             "disconnection are shown as they are; write the report again with --reports-only when more are done."
         )
     return (
-        f"z compares this visit with one visit each of {norms.n} other participants in this output folder (volumes "
-        "as shares of TIV; median and robust SD). They are patients of the same study, not healthy controls, and "
+        f"z is the modified z score among one visit each of {norms.n} other participants in this output folder "
+        "(volumes as shares of TIV). They are patients of the same study, not healthy controls, and "
         "age is not taken out."
     )
 
@@ -83,23 +95,23 @@ def _row(
 ) -> list[Any]:
     row: list[Any] = [name, number(volumes[name] / 1000, 2)]
     if z is not None:
-        row.append(_z_cell(z.get(name, np.nan)))
+        row.append(_z_cell(z.get(name, np.nan), "both"))
     if chaco is not None:
         row.append(number(chaco.get(name, np.nan) * 100, 1))
     if chaco_z is not None:
-        row.append(_z_cell(chaco_z.get(name, np.nan)))
+        row.append(_z_cell(chaco_z.get(name, np.nan), "high"))
     return row
 
 
-def _z_cell(value: float) -> Any:
-    if np.isnan(value) or abs(value) < FAR:
+def _z_cell(value: float, worse: Side) -> Any:
+    if not stands_out(value, worse):
         return number(value, 1)
     return {"text": f"{value:.1f}", "value": round(float(value), 3), "level": "look"}
 
 
 def number(value: float, digits: int) -> str:
     """Return a number as text, n/a where it is missing."""
-    return "n/a" if pd.isna(value) else f"{value:.{digits}f}"
+    return "n/a" if pd.isna(value) else f"{round(value, digits) + 0.0:.{digits}f}"  # never -0
 
 
 def _connectome_words(visit: VisitFiles) -> dict[str, Any] | None:
@@ -124,44 +136,36 @@ def _glass(
     """Return the glass brains for the page."""
     drawn = []
     if z is not None:
+        scale = Scale("signed", (-4, 4), "modified z score")
         drawn.append(
-            _one(
-                atlas,
-                z.reindex(names),
-                "Volumes against the other participants (z)",
-                "signed",
-                (-4, 4),
-                outlined,
-            )
+            _one(atlas, z.reindex(names), "Volumes among the other participants", scale, outlined=outlined)
         )
     else:
         logs = np.log10(volumes.reindex(names).clip(lower=1))
-        drawn.append(
-            _one(atlas, logs, "Grey-matter volume (log10 of mm3), no norms", "cut", (2, 4.6), outlined)
-        )
+        scale = Scale("cut", (2, np.log10(40_000)), "mL (logarithmic)", ("0.1", "40"))
+        drawn.append(_one(atlas, logs, "Grey-matter volume", scale, outlined=outlined))
     if chaco is not None and chaco.notna().any():
-        high = max(0.05, float(np.ceil(chaco.max() * 20) / 20))
+        high = max(5.0, float(np.ceil(chaco.max() * 20) * 5))
+        scale = Scale("share", (0, high), "% of streamlines")
         drawn.append(
-            _one(
-                atlas, chaco.reindex(names), "Disconnection (ChaCo, share cut)", "share", (0, high), outlined
-            )
+            _one(atlas, 100 * chaco.reindex(names), "Disconnection (ChaCo)", scale, outlined=outlined)
         )
     return drawn
 
 
-def _one(
-    atlas: Atlas, values: pd.Series, title: str, ramp: str, ends: tuple[float, float], outlined: bool
-) -> dict[str, Any]:
-    low, high = ends
+def _one(atlas: Atlas, values: pd.Series, title: str, scale: Scale, *, outlined: bool) -> dict[str, Any]:
+    low, high = scale.words or tuple(f"{end:g}" for end in scale.ends)
     strongest = values.abs().sort_values(ascending=False).index[:3]
-    named = ", ".join(f"{name} {values[str(name)]:.2g}" for name in strongest if pd.notna(values[str(name)]))
+    named = ", ".join(str(name) for name in strongest if pd.notna(values[str(name)]))
+    picture = glass_brain(atlas, values, RAMPS[scale.ramp], scale.ends, outlined=outlined)
     return {
         "title": title,
-        "src": data_uri(glass_brain(atlas, values, RAMPS[ramp], ends, outlined=outlined), ".png"),
+        "src": data_uri(picture, ".png"),
         "alt": f"{title}: three projections of the brain; strongest in {named}.",
-        "stops": ramp_stops(ramp).split(),
-        "low": f"{low:g}",
-        "high": f"{high:g}",
+        "stops": ramp_stops(scale.ramp).split(),
+        "low": low,
+        "high": high,
+        "unit": scale.unit,
     }
 
 
@@ -192,17 +196,19 @@ def glass_brain(
     from nilearn.plotting import plot_glass_brain
 
     figure = Figure(figsize=INCHES, dpi=DPI)
-    display = plot_glass_brain(
-        _painted(atlas, values),
-        threshold=CLEAR,
-        cmap=cmap,
-        vmin=ends[0],
-        vmax=ends[1],
-        plot_abs=False,
-        symmetric_cbar=False,
-        colorbar=False,
-        figure=figure,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="empty mask")  # nothing is cut where there is no lesion
+        display = plot_glass_brain(
+            _painted(atlas, values),
+            threshold=CLEAR,
+            cmap=cmap,
+            vmin=ends[0],
+            vmax=ends[1],
+            plot_abs=False,
+            symmetric_cbar=False,
+            colorbar=False,
+            figure=figure,
+        )
     for panel in display.axes.values():
         for line in panel.ax.patches:
             line.set(edgecolor=OUTLINE, visible=outlined)

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bids_app.derivatives.reader import VisitFiles
+from bids_app.image.outliers import FEWEST, MAD_TO_SD
 from bids_app.reports.connections import heat
-from bids_app.reports.norms import MIN_OTHERS, others, read_once
+from bids_app.reports.norms import others, read_once
 
 MOST = 3.0  # mean |z| of the darkest step
 FILTERS = {"original": "Original", "log": "LoG", "wavelet": "Wavelet"}
@@ -87,12 +88,12 @@ def _against_others(table: pd.DataFrame, found: list[pd.DataFrame | None]) -> pd
     tables = [
         one.reindex(index=table.index, columns=table.columns).to_numpy() for one in found if one is not None
     ]
-    if len(tables) < MIN_OTHERS:
+    if len(tables) < FEWEST:
         return None
     together = np.stack(tables)
     with np.errstate(all="ignore"):
         median = np.nanmedian(together, axis=0)
-        spread = 1.4826 * np.nanmedian(np.abs(together - median), axis=0)
+        spread = MAD_TO_SD * np.nanmedian(np.abs(together - median), axis=0)
     return _robust(table, median, spread)
 
 

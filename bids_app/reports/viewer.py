@@ -15,6 +15,7 @@ import pandas as pd
 from bids_app.derivatives import write_text
 from bids_app.derivatives.reader import VisitFiles
 from bids_app.errors import InputError
+from bids_app.reports.figures import ramp_stops
 from bids_app.reports.page import render_viewer
 
 if TYPE_CHECKING:
@@ -35,13 +36,17 @@ class Shown(NamedTuple):
 
 
 SHOWN = (
-    Shown("t1w", "T1w", "gray", 1.0),
-    Shown("flair", "FLAIR", "gray", 0.0),
+    Shown("t1w", "T1w", "gray", 0.0),
+    Shown("flair", "FLAIR", "gray", 1.0),
     Shown("flair_native", "FLAIR", "gray", 1.0),
     Shown("parcels", "Parcels", "random", 0.0),
     Shown("lesion_probability", "Lesion probability", "inferno", 0.0),
     Shown("lesions", "Lesions", "red", 0.6),
 )
+
+
+WHOLE_SCALE = ("lesion_probability", "lesions")  # 0 to 1, whatever the largest value
+LISTED = 150  # lesions to choose from
 
 
 def viewer_path(visit: VisitFiles) -> Path:
@@ -68,20 +73,33 @@ def write_viewer(visit: VisitFiles) -> Path | None:
         return None
     script = (files("bids_app") / "data" / "niivue" / "niivue.umd.js").read_text(encoding="utf-8")
     back = Path("..", "..", visit.page.name).as_posix()
-    text = render_viewer(name=visit.prefix, volumes=volumes, back=back, start=_start(visit), library=script)
+    text = render_viewer(
+        name=visit.prefix,
+        volumes=volumes,
+        back=back,
+        lesions=_lesions(visit),
+        stops=ramp_stops("heat").split(),
+        library=script,
+    )
     return write_text(text, visit.root / viewer_path(visit))
 
 
-def _start(visit: VisitFiles) -> str | None:
-    """Return the middle of the largest lesion in mm, None without lesions."""
+def _lesions(visit: VisitFiles) -> list[dict[str, Any]]:
+    """Return the lesions to choose from, largest first: number, name, place in mm, volume."""
     table = visit.table("lesion_table")
-    if table is None or table.empty or not {"volume_mm3", *"xyz"} <= set(table.columns):
-        return None
-    numbers = table[["volume_mm3", *"xyz"]].apply(pd.to_numeric, errors="coerce").dropna()
-    if numbers.empty:
-        return None
-    largest = numbers.loc[numbers["volume_mm3"].idxmax()]
-    return " ".join(f"{largest[axis]:.1f}" for axis in "xyz")
+    if table is None or not {"index", "volume_mm3", *"xyz"} <= set(table.columns):
+        return []
+    numbers = table[["index", "volume_mm3", *"xyz"]].apply(pd.to_numeric, errors="coerce").dropna()
+    largest = numbers.sort_values("volume_mm3", ascending=False, kind="stable").head(LISTED)
+    return [
+        {
+            "id": f"lesion-{int(row['index'])}",
+            "name": f"Lesion {int(row['index'])}",
+            "place": " ".join(f"{row[axis]:.1f}" for axis in "xyz"),
+            "volume": f"{row['volume_mm3']:.0f} mm\N{SUPERSCRIPT THREE}",
+        }
+        for row in largest.to_dict("records")
+    ]
 
 
 def _rim(brain: nib.Nifti1Image) -> tuple[Mask, tuple[slice, ...]]:
@@ -107,7 +125,8 @@ def _volume(visit: VisitFiles, one: Shown, inside: Mask, box: tuple[slice, ...])
     if one.key == "parcels":
         small = data.astype(np.uint8 if data.max() < 256 else np.int16)
     else:
-        small = _bytes(np.nan_to_num(np.asarray(data, np.float32)) * inside[box])
+        high = 1.0 if one.key in WHOLE_SCALE else None
+        small = _bytes(np.nan_to_num(np.asarray(data, np.float32)) * inside[box], high)
     return {
         "name": one.name,
         "colours": one.colours,
@@ -116,10 +135,11 @@ def _volume(visit: VisitFiles, one: Shown, inside: Mask, box: tuple[slice, ...])
     }
 
 
-def _bytes(data: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Return intensities as 0 to 255, the brightest 0.2 % of the foreground alike."""
-    bright = data[data > 0]
-    high = max(float(np.percentile(bright, 99.8)) if bright.size else 1.0, 1e-6)
+def _bytes(data: npt.NDArray[np.float32], high: float | None = None) -> npt.NDArray[np.uint8]:
+    """Return values up to `high`, by default the brightest 0.2 % of the foreground alike, as 0 to 255."""
+    if high is None:
+        bright = data[data > 0]
+        high = max(float(np.percentile(bright, 99.8)) if bright.size else 1.0, 1e-6)
     return (np.clip(data / high, 0, 1) * 255).round().astype(np.uint8)
 
 

@@ -12,11 +12,12 @@ import pandas as pd
 from bids_app.derivatives import write_text
 from bids_app.derivatives.reader import Derivatives, VisitFiles
 from bids_app.image.atlas import load_atlas
+from bids_app.image.outliers import RULE
 from bids_app.image.places import ARTEFACT_SITES, CLASSES
 from bids_app.reports.connections import connections_context
 from bids_app.reports.criteria import criteria_context
 from bids_app.reports.extras import extra_tables
-from bids_app.reports.gallery import lesion_strips
+from bids_app.reports.gallery import TILE, lesion_strips, strip_marks, strip_width
 from bids_app.reports.limits import limits_context
 from bids_app.reports.methods import Facts, methods_parts
 from bids_app.reports.norms import quality_norms
@@ -27,7 +28,9 @@ from bids_app.reports.since import changes_context
 from bids_app.reports.texture import texture_context
 from bids_app.reports.versions import versions
 from bids_app.reports.viewer import viewer_path, write_viewer
+from bids_app.reports.visits_page import PAGE
 from bids_app.reports.words import facts, lights, quality_rows
+from bids_app.tables.ratings import ARTEFACTS, RATINGS
 
 LESIONS_SHOWN = 150
 LESION_COLUMNS: tuple[tuple[str, str, int], ...] = (
@@ -89,6 +92,9 @@ def write_visit_report(
         facts=facts(visit, lesions),
         notes=noted,
         viewer=viewer.relative_to(output_dir).as_posix() if viewer else None,
+        ratings=RATINGS,
+        artefacts=ARTEFACTS,
+        all_visits=PAGE,
         pictures=[picture for picture, _ in drawn],
         lesions=lesions_context,
         regions=regions_context(visit, atlas),
@@ -100,6 +106,7 @@ def write_visit_report(
         extras=extra_tables(visit),
         quality=quality,
         quality_norms=norms.n if norms else 0,
+        rule=RULE,
         methods=methods_parts(settings, _facts(visit)),
         settings=sorted((name, json.dumps(value)) for name, value in settings.items()),
         versions=versions(),
@@ -172,6 +179,9 @@ def _lesions_context(visit: VisitFiles, table: pd.DataFrame | None) -> dict[str,
         "left_out": len(table) - len(shown),
         "file": visit.path("lesion_table").name,
         "has_t1w": visit.has("t1w"),
+        "marks": strip_marks(visit.has("t1w")),
+        "width": strip_width(visit.has("t1w")),
+        "height": TILE,
     }
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from bids_app.derivatives.reader import VisitFiles
+from bids_app.image.outliers import Side, stands_out
 from bids_app.image.places import CLASSES
 from bids_app.image.quality import BRAIN_MASK, QUALITY, REGISTRATION, SCAN, QualityNumber
-from bids_app.reports.norms import FAR, Norms, by_region, numbers
+from bids_app.reports.norms import Norms, by_region, evened, numbers
 
 VOLUMES = {
     "TIV": ("Intracranial volume", "grey + white + fluid"),
@@ -153,7 +154,7 @@ def quality_rows(visit: VisitFiles, norms: Norms | None) -> list[dict[str, Any]]
     if table is None or table.empty:
         return []
     values, meta = numbers(table), visit.meta("qc")
-    z = norms.z(values) if norms is not None else pd.Series(np.nan, values.index)
+    z = norms.z(evened(values)) if norms is not None else pd.Series(np.nan, values.index)
     listed = {name.strip() for name in str(table.iloc[0].get("flags", "")).split(",")}
     rows = []
     for key, value in values.items():
@@ -187,12 +188,11 @@ def _unknown(name: str) -> QualityNumber:
     return QualityNumber(name, name.replace("_", " "), "", lambda _: np.nan)
 
 
-def _why(z: float, worse: str | None, outside: str) -> str:
+def _why(z: float, worse: Side | None, outside: str) -> str:
     """Return why a number asks for a look: its usual range if it is outside, else how far the others are."""
-    bad_side = {"low": z < 0, "high": z > 0, "both": True}.get(worse or "", False)
-    if outside or np.isnan(z) or abs(z) < FAR or not bad_side:
+    if outside or not stands_out(z, worse):
         return outside
-    return f"{abs(z):.1f} spreads {'below' if z < 0 else 'above'} the other participants"
+    return f"modified z score {z:+.1f} among the other participants"
 
 
 def _level(value: float, flagged: bool, judged: bool) -> str:

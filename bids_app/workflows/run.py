@@ -61,6 +61,7 @@ class Outcome:
         if len(pages) > FEW:
             pages = [f"{output_dir}/sub-*.html"]
         lines += [f"report  {page}" for page in pages]
+        lines += [f"all visits  {output_dir / 'qc.html'}"] if pages else []
         if self.failed:
             told = any((output_dir / "logs" / f"{name}_crash.txt").exists() for name in self.failed)
             details = f"details {output_dir}/logs/*_crash.txt; " if told else ""
@@ -76,6 +77,8 @@ def run_participants(settings: Settings) -> int:
     InputError
         If the dataset, a setting or the output folder cannot be used; nothing was processed.
     """
+    from bids_app.reports.visits_page import write_visits_page
+
     plan = plan_visits(
         settings.bids_dir,
         participants_asked=settings.participant_label,
@@ -109,6 +112,7 @@ def run_participants(settings: Settings) -> int:
                 break
         _compare_visits(visits, settings, work, locks, outcome)
     locks.close()
+    write_visits_page(settings.output_dir, outcome.failed)
     say(outcome.summary(settings.output_dir))
     return outcome.code
 
@@ -131,6 +135,7 @@ def _tell_plan(plan: Plan, settings: Settings) -> None:
 
 def _rewrite_reports(visits: Sequence[Visit], settings: Settings) -> int:
     """Write the reports of finished visits again, from their derivatives."""
+    from bids_app.reports.visits_page import write_visits_page
     from bids_app.workflows.finish import rewrite_report
 
     outcome = Outcome()
@@ -149,6 +154,7 @@ def _rewrite_reports(visits: Sequence[Visit], settings: Settings) -> int:
             continue
         rewrite_report(settings.output_dir, visit.name, record)
         outcome.done.append(visit.name)
+    write_visits_page(settings.output_dir)
     say(outcome.summary(settings.output_dir))
     return outcome.code
 

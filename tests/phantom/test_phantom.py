@@ -127,7 +127,7 @@ def test_disability_rises_with_age_lesions_and_course():
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--diagnosis", "ALS"], "choose from MS, NMOSD"),
+        (["--diagnosis", "ALS"], "choose from MS, RRMS, NMOSD"),
         (["--participants", "0"], "at least 1"),
         (["--resolution", "0.2"], "from 1 to 4"),
         (["--noise", "7"], "--noise"),

@@ -26,11 +26,30 @@ def test_images_are_drawn_without_complaint_or_request(written, open_page):
     canvas = opened.page.locator("#view")
     before = canvas.screenshot()
     assert len(before) > 20_000  # a brain, not a black square
-    opened.page.get_by_label("FLAIR", exact=True).check()
+    shown = opened.page.locator("#volumes input:checked").evaluate_all("all => all.map((one) => one.dataset.show)")
+    assert shown == ["1", "4"]  # FLAIR and lesions
+    opened.page.get_by_label("T1w", exact=True).check()
+    opened.page.get_by_label("FLAIR", exact=True).uncheck()
     opened.page.wait_for_timeout(500)
     assert canvas.screenshot() != before
     opened.page.get_by_role("link", name="Back to the report").click()
     assert opened.page.url == page.as_uri()
+
+
+def test_opens_at_the_lesion_chosen_with_coordinates_and_sides(written, open_page):
+    page = open_page(written[0]).page
+    page.goto(written[1].as_uri() + "#lesion-3")
+    page.locator("body[data-ready='5']").wait_for(timeout=120_000)
+    place = page.locator("#lesions option:checked").get_attribute("data-place").split()
+    assert page.input_value("#lesions") == "lesion-3"
+    assert page.inner_text("#place") == "x {}, y {}, z {} mm".format(*place)
+    page.click("[data-step='1']")
+    assert page.inner_text("#place") != "x {}, y {}, z {} mm".format(*place)
+    assert "left is on the left" in page.inner_text("#side")
+    before = page.locator("#view").screenshot()
+    page.click("#sides")
+    assert "left is on the right" in page.inner_text("#side")
+    assert page.locator("#view").screenshot() != before
 
 
 def test_no_face_is_in_the_page(written, tmp_path):

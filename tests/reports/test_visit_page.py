@@ -73,7 +73,7 @@ def test_fits_a_narrow_screen(written, open_page):
 def test_hostile_texts_are_shown_as_text(written, open_page):
     opened = open_page(written)
     assert opened.page.locator("#summary li", has_text=EVIL).count() == 1
-    assert opened.page.locator("#lesions td", has_text=EVIL).count() == len(SPHERES)
+    assert opened.page.locator("#lesion-rows td", has_text=EVIL).count() == len(SPHERES)
     assert opened.page.locator("#pairs th", has_text=EVIL).count() == 1
     assert opened.page.locator("img[src=x], main script").count() == 0
 
@@ -133,6 +133,52 @@ def test_threshold_and_opacity_move_the_probability(written, open_page):
     assert opened.complaints == []
 
 
+def test_sides_of_all_pictures_are_mirrored_with_their_letters_and_back(written, open_page):
+    opened = open_page(written)
+    page = opened.page
+    first = page.locator("#lesions .marks g").first  # an axial tile of "Lesions on FLAIR"
+    image = page.locator("section#lesions .sheet > img").first
+
+    def halves():
+        """Brightness of the first tile's halves, and of a sagittal tile's."""
+        return image.evaluate(
+            """async (one) => { await one.decode(); const c = document.createElement("canvas");
+            [c.width, c.height] = [one.naturalWidth, one.naturalHeight]; const pen = c.getContext("2d"); pen.drawImage(one, 0, 0);
+            const sum = (x, y) => pen.getImageData(x, y, 88, 176).data.reduce((a, b) => a + b, 0);
+            return [sum(0, 0), sum(88, 0), sum(0, 528), sum(88, 528)]; }"""
+        )
+
+    before, letters = halves(), first.inner_text()
+    assert letters.split()[:2] == ["L", "R"]
+    page.click("#sides")
+    page.wait_for_selector("body[data-sides=radiological]")
+    left, right, *sagittal = halves()
+    assert (left, right) == pytest.approx((before[1], before[0]), rel=0.01)
+    assert sagittal == pytest.approx(before[2:], rel=1e-6)
+    assert first.inner_text().split()[:2] == ["R", "L"]
+    assert {"left is on the right"} == {
+        text.split("person's ")[1].split(" (")[0] for text in page.locator("[data-side]").all_inner_texts() if text
+    }
+    slide(opened, "#probability [data-threshold]", 0.3)  # painted anew, mirrored as well
+    page.click("#sides")
+    page.wait_for_selector("body[data-sides=neurological]")
+    assert halves() == pytest.approx(before, rel=0.01)
+    assert opened.complaints == []
+
+
+def test_every_tile_has_its_sides_and_every_value_layer_its_scale(written, open_page):
+    page = open_page(written).page
+    for figure in page.locator("[data-stack]").all():
+        assert figure.locator(".marks g").count() == 28
+        for mark in figure.locator(".marks g").all()[::9]:
+            letters = mark.locator("text").all_inner_texts()
+            assert letters[:2] in (["L", "R"], ["P", "A"])
+            assert letters[2].endswith(" mm")
+        assert figure.locator(".bars").count() == figure.locator("[data-raw]").count()
+    for bar in page.locator(".bars").all():
+        assert bar.locator("svg rect, svg path").count() >= 9
+
+
 def test_lesion_rows_show_their_pictures(written, open_page):
     opened = open_page(written)
     title = opened.page.locator("#chosen figcaption strong")
@@ -144,7 +190,7 @@ def test_lesion_rows_show_their_pictures(written, open_page):
     opened.page.get_by_role("button", name="Volume, mm3").focus()
     opened.page.keyboard.press("Enter")
     opened.page.keyboard.press("Enter")
-    names = opened.page.locator("#lesions tbody th").all_inner_texts()
+    names = opened.page.locator("#lesion-rows tbody th").all_inner_texts()
     assert names == ["lesion-004", "lesion-003", "lesion-002", "lesion-001"]
     shown = opened.page.locator("#chosen img")
     assert shown.evaluate("one => one.complete && one.naturalWidth") > 600

@@ -15,6 +15,7 @@ import pandas as pd
 from bids_app.derivatives import write_table, write_text
 from bids_app.figures.drawing import Kept
 from bids_app.figures.inline import inline_svg
+from bids_app.image.outliers import RULE
 from bids_app.learn.names import visit_names
 from bids_app.learn.results import StudyResult
 from bids_app.learn.study import Part, Study
@@ -24,6 +25,7 @@ from bids_app.reports.cohort.participants import characteristics
 from bids_app.reports.cohort.quality import quality_rows, read_quality, strips
 from bids_app.reports.cohort.tables import page_table
 from bids_app.reports.page import render
+from bids_app.reports.visits_page import PAGE
 
 FIGURES = "group/figures"
 
@@ -68,7 +70,7 @@ def write_cohort_report(
             about="By diagnosis and site; age at the first visit.",
             file=_kept(characteristics(visits), output_dir, "who"),
         ),
-        flow=[_picture(kept) for kept in figures],
+        flow=[_picture(kept, links) for kept in figures],
         quality=_quality(quality, output_dir, links) if len(quality) else None,
         studies=[_section(*study, links) for study in studies],
         notes=list(notes),
@@ -93,7 +95,7 @@ def _quality(quality: pd.DataFrame, output_dir: Path, links: Mapping[str, str]) 
     table = page_table(
         rows,
         title="Quality numbers of every visit",
-        about="Visits that stand out first. Each head sorts; a visit's name opens its report.",
+        about="Visits that stand out first. Click a heading to sort by it; a visit's name opens its report.",
         file=file,
         links=links,
     )
@@ -101,16 +103,18 @@ def _quality(quality: pd.DataFrame, output_dir: Path, links: Mapping[str, str]) 
         "strips": strips(quality, links),
         "table": table,
         "n": len(rows),
+        "rule": RULE,
+        "page": PAGE,
         "n_far": int((rows["outliers"] > 0).sum()),
     }
 
 
-def _picture(kept: Kept) -> dict[str, Any]:
+def _picture(kept: Kept, links: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": kept.name,
         "title": kept.title,
         "caption": kept.caption,
-        "svg": inline_svg(kept.svg, kept.name, kept.alt),
+        "svg": inline_svg(kept.svg, kept.name, kept.alt, links),
         "files": [f"{FIGURES}/{quote(path.name)}" for path in (kept.svg, kept.tsv)],
     }
 
@@ -137,7 +141,7 @@ def _section(
         for name, table in tables.items()
         if len(table)
     }
-    parts = [_part(study, part, drawn, shown) for part in study.parts]
+    parts = [_part(study, part, drawn, shown, links) for part in study.parts]
     return {
         "name": study.name,
         "title": study.title,
@@ -155,10 +159,14 @@ def _section(
 
 
 def _part(
-    study: Study, part: Part, drawn: Sequence[Kept], shown: Mapping[str, Callable[..., dict[str, Any]]]
+    study: Study,
+    part: Part,
+    drawn: Sequence[Kept],
+    shown: Mapping[str, Callable[..., dict[str, Any]]],
+    links: Mapping[str, str],
 ) -> dict[str, Any]:
     pictures = [
-        _picture(kept)
+        _picture(kept, links)
         for name in part.figures
         for kept in drawn
         if kept.name == f"{study.name}_{name}" or kept.name.startswith(f"{study.name}_{name}-")

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from bids_app.derivatives.reader import Derivatives
+from bids_app.image.outliers import FEWEST, MAD_TO_SD, even, stands_out
 from bids_app.image.quality import QUALITY, QualityNumber
 
-FAR = 3.5  # modified z score, as Iglewicz and Hoaglin (1993) propose
-FEWEST = 8  # visits of a site to compare with one another
 WIDTH, HEIGHT, MARGIN = 430.0, 44.0, 10.0  # of a strip's picture
+WORSE = {"low": "Low is worse.", "high": "High is worse.", "both": "Low and high are worse."}
 SHOWN = {
     name: number for name, number in QUALITY.items() if number.worse or number.skewed
 }  # the others say what a visit is
@@ -36,8 +36,8 @@ def read_quality(output_dir: Path, visits: pd.DataFrame, names: pd.Series) -> pd
     -------
     DataFrame
         A row per visit that has them: visit, site, the numbers of `image.quality.QUALITY`, `outside` (numbers beyond
-        the usual range) and `unlike` (numbers with a modified z score beyond 3.5 among their kind), names
-        separated by commas.
+        the usual range) and `unlike` (numbers that stand out among their kind, see `image.outliers`), names separated
+        by commas.
     """
     rows = []
     for place, name in enumerate(names):
@@ -55,32 +55,28 @@ def read_quality(output_dir: Path, visits: pd.DataFrame, names: pd.Series) -> pd
     table = table[["visit", *numbers]].assign(outside=table.get("flags"))
     table.insert(1, "site", site)
     shown = [name for name in SHOWN if name in table and table[name].notna().any()]
-    far = pd.DataFrame(
-        {name: modified_z(even(name, table[name]), table["site"]).abs() > FAR for name in shown}
-    )
+    far = pd.DataFrame({name: _far(QUALITY[name], table) for name in shown})
     unlike = pd.Series(
         [",".join(far.columns[row]) or None for row in far.to_numpy()], table.index, dtype=object
     )
     return table.assign(unlike=unlike)
 
 
-def even(name: str, values: pd.Series) -> pd.Series:
-    """Return numbers that are skewed by nature on a log scale, so that a long tail is no outlier."""
-    return np.log1p(values.clip(lower=0)) if QUALITY[name].skewed else values
+def _far(number: QualityNumber, table: pd.DataFrame) -> pd.Series:
+    """Return which visits stand out in a number."""
+    z = modified_z(even(table[number.name], number.skewed), table["site"])
+    return z.map(lambda one: stands_out(one, number.worse))
 
 
 def modified_z(values: pd.Series, site: pd.Series) -> pd.Series:
-    """Return 0.6745 (x - median) / MAD within sites of at least eight visits, else among all.
-
-    Iglewicz and Hoaglin 1993, How to Detect and Handle Outliers; 0 where nothing varies.
-    """
+    """Return the modified z score within sites of at least eight visits, else among all; 0 where nothing varies."""
     site = site.fillna("")
     many = values.notna().groupby(site).transform("sum") >= FEWEST
     group = site.where(many, "\N{BULLET}all")
     median = values.groupby(group).transform("median").where(many, values.median())
     away = (values - median).abs()
     spread = away.groupby(group).transform("median").where(many, (values - values.median()).abs().median())
-    return (0.6745 * (values - median) / spread.where(spread > 0)).fillna(0.0)
+    return ((values - median) / (MAD_TO_SD * spread.where(spread > 0))).fillna(0.0)
 
 
 def strips(table: pd.DataFrame, links: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -116,12 +112,11 @@ def _strip(table: pd.DataFrame, number: QualityNumber, links: Mapping[str, str])
     marked = known["unlike"].map(lambda names: name in _split(names)) | known["outside"].map(
         lambda names: name in _split(names)
     )
-    points, far = [], []
+    points: list[dict[str, Any]] = []
+    far: list[dict[str, Any]] = []
     for visit, value, px, py, odd in zip(known["visit"], values, x, y.round(1), marked, strict=True):
-        if odd:
-            far.append({"x": px, "y": py, "visit": visit, "value": f"{value:.4g}", "href": links.get(visit)})
-        else:
-            points.append((px, py))
+        point = {"x": px, "y": py, "visit": visit, "value": f"{value:.4g}", "href": links.get(visit)}
+        (far if odd else points).append(point)
     usual = [
         {"x": float(across(bound)), "value": f"{bound:g}"}
         for bound in number.usual
@@ -140,6 +135,7 @@ def _strip(table: pd.DataFrame, number: QualityNumber, links: Mapping[str, str])
         "points": points,
         "far": far,
         "usual": usual,
+        "worse": WORSE.get(number.worse or "", ""),
         "n": len(values),
     }
 

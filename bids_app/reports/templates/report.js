@@ -1,5 +1,7 @@
 // What moves in a report. Without it every picture, table and text is still there.
 "use strict";
+{% include "rating.js" %}
+{% include "qc.js" %}
 (() => {
   const root = document.documentElement;
   const all = (what, where = document) => [...where.querySelectorAll(what)];
@@ -110,29 +112,84 @@
       return ends[low].map((value, channel) => value + (place - low) * (ends[low + 1][channel] - value));
     });
   };
-  const painter = async (layer) => {
-    const raw = new Image();
-    raw.src = layer.dataset.raw;
-    await raw.decode();
-    const canvas = make("canvas", { width: raw.width, height: raw.height, className: layer.className });
-    const pen = canvas.getContext("2d", { willReadFrequently: true });
-    pen.drawImage(raw, 0, 0);
-    const pixels = pen.getImageData(0, 0, raw.width, raw.height), bytes = pixels.data.filter((_, at) => at % 4 === 0);
+  const context = (canvas) => canvas.getContext("2d", { willReadFrequently: true });
+  const drawnOf = async (image) => {
+    await image.decode();
+    const canvas = make("canvas", { width: image.naturalWidth, height: image.naturalHeight });
+    context(canvas).drawImage(image, 0, 0);
+    return canvas;
+  };
+  // a tile of a sheet in a mirror, for every tile that shows both sides of the head
+  const mirror = (canvas, boxes) => {
+    const pen = context(canvas), before = make("canvas", { width: canvas.width, height: canvas.height });
+    context(before).drawImage(canvas, 0, 0);
+    for (const [x, y, edge] of boxes) {
+      pen.save();
+      pen.clearRect(x, y, edge, edge);
+      pen.translate(2 * x + edge, 0);
+      pen.scale(-1, 1);
+      pen.drawImage(before, x, y, edge, edge, x, y, edge, edge);
+      pen.restore();
+    }
+    return canvas;
+  };
+  const painter = async (layer, turned) => {
+    const image = new Image();
+    image.src = layer.dataset.raw;
+    const raw = await drawnOf(image), canvas = make("canvas", { width: raw.width, height: raw.height, className: layer.className });
     const { low, high, stops } = layer.dataset, ramp = colours(stops);
+    let now = Number(low);
     canvas.style.opacity = layer.style.opacity;
     canvas.hidden = layer.hidden;
     layer.replaceWith(canvas);
-    return { canvas, draw(level) {
+    const draw = (level) => {
+      now = level;
+      const pixels = context(raw).getImageData(0, 0, raw.width, raw.height), data = pixels.data;
       const least = ((level - Number(low)) / (Number(high) - Number(low))) * 255;
-      bytes.forEach((byte, at) => {
-        [pixels.data[4 * at], pixels.data[4 * at + 1], pixels.data[4 * at + 2]] = ramp[byte];
-        pixels.data[4 * at + 3] = byte >= least ? 255 : 0;
-      });
-      pen.putImageData(pixels, 0, 0);
-    } };
+      for (let at = 0; at < data.length; at += 4) {
+        const byte = data[at];
+        [data[at], data[at + 1], data[at + 2]] = ramp[byte];
+        data[at + 3] = byte >= least ? 255 : 0;
+      }
+      context(canvas).putImageData(pixels, 0, 0);
+    };
+    if (turned) mirror(raw, turned);
+    return { canvas, draw, turn(boxes) { mirror(raw, boxes); draw(now); } };
   };
+
+  // neurological view (the person's left on the left) or radiological view: one choice for all pictures of the page
+  const sides = document.getElementById("sides"), turns = [];
+  const boxesOf = (svg) => all("g.turns", svg).map((mark) => mark.dataset.box.split(" ").map(Number));
+  const turnImage = async (image, boxes) => { image.src = mirror(await drawnOf(image), boxes).toDataURL(); };
+  let radiological = false;
+  const turnMarks = (svg) => all("g.turns", svg).forEach((mark) => {
+    const [left, right] = mark.querySelectorAll("text");
+    [left.textContent, right.textContent] = [right.textContent, left.textContent];
+  });
+  const turnAll = async () => {
+    radiological = !radiological;
+    sides.setAttribute("aria-pressed", radiological);
+    sides.textContent = radiological ? "Neurological view" : "Radiological view";
+    all("[data-side]").forEach((one) => { one.textContent = radiological ? "The person's left is on the right (radiological view)." : "The person's left is on the left (neurological view)."; });
+    const work = all(".strip-box").map(async (box) => {
+      const svg = box.querySelector(".marks"), image = box.querySelector("img");
+      image.loading = "eager";
+      await turnImage(image, boxesOf(svg));
+      turnMarks(svg);
+    });
+    await Promise.all([...work, ...turns.map((turn) => turn())]);
+    document.body.dataset.sides = radiological ? "radiological" : "neurological";
+    try { localStorage.setItem("demyelin-sides", document.body.dataset.sides); } catch { /* private window */ }
+  };
+  sides?.addEventListener("click", () => { sides.disabled = true; turnAll().finally(() => { sides.disabled = false; }); });
   for (const figure of all("[data-stack]")) {
-    const layers = all(".layer", figure), painters = [];
+    const layers = all(".layer", figure), painters = [], svg = figure.querySelector(".marks"), boxes = boxesOf(svg);
+    turns.push(async () => {
+      const still = all(".sheet img", figure).map((image) => turnImage(image, boxes));
+      await Promise.all([...still, ...painters.filter(Boolean).map(async (one) => (await one).turn(boxes))]);
+      turnMarks(svg);
+    });
+    figure.querySelector("[data-zoom]").addEventListener("input", (event) => { figure.querySelector(".sheet").style.width = `${event.target.value}%`; });
     for (const box of all("[data-show]", figure)) {
       box.addEventListener("change", () => { layers[box.dataset.show].hidden = !box.checked; });
     }
@@ -143,7 +200,7 @@
       const at = slider.dataset.threshold, told = slider.parentElement.querySelector("output");
       slider.addEventListener("input", async () => {
         told.textContent = Number(slider.value).toFixed(2);
-        painters[at] ??= painter(layers[at]);
+        painters[at] ??= painter(layers[at], radiological ? boxes : null);
         const ready = await painters[at];
         layers[at] = ready.canvas;
         ready.draw(Number(slider.value));
@@ -181,10 +238,10 @@
     const copy = card.cloneNode(true), image = copy.querySelector("img");
     image.loading = "eager";
     chosen.replaceChildren(...copy.childNodes);
-    all("#lesions tr[aria-current]").forEach((row) => row.removeAttribute("aria-current"));
+    all("#lesion-rows tr[aria-current]").forEach((row) => row.removeAttribute("aria-current"));
     link.closest("tr").setAttribute("aria-current", "true");
   };
-  for (const link of all('#lesions a[href^="#lesion-"]')) {
+  for (const link of all('#lesion-rows a[href^="#lesion-"]')) {
     link.addEventListener("click", (event) => { event.preventDefault(); choose(link); });
     link.addEventListener("keydown", (event) => {
       const row = link.closest("tr");
@@ -196,8 +253,14 @@
     });
     link.closest("tr").addEventListener("click", () => choose(link));
   }
-  const first = linkOf(document.getElementById("lesions")?.tBodies[0]);
+  const first = linkOf(document.getElementById("lesion-rows")?.tBodies[0]);
   if (first) choose(first);
+
+  if (sides) {
+    let wish = "";
+    try { wish = localStorage.getItem("demyelin-sides"); } catch { /* private window */ }
+    if (wish === "radiological") sides.click();
+  }
 
   // the section in view is marked in the contents
   const links = new Map(all(".contents a").map((link) => [link.getAttribute("href").slice(1), link]));

@@ -15,6 +15,7 @@ from bids_app.figures.drawing import (
     PROTOCOL_COLOURS,
     Drawing,
     new_figure,
+    visit_link,
     with_interval,
 )
 from bids_app.learn.edss.models import NAMES
@@ -96,7 +97,7 @@ def _scatter(ax: Axes, part: pd.DataFrame, sites: list[str], rng: np.random.Gene
     named = part["site"].fillna("all").astype(str)
     for k, site in enumerate(sites):
         own = part[named == site]
-        ax.scatter(
+        points = ax.scatter(
             own["observed"] + rng.uniform(-0.12, 0.12, len(own)),
             own["predicted"],
             s=11,
@@ -106,6 +107,7 @@ def _scatter(ax: Axes, part: pd.DataFrame, sites: list[str], rng: np.random.Gene
             marker=MARKERS[k % len(MARKERS)],
             label=site,
         )
+        points.set_urls([visit_link(visit) for visit in own["visit"]])
 
 
 def performance(result: EDSSResult) -> Drawing:
