@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -15,6 +16,8 @@ from typing import Any, NoReturn
 
 from bids_app import __version__
 from bids_app.errors import DemyelinError, InputError
+from bids_app.progress import say
+from bids_app.progress.log import logged, note
 from bids_app.settings import NO_CONNECTOME, SYNTHETIC, Settings, read_config
 from bids_app.usage import explain, refuse_swapped, without_effect
 
@@ -263,8 +266,34 @@ def _use_baked_numba_cache() -> None:
     os.environ["NUMBA_CACHE_DIR"] = own
 
 
+def first_line(settings: Settings) -> str:
+    """Say what runs, what was found and where it writes, before anything slow begins."""
+    where = settings.bids_dir if settings.analysis_level == "participant" else settings.output_dir
+    people = sum(1 for _ in where.glob("sub-*/")) if where.is_dir() else 0
+    found = f"{people} participant{'' if people == 1 else 's'} in {where}"
+    return (
+        f"Demyelin {__version__}, {settings.analysis_level} level: {found}; writes to {settings.output_dir}"
+    )
+
+
 def run(settings: Settings) -> int:
-    """Run one level and return the exit code."""
+    """Run one level, with a log, and return the exit code."""
+    with logged():
+        say(first_line(settings))
+        note(f"command: {command()}")
+        try:
+            return _run_level(settings)
+        except BaseException as error:
+            note(f"ended: {_closing_line(error)[0]}")
+            raise
+
+
+def command() -> str:
+    """Return the command as it was typed."""
+    return shlex.join(["demyelin", *sys.argv[1:]])
+
+
+def _run_level(settings: Settings) -> int:
     prepare_environment(settings)
     if settings.analysis_level == "participant":
         from bids_app.workflows.run import run_participants

@@ -12,6 +12,7 @@ from bids_app.derivatives.dataset import read_description, refuse_links_out
 from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step, flow_table
 from bids_app.progress import phase, say, showing
+from bids_app.progress.log import attach
 from bids_app.settings import EVERY_STUDY, STUDIES, Settings
 from bids_app.tables import ALL
 from bids_app.visit_name import SESSION, VisitName, bare
@@ -47,6 +48,7 @@ def _run_group(settings: Settings) -> int:
     """
     read_description(settings.output_dir)
     refuse_links_out(settings.output_dir, Path("group"), Path("logs"))
+    attach(settings.output_dir / "logs", settings.analysis_level)
     participants = settings.bids_dir / "participants.tsv"
     names = _column_names(settings.columns)
     with phase("reading participants and derivatives"):
@@ -225,6 +227,7 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> in
 def _report(cohort: Cohort, found: list[Analysed], settings: Settings) -> None:
     from bids_app.figures import charts
     from bids_app.figures.drawing import keep_all
+    from bids_app.reports.about import run_facts
     from bids_app.reports.cohort import write_cohort_report
     from bids_app.reports.visits_page import write_visits_page
 
@@ -239,6 +242,7 @@ def _report(cohort: Cohort, found: list[Analysed], settings: Settings) -> None:
         found,
         cohort.notes,
         figures,
+        run_facts(settings.bids_dir, settings.output_dir),
     )
     write_visits_page(settings.output_dir)  # links to the cohort's
     say(f"report: {page}")

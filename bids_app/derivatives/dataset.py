@@ -12,6 +12,23 @@ from bids_app import __version__
 from bids_app.derivatives.files import PARTIAL, write_json, write_text
 from bids_app.errors import InputError
 
+CODE = "https://github.com/demyelin/demyelin"
+VERSION = "1.10.0"  # of BIDS
+ATLASES: dict[str, dict[str, Any]] = {
+    "AAL": {
+        "Name": "Automated anatomical labelling, first version, 116 regions",
+        "Authors": [
+            "Tzourio-Mazoyer N",
+            "Landeau B",
+            "Papathanassiou D",
+            "Crivello F",
+            "Etard O",
+            "Delcroix N",
+        ],
+        "ReferencesAndLinks": ["https://doi.org/10.1006/nimg.2001.0978"],
+        "Species": "Homo sapiens",
+    }
+}
 IGNORED = ("*.html", "figures", "group", "logs", "*_xfm.*", "*_qc.*", f"{PARTIAL}*")
 README = """\
 Derivatives of Demyelin {version}
@@ -37,7 +54,7 @@ def start_dataset(output_dir: Path, bids_dir: Path) -> None:
         if (output_dir / "dataset_description.json").exists():
             read_description(output_dir)
         for name, text in {
-            "dataset_description.json": json.dumps(description(bids_dir), indent=2) + "\n",
+            "dataset_description.json": json.dumps(description(bids_dir, output_dir), indent=2) + "\n",
             "README": README.format(version=__version__),
             ".bidsignore": "\n".join(IGNORED) + "\n",
         }.items():
@@ -93,16 +110,45 @@ def read_description(output_dir: Path) -> dict[str, Any]:
     return content
 
 
-def description(bids_dir: Path) -> dict[str, Any]:
-    """Return the content of `dataset_description.json`."""
+def description(bids_dir: Path, output_dir: Path) -> dict[str, Any]:
+    """Return the content of `dataset_description.json`; authors and licence are those of the raw dataset."""
+    raw = _raw_description(bids_dir)
+    link = _link(bids_dir, output_dir)
+    authors = raw.get("Authors")
+    people = [str(one) for one in authors] if isinstance(authors, list) else []
+    more = {"License": raw["License"]} if isinstance(raw.get("License"), str) else {}
+    made = {"Name": "Demyelin", "Version": __version__, "CodeURL": CODE}
     return {
         "Name": "Demyelin derivatives",
-        "BIDSVersion": "1.10.0",
+        "BIDSVersion": VERSION,
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "Demyelin", "Version": __version__} | container()],
-        "SourceDatasets": [{"URL": bids_dir.as_uri()}],
-        "DatasetLinks": {"raw": bids_dir.as_uri()},
+        "Authors": [*people, "Demyelin (software)"],
+        **more,
+        "GeneratedBy": [made | container()],
+        "SourceDatasets": [{"URL": link}],
+        "DatasetLinks": {"raw": link},
     }
+
+
+def _raw_description(bids_dir: Path) -> dict[str, Any]:
+    """Return the raw dataset's description; empty where it cannot be read."""
+    try:
+        content = json.loads((bids_dir / "dataset_description.json").read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _link(bids_dir: Path, output_dir: Path) -> str:
+    """Return the raw dataset's address from the derivatives', so that both can be moved together."""
+    return Path(os.path.relpath(bids_dir.resolve(), output_dir.resolve())).as_posix()
+
+
+def describe_atlas(output_dir: Path, atlas: str) -> None:
+    """Write `atlas-<name>_description.json`, which BIDS asks for; one that is there stays."""
+    path = output_dir / f"atlas-{atlas}_description.json"
+    if not path.exists():
+        write_json({"Name": atlas, "BIDSVersion": VERSION} | ATLASES.get(atlas, {}), path)
 
 
 def container() -> dict[str, Any]:

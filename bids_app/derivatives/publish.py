@@ -13,8 +13,10 @@ from bids_app import __version__
 from bids_app.derivatives.dataset import sidecar, uri, write_sidecar
 from bids_app.derivatives.files import atomic, load_image, save_image
 from bids_app.derivatives.names import OUTPUTS, RESOLUTION, Output
+from bids_app.visit_name import VisitName
 
 SUFFIXES_WITH_SIDECAR = {".gz", ".tsv"}
+TEMPLATE_PAGES = {"MNI152NLin2009aSym": "https://nist.mni.mcgill.ca/icbm-152-nonlinear-atlases-2009/"}
 REFERENCES = {"space-T1w": "t1w", "space-FLAIR": "flair"}
 
 
@@ -62,7 +64,9 @@ def publish(
                 shutil.copyfile(work, aside)
         written.append(path)
         if path.suffix in SUFFIXES_WITH_SIDECAR:
-            written.append(write_sidecar(path, _sidecar(key, output, work, settings, sources)))
+            content = _sidecar(key, output, work, settings, sources)
+            content.setdefault("SpatialReference", _reference(path, prefix, template, sources))
+            written.append(write_sidecar(path, content))
     return sorted(set(written))
 
 
@@ -101,7 +105,18 @@ def _sidecar(
     beside = work.with_name(work.name.split(".")[0] + ".json")
     if beside.exists():
         content |= json.loads(beside.read_text(encoding="utf-8"))
+    if isinstance(content.get("index"), dict):
+        content["index"]["Format"] = "integer"  # as BIDS has it for this column
     return content | {"DemyelinVersion": __version__, "DemyelinSettings": dict(settings)}
+
+
+def _reference(path: Path, prefix: str, template: str, sources: Mapping[str, str]) -> str:
+    """Return what a file without another reference is aligned with: the template, or the visit's own first image."""
+    if f"_space-{template}_" in path.name:
+        return TEMPLATE_PAGES.get(template, f"https://github.com/templateflow/tpl-{template}")
+    first = OUTPUTS["t1w" if "t1w" in sources else "flair_native"]
+    inside = [*path.parts[path.parts.index(VisitName.parse(prefix).participant_id) : -1]]
+    return f"bids::{'/'.join(inside)}/{first.path(prefix, template=template, atlas='')}"
 
 
 def source_uris(images: Mapping[str, Path | None], bids_dir: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,7 @@ def mark_done(
     outputs: Iterable[Path],
     notes: Iterable[str] = (),
     level: str = "standard",
+    about: Mapping[str, Any] | None = None,
 ) -> Path:
     """Record that a visit is finished, from which inputs, and which files it wrote.
 
@@ -97,6 +98,8 @@ def mark_done(
         What was noticed while processing.
     level : str
         The `--output-level` that decided which files were kept.
+    about : mapping, optional
+        What the report says of the run.
     """
     record = {
         "version": __version__,
@@ -105,6 +108,7 @@ def mark_done(
         "inputs": inputs,
         "outputs": {p.relative_to(output_dir).as_posix(): p.stat().st_size for p in sorted(outputs)},
         "notes": list(notes),
+        "about": dict(about or {}),
     }
     return write_json(record, record_path(output_dir, name))
 

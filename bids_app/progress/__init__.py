@@ -6,16 +6,26 @@ display; without it (Demyelin used as a library) lines are printed and nothing e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TypeVar
+
+from bids_app.progress.log import RunLog, current
 
 T = TypeVar("T")
 
 
 class Display:
-    """Prints lines, shows no progress; the others build on it."""
+    """Prints lines, shows no progress; the others build on it.
+
+    Attributes
+    ----------
+    poll : callable, optional
+        Called once a second where the display has a clock, to look for progress that nobody tells.
+    """
+
+    poll: Callable[[], None] | None = None
 
     def say(self, line: str) -> None:
         """Tell something that everybody should see."""
@@ -37,14 +47,57 @@ class Display:
         """Show how far the run as a whole is, with the seconds that are left where known."""
 
 
+class Tee(Display):
+    """Shows on another display, and keeps lines and details in the log.
+
+    Parameters
+    ----------
+    shown : Display
+    log : RunLog
+    """
+
+    def __init__(self, shown: Display, log: RunLog) -> None:
+        self._shown, self._log = shown, log
+
+    def say(self, line: str) -> None:
+        """Show and keep a line."""
+        self._log.write(line)
+        self._shown.say(line)
+
+    def detail(self, line: str) -> None:
+        """Show where `-v` asks for it, and keep, a line."""
+        self._log.write(line)
+        self._shown.detail(line)
+
+    def begin(self, key: str, total: int | None) -> None:
+        """Show and keep that something begins."""
+        self._log.write(f"{key}: begins")
+        self._shown.begin(key, total)
+
+    def advance(self, key: str, done: int, note: str = "") -> None:
+        """Show how far something is."""
+        self._shown.advance(key, done, note)
+
+    def end(self, key: str, line: str = "") -> None:
+        """Show that something is over, and keep its line."""
+        if line:
+            self._log.write(line)
+        self._shown.end(key, line)
+
+    def overall(self, line: str, left: float | None) -> None:
+        """Show how far the run is."""
+        self._shown.overall(line, left)
+
+
 PRINTS = Display()
 _display: ContextVar[Display] = ContextVar("display")
 _tracking: ContextVar[bool] = ContextVar("tracking", default=False)
 
 
 def display() -> Display:
-    """Return the display of this run."""
-    return _display.get(PRINTS)
+    """Return the display of this run, which keeps the log as well where there is one."""
+    shown, log = _display.get(PRINTS), current()
+    return Tee(shown, log) if log is not None else shown
 
 
 @contextmanager
@@ -70,7 +123,7 @@ def showing(verbose: int) -> Iterator[Display]:
 
 def say(line: str) -> None:
     """Tell something that everybody should see, at once."""
-    _display.get(PRINTS).say(line)
+    display().say(line)
 
 
 def phase(what: str) -> AbstractContextManager[None]:
@@ -80,7 +133,7 @@ def phase(what: str) -> AbstractContextManager[None]:
 
 @contextmanager
 def _phase(what: str) -> Iterator[None]:
-    shown = _display.get(PRINTS)
+    shown = display()
     token = _tracking.set(True)
     shown.begin(what, None)
     try:
@@ -106,7 +159,7 @@ def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
     if _tracking.get() or not total:
         yield from items
         return
-    shown = _display.get(PRINTS)
+    shown = display()
     token = _tracking.set(True)
     shown.begin(what, total)
     try:

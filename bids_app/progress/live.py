@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bids_app.progress import Display
-from bids_app.progress.meter import Meter, spell
+from bids_app.progress.meter import Countdown, Meter, spell
 
 SHOWN = 12  # rows of the table at most
 
@@ -55,10 +55,10 @@ class Live(Display):
 
     def __init__(self, verbose: int, console: Console | None = None) -> None:
         self._verbose = verbose
-        self._meter = Meter()
+        self._meter = Meter(self._beat)
         self._rows: dict[str, Row] = {}
         self._overall = ""
-        self._left: float | None = None
+        self._left = Countdown()
         self._spinner = Spinner("dots")
         console = console or Console(highlight=False)
         self._live = live.Live(get_renderable=self._draw, console=console, transient=True)
@@ -98,10 +98,16 @@ class Live(Display):
 
     def overall(self, line: str, left: float | None) -> None:
         """Change the line above the rows."""
-        self._overall, self._left = line, left
+        self._overall = line
+        self._left.set(left)
+
+    def _beat(self) -> None:
+        """Look for progress."""
+        if self.poll is not None:
+            self.poll()
 
     def _draw(self) -> Group:
-        left = [f"about {spell(self._left)} left"] if self._left else []
+        left = [f"about {spell(seconds)} left"] if (seconds := self._left.now()) else []
         whole = [*([self._overall] if self._overall else []), spell(self._meter.elapsed), *left]
         head = Table.grid(padding=(0, 1))
         head.add_row(self._spinner, Text(" · ".join([*whole, self._meter.memory()]), style="bold"))

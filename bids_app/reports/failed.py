@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from bids_app.derivatives import write_text
+from bids_app.reports.about import effective_settings
 from bids_app.reports.page import render
 from bids_app.reports.versions import versions
 
@@ -44,7 +44,7 @@ def write_failed_report(
         step=step,
         log=f"logs/{log.name}" if log.exists() else None,
         images=images,
-        settings=sorted((key, json.dumps(value)) for key, value in settings.items()),
+        settings=effective_settings(settings),
         versions=versions(),
     )
     return write_text(text, output_dir / f"{name}.html")

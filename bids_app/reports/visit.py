@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from bids_app.derivatives.reader import Derivatives, VisitFiles
 from bids_app.image.atlas import load_atlas
 from bids_app.image.outliers import RULE
 from bids_app.image.places import ARTEFACT_SITES, CLASSES
+from bids_app.reports.about import IMAGE_COLUMNS, effective_settings
 from bids_app.reports.connections import connections_context
 from bids_app.reports.criteria import criteria_context
 from bids_app.reports.extras import extra_tables
@@ -50,6 +50,7 @@ def write_visit_report(
     *,
     settings: dict[str, Any],
     notes: Sequence[str] = (),
+    about: Mapping[str, Any] | None = None,
     with_viewer: bool = True,
 ) -> list[Path]:
     """Write a visit's page and figures from its derivatives.
@@ -64,6 +65,8 @@ def write_visit_report(
         What the results depend on.
     notes : sequence of str
         What was noticed while processing.
+    about : mapping, optional
+        `run` (see `about.run_facts`) and `images` (see `about.image_facts`).
     with_viewer : bool
         Write the viewer's page beside it.
 
@@ -108,7 +111,10 @@ def write_visit_report(
         quality_norms=norms.n if norms else 0,
         rule=RULE,
         methods=methods_parts(settings, _facts(visit)),
-        settings=sorted((name, json.dumps(value)) for name, value in settings.items()),
+        run=(about or {}).get("run", []),
+        images=(about or {}).get("images", []),
+        image_columns=IMAGE_COLUMNS,
+        settings=effective_settings(settings, _mapping(visit.meta("lesions").get("MethodSettings"))),
         versions=versions(),
         sources=visit.meta("qc").get("Sources", []),
     )

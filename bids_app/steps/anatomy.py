@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from bids_app.steps.files import Image, Table, WithMeta, masked
-from bids_app.steps.record import step
+from bids_app.steps.record import stage, step
 
 
 class Head(NamedTuple):
@@ -31,11 +31,14 @@ def prepare_head(scan: Path, voxel_size: float, after: Path | None = None) -> He
     from bids_app.image.brain import brain_mask
     from bids_app.image.volume import conform, read_scan
 
+    stage("1 of 3, resampling")
     image, notes = read_scan(scan)
     grid = conform(image, voxel_size)
+    stage("2 of 3, brain mask")
     brain = brain_mask(grid)
     if brain.stripped:
         notes.append(f"{scan.name}: came without a skull; its foreground is the brain mask")
+    stage("3 of 3, intensity non-uniformity")
     corrected = WithMeta(correct_bias(grid, brain.mask), {"SkullStripped": brain.stripped})
     return Head(corrected, brain.mask, brain.stripped, notes)
 

@@ -64,6 +64,7 @@ def measure_radiomics(
     unfilled T1w, as in study A.
     """
     from bids_app.features.radiomics import PAPER_SETTINGS, RadiomicsSettings, extract
+    from bids_app.features.radiomics.catalogue import describe_feature
 
     settings = RadiomicsSettings.from_file(settings_file) if settings_file else PAPER_SETTINGS
     inside = np.asanyarray(brain.dataobj) > 0
@@ -84,7 +85,7 @@ def measure_radiomics(
         "name": {"Description": "Region."},
         "RadiomicsSettings": settings.to_dict(),
         "Columns": "The other columns are pyradiomics' feature names: image type, class, feature.",
-    }
+    } | {name: describe_feature(name) for name in table.columns if name not in ("index", "name")}
     return Measured(WithMeta(table, meta))
 
 

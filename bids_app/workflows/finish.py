@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bids_app.derivatives import write_text
+from bids_app.derivatives.dataset import describe_atlas
 from bids_app.derivatives.names import OUTPUTS, anat_folder
 from bids_app.derivatives.publish import publish, remove_others, source_uris
 from bids_app.derivatives.records import mark_done
+from bids_app.reports.about import image_facts
 from bids_app.reports.methods import methods_text
 from bids_app.reports.visit import write_visit_report
 from bids_app.steps.record import step
@@ -38,6 +40,8 @@ class VisitPlan:
         What was decided before the first step.
     level : str
         The `--output-level`.
+    run : tuple of (str, str)
+        `about.run_facts` of the run.
     """
 
     bids_dir: Path
@@ -49,6 +53,7 @@ class VisitPlan:
     inputs: dict[str, Any]
     notes: tuple[str, ...] = ()
     level: str = "standard"
+    run: tuple[tuple[str, str], ...] = ()
 
 
 class Finished(NamedTuple):
@@ -69,6 +74,7 @@ def finish(
     """Write a visit's derivatives and report, then its done record."""
     output_dir, name, settings, level = plan.output_dir, plan.name.prefix, plan.settings, plan.level
     folder = anat_folder(output_dir, plan.name.folder)
+    describe_atlas(output_dir, plan.atlas)
     images = {"t1w": t1w, "flair": flair, "lesions": lesions}
 
     def put(keys: Iterable[str]) -> list[Path]:
@@ -86,14 +92,19 @@ def finish(
     put(key for key in files if OUTPUTS[key].kept_at("standard") and not OUTPUTS[key].kept_at(level))
     kept = put(key for key in files if OUTPUTS[key].kept_at(level))
     noted = [*plan.notes, *(line for lines in notes.values() for line in lines)]
+    told = {
+        "run": [list(row) for row in plan.run],
+        "images": image_facts(plan.bids_dir, plan.name, images.values()),
+    }
     pages = write_visit_report(
-        output_dir, name, settings=settings, notes=noted, with_viewer=level != "minimal"
+        output_dir, name, settings=settings, notes=noted, about=told, with_viewer=level != "minimal"
     )
     remove_others(folder, name, kept)
     if level == "minimal":
         pages = _page_alone(pages)
     write_text(methods_text(settings), output_dir / "logs" / "methods.md")
     about: dict[str, Any] = {"inputs": plan.inputs, "settings": settings, "notes": noted, "level": level}
+    about["about"] = told
     return Finished(mark_done(output_dir, name, outputs=[*kept, *pages], **about))
 
 
@@ -123,7 +134,10 @@ def rewrite_report(output_dir: Path, name: str, record: dict[str, Any]) -> None:
         The visit's done record.
     """
     settings = record["settings"]
-    pages = write_visit_report(output_dir, name, settings=settings, notes=record["notes"])
-    outputs = {output_dir / path for path in record["outputs"]} | set(pages)
     about = {key: record[key] for key in ("inputs", "settings", "notes", "level")}
+    about["about"] = record.get("about", {})
+    pages = write_visit_report(
+        output_dir, name, settings=settings, notes=record["notes"], about=about["about"]
+    )
+    outputs = {output_dir / path for path in record["outputs"]} | set(pages)
     mark_done(output_dir, name, outputs=outputs, **about)

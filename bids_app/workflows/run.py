@@ -21,13 +21,14 @@ from bids_app.layout import Plan, Visit, plan_visits
 from bids_app.layout.headers import absence
 from bids_app.layout.tell import summary
 from bids_app.progress import say, showing
+from bids_app.progress.log import attach
 from bids_app.settings import ONLY_GIVEN, Settings, digest
 from bids_app.workflows.chosen import write_chosen
 from bids_app.workflows.engine import run_graph, work_folder
 from bids_app.workflows.plugin import KILLED, choose_plugin
 from bids_app.workflows.step import node_name, read_failure
 from bids_app.workflows.validate import validate
-from bids_app.workflows.watch import Watch
+from bids_app.workflows.watch import StepTimes, Watch
 
 NEARLY_FULL = 2**25  # bytes: less than one image at 1 mm
 FEW = 5  # reports that are listed one by one
@@ -93,6 +94,7 @@ def run_participants(settings: Settings) -> int:
     if not settings.dry_run:
         _check_resources(settings)
     start_dataset(settings.output_dir, settings.bids_dir)
+    attach(settings.output_dir / "logs", settings.analysis_level)
     _tell_plan(plan, settings)
     if settings.dry_run:
         return 0
@@ -104,13 +106,16 @@ def run_participants(settings: Settings) -> int:
     outcome = Outcome()
     locks = VisitLocks(settings.output_dir)
     due = list(_due(visits, settings, locks, outcome))
-    watch = Watch({node_name(visit.name): visit.name for visit in due})
-    with work_folder(settings) as work, showing(settings.verbose):
+    times = StepTimes(settings.output_dir / "logs" / "step_seconds.json", settings.resolution)
+    watch = Watch({node_name(visit.name): visit.name for visit in due}, times.read())
+    with work_folder(settings) as work, showing(settings.verbose) as shown:
+        shown.poll = watch.refresh
         for start in range(0, len(due), BATCH):
             _run_batch(due[start : start + BATCH], settings, work, outcome, watch)
             if outcome.failed and settings.stop_on_first_crash:
                 break
         _compare_visits(visits, settings, work, locks, outcome)
+    times.keep(watch.times())
     locks.close()
     write_visits_page(settings.output_dir, outcome.failed)
     say(outcome.summary(settings.output_dir))

@@ -10,6 +10,7 @@ from bids_app.derivatives.names import OUTPUTS
 from bids_app.derivatives.records import fingerprint
 from bids_app.image.atlas import load_atlas
 from bids_app.layout import Visit
+from bids_app.reports.about import run_facts
 from bids_app.settings import Settings
 from bids_app.steps.files import Image, Table
 from bids_app.workflows.anatomy import add_anatomy
@@ -96,4 +97,5 @@ def _plan(visit: Visit, settings: Settings) -> VisitPlan:
         inputs={path.name: fingerprint(path) for path in visit.images},
         notes=visit.notes,
         level=settings.output_level,
+        run=tuple((label, text) for label, text in run_facts(settings.bids_dir, settings.output_dir)),
     )

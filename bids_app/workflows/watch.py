@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import platform
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bids_app.derivatives import write_json
 from bids_app.progress import display
 from bids_app.progress.meter import spell
-from bids_app.steps.record import STEPS
+from bids_app.steps.record import STAGE, STEPS
 from bids_app.workflows.step import FAILURE
+
+
+class StepTimes:
+    """What each step took in earlier runs into an output folder, by machine and voxel size.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file.
+    voxel_size : float
+        Edge of the working grid's voxels in mm.
+    """
+
+    def __init__(self, path: Path, voxel_size: float) -> None:
+        self._path = path
+        self._key = f"{platform.node()} {voxel_size:g} mm"
+
+    def _all(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def read(self) -> dict[str, float]:
+        """Return the seconds of each step here; empty where nothing was kept."""
+        known = self._all().get(self._key)
+        numbers = known.items() if isinstance(known, dict) else ()
+        return {step: float(took) for step, took in numbers if isinstance(took, int | float) and took > 0}
+
+    def keep(self, times: Mapping[str, float]) -> None:
+        """Keep seconds for the next run."""
+        if times:
+            with contextlib.suppress(OSError):
+                write_json(self._all() | {self._key: self.read() | dict(times)}, self._path)
 
 
 class Watch:
@@ -22,16 +60,20 @@ class Watch:
     ----------
     visits : dict
         Names of the visits to process by the names of their graphs.
+    learned : mapping of str to float, optional
+        Seconds of each step in an earlier run on this machine.
     """
 
-    def __init__(self, visits: dict[str, str]) -> None:
+    def __init__(self, visits: dict[str, str], learned: Mapping[str, float] | None = None) -> None:
         self._names = visits
+        self._learned = learned or {}
         self._steps: dict[str, set[str]] = {}
         self._shown: set[str] = set()
         self._over: set[str] = set()
         self._failed: set[str] = set()
         self._done: dict[str, set[str]] = defaultdict(set)
         self._started: dict[tuple[str, str], float] = {}
+        self._folders: dict[tuple[str, str], Path] = {}
         self._measured: dict[str, list[float]] = defaultdict(list)
         self._begun = time.monotonic()
 
@@ -50,6 +92,8 @@ class Watch:
             display().begin(name, total)
         if status == "start":
             self._started[visit, step] = time.monotonic()
+            with contextlib.suppress(AttributeError):
+                self._folders[visit, step] = Path(node.output_dir())
         elif status in ("end", "exception"):
             self._finish_step(visit, step, status, node)
         self._tell()
@@ -60,8 +104,26 @@ class Watch:
             self._tell()
             display().end(name, f"{name}: done")
         else:
-            running = [_words(s) for v, s in self._started if v == visit]
-            display().advance(name, len(self._done[visit]), ", ".join(running) or "waits")
+            display().advance(name, len(self._done[visit]), self._running(visit) or "waits")
+
+    def _running(self, visit: str) -> str:
+        """Return the steps of a visit that run, each with the stage that it is at."""
+        steps = [key for key in list(self._started) if key[0] == visit]
+        return ", ".join(_words(step) + self._stage(visit, step) for _, step in steps)
+
+    def _stage(self, visit: str, step: str) -> str:
+        """Return the stage that a step has written down, as the end of a text."""
+        try:
+            return f": {Path(self._folders[visit, step], STAGE).read_text(encoding='utf-8')}"
+        except (KeyError, OSError):
+            return ""
+
+    def refresh(self) -> None:
+        """Show the stages of the steps that run."""
+        for visit in {visit for visit, _ in list(self._started)} - self._over:
+            display().advance(
+                self._names.get(visit, visit), len(self._done[visit]), self._running(visit) or "waits"
+            )
 
     def _finish_step(self, visit: str, step: str, status: str, node: Any) -> None:
         name, begun = self._names.get(visit, visit), self._started.pop((visit, step), None)
@@ -86,13 +148,15 @@ class Watch:
     def left(self) -> float | None:
         """Return how many seconds are left: from steps measured so far and how many ran side by side.
 
-        None before the first step has ended.
+        Before the first step has ended it is what the steps took in the last run on this machine (`learned`), else
+        what is typical.
         """
         now = time.monotonic()
         worked = sum(sum(times) for times in self._measured.values())
-        if not worked or not self._steps:
+        if not self._steps:
             return None
-        scale = worked / sum(_typical(step) * len(times) for step, times in self._measured.items())
+        usual = sum(self._typical(step) * len(times) for step, times in self._measured.items())
+        scale = worked / usual if worked and usual else 1.0
         running = {key: now - begun for key, begun in self._started.items() if key[0] not in self._over}
         work, whole = 0.0, 0.0
         for visit, steps in self._steps.items():
@@ -102,12 +166,22 @@ class Watch:
                 if visit not in self._over and step not in self._done[visit]:
                     work += max(cost - running.get((visit, step), 0.0), 0.0)
         work += whole / len(self._steps) * max(len(self._names) - len(self._steps), 0)
-        side_by_side = (worked + sum(running.values())) / max(now - self._begun, 1e-3)
-        return work / max(side_by_side, 0.1)
+        elapsed = now - self._begun
+        if not worked:
+            return work / max(len({visit for visit, _ in running}), 1)
+        return work / max((worked + sum(running.values())) / max(elapsed, 1e-3), 0.1)
 
     def _cost(self, step: str, scale: float) -> float:
         times: Sequence[float] = self._measured.get(step, ())
-        return sum(times) / len(times) if times else _typical(step) * scale
+        return sum(times) / len(times) if times else self._typical(step) * scale
+
+    def _typical(self, step: str) -> float:
+        """Return the seconds of a step in the last run here, else what its record says."""
+        return self._learned.get(step, STEPS[step].seconds)
+
+    def times(self) -> dict[str, float]:
+        """Return the mean seconds of each step that was measured, for the next run."""
+        return {step: round(sum(times) / len(times), 2) for step, times in self._measured.items()}
 
 
 def _reason(node: Any) -> str:
@@ -117,10 +191,6 @@ def _reason(node: Any) -> str:
         return f": {json.loads(text)['reason']}"
     except (AttributeError, OSError, ValueError, KeyError):
         return ""
-
-
-def _typical(step: str) -> float:
-    return STEPS[step].seconds
 
 
 def _words(step: str) -> str:

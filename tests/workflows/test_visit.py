@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,7 +22,9 @@ EXPECTED = Path(__file__).parents[1] / "expected"
 
 
 def listing(root: Path) -> list[str]:
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    """Return the files below a folder; logs of runs without their times."""
+    names = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    return sorted({re.sub(r"_\d{8}T\d{6}\.log$", "_TIME.log", name) for name in names})
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -19,12 +18,14 @@ from bids_app.image.outliers import RULE
 from bids_app.learn.names import visit_names
 from bids_app.learn.results import StudyResult
 from bids_app.learn.study import Part, Study
+from bids_app.reports.about import effective_settings
 from bids_app.reports.citations import reference
 from bids_app.reports.cohort.limits import limits
 from bids_app.reports.cohort.participants import characteristics
 from bids_app.reports.cohort.quality import quality_rows, read_quality, strips
 from bids_app.reports.cohort.tables import page_table
 from bids_app.reports.page import render
+from bids_app.reports.versions import versions
 from bids_app.reports.visits_page import PAGE
 
 FIGURES = "group/figures"
@@ -36,6 +37,7 @@ def write_cohort_report(
     studies: Sequence[tuple[Study, StudyResult, Sequence[Kept]]],
     notes: Sequence[str],
     figures: Sequence[Kept] = (),
+    run: Sequence[Sequence[str]] = (),
 ) -> Path:
     """Write `group.html`, and `group/qc.tsv` beside its figures.
 
@@ -51,6 +53,8 @@ def write_cohort_report(
         Exclusions when the cohort was read.
     figures : sequence of Kept
         Of the whole cohort.
+    run : sequence of (str, str)
+        `about.run_facts` of the run.
 
     Returns
     -------
@@ -73,6 +77,8 @@ def write_cohort_report(
         flow=[_picture(kept, links) for kept in figures],
         quality=_quality(quality, output_dir, links) if len(quality) else None,
         studies=[_section(*study, links) for study in studies],
+        run=list(run),
+        versions=versions(),
         notes=list(notes),
     )
     return write_text(text, output_dir / "group.html")
@@ -151,10 +157,7 @@ def _section(
         "limits": limits(study, result.tables, result.settings),
         "notes": list(result.notes),
         "parts": [part for part in parts if part["figures"] or part["tables"] or part["folded"]],
-        "settings": [
-            [key, value if isinstance(value, str) else json.dumps(value, default=str)]
-            for key, value in result.settings.items()
-        ],
+        "settings": effective_settings(result.settings),
     }
 
 
