@@ -26,7 +26,9 @@ def test_images_are_drawn_without_complaint_or_request(written, open_page):
     canvas = opened.page.locator("#view")
     before = canvas.screenshot()
     assert len(before) > 20_000  # a brain, not a black square
-    shown = opened.page.locator("#volumes input:checked").evaluate_all("all => all.map((one) => one.dataset.show)")
+    shown = opened.page.locator("#volumes input:checked").evaluate_all(
+        "all => all.map((one) => one.dataset.show)"
+    )
     assert shown == ["1", "4"]  # FLAIR and lesions
     opened.page.get_by_label("T1w", exact=True).check()
     opened.page.get_by_label("FLAIR", exact=True).uncheck()

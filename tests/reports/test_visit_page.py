@@ -143,7 +143,8 @@ def test_sides_of_all_pictures_are_mirrored_with_their_letters_and_back(written,
         """Brightness of the first tile's halves, and of a sagittal tile's."""
         return image.evaluate(
             """async (one) => { await one.decode(); const c = document.createElement("canvas");
-            [c.width, c.height] = [one.naturalWidth, one.naturalHeight]; const pen = c.getContext("2d"); pen.drawImage(one, 0, 0);
+            [c.width, c.height] = [one.naturalWidth, one.naturalHeight]; const pen = c.getContext("2d");
+            pen.drawImage(one, 0, 0);
             const sum = (x, y) => pen.getImageData(x, y, 88, 176).data.reduce((a, b) => a + b, 0);
             return [sum(0, 0), sum(88, 0), sum(0, 528), sum(88, 528)]; }"""
         )
@@ -157,7 +158,9 @@ def test_sides_of_all_pictures_are_mirrored_with_their_letters_and_back(written,
     assert sagittal == pytest.approx(before[2:], rel=1e-6)
     assert first.inner_text().split()[:2] == ["R", "L"]
     assert {"left is on the right"} == {
-        text.split("person's ")[1].split(" (")[0] for text in page.locator("[data-side]").all_inner_texts() if text
+        text.split("person's ")[1].split(" (")[0]
+        for text in page.locator("[data-side]").all_inner_texts()
+        if text
     }
     slide(opened, "#probability [data-threshold]", 0.3)  # painted anew, mirrored as well
     page.click("#sides")
