@@ -14,11 +14,12 @@ import pytest
 from rich.console import Console
 
 from bids_app import progress
-from bids_app.progress import lines, meter
+from bids_app.progress import lines, meter, phase, say
 from bids_app.progress.live import Live
+from bids_app.progress.log import logged
 from bids_app.steps.record import StepRecord
 from bids_app.workflows import watch as watching
-from bids_app.workflows.watch import Watch
+from bids_app.workflows.watch import StepTimes, Watch
 
 
 def test_layers_below_import_no_terminal_library():
@@ -173,7 +174,8 @@ def run_step(watch, clock, visit, step, seconds, status="end"):
 def test_time_left_comes_from_measured_steps(clock):
     watch = Watch({"sub_01": "sub-01", "sub_02": "sub-02"})
     watch.expect(["sub_01.a", "sub_01.b", "sub_02.a", "sub_02.b"])
-    assert watch.left() is None
+    assert watch.left() == 8  # typical, before a step was measured
+    assert Watch({"sub_01": "sub-01"}, {"a": 30.0}).left() is None  # nothing to do is known
     run_step(watch, clock, "sub_01", "a", 10.0)
     assert watch.left() == pytest.approx(30 + 40)  # b typically takes three times as long
     run_step(watch, clock, "sub_01", "b", 50.0)
@@ -198,3 +200,58 @@ def test_visits_of_later_graphs_count_and_failures_are_told(clock, capsys):
     assert "sub-02: a, 6 s (1 of 1)" in told
     assert "sub-02: done" in told
     assert "1 of 3 visits done, 1 failed" in told
+
+
+def test_times_are_learned_from_run_to_run_of_one_machine_and_voxel_size(tmp_path):
+    path = tmp_path / "step_seconds.json"
+    StepTimes(path, 2.0).keep({"a": 30.0})
+    StepTimes(path, 1.0).keep({"a": 200.0})
+    assert StepTimes(path, 2.0).read() == {"a": 30.0}
+    watch = Watch({"sub_01": "sub-01"}, StepTimes(path, 1.0).read())
+    watch.expect(["sub_01.a"])
+    assert watch.left() == 200.0
+    path.write_text("[1]")
+    assert StepTimes(path, 2.0).read() == {}
+
+
+def test_time_left_goes_down_between_estimates(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(meter.time, "monotonic", lambda: now[0])
+    left = meter.Countdown()
+    assert left.now() is None
+    left.set(60.0)
+    now[0] += 25
+    assert left.now() == 35.0
+    now[0] += 500
+    assert left.now() == 1.0
+
+
+def test_log_keeps_what_was_said_before_its_place_was_known(tmp_path):
+    with logged() as log:
+        say("first")
+        log.attach(tmp_path, "participant")
+        with phase("reading"):
+            say("second")
+    (path,) = tmp_path.glob("participant_*.log")
+    lines = [line.split("  ", 1)[1] for line in path.read_text().splitlines()]
+    assert lines == ["first", "reading: begins", "second", "reading"]
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path, capsys):
+    with logged() as log:
+        log.attach(tmp_path / "missing", "group")
+        say("still here")
+    assert "still here" in capsys.readouterr().out
+
+
+def test_the_first_line_comes_within_two_seconds_of_python():
+    """What was imported before it is little: the heavy libraries come after."""
+    code = (
+        "import sys, bids_app.cli; from bids_app.settings import Settings; from pathlib import Path;"
+        "print(bids_app.cli.first_line(Settings(bids_dir=Path('/nowhere'), output_dir=Path('/out'), "
+        "analysis_level='participant')));"
+        "assert not {'numpy', 'pandas', 'nibabel', 'nipype', 'ants'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Demyelin ")
+    assert "0 participants in /nowhere; writes to /out" in done.stdout
