@@ -177,7 +177,7 @@ class Watch:
 
     def _typical(self, step: str) -> float:
         """Return the seconds of a step in the last run here, else what its record says."""
-        return self._learned.get(step, STEPS[step].seconds)
+        return self._learned[step] if step in self._learned else STEPS[step].seconds
 
     def times(self) -> dict[str, float]:
         """Return the mean seconds of each step that was measured, for the next run."""
