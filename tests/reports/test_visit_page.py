@@ -143,7 +143,8 @@ def test_sides_of_all_pictures_are_mirrored_with_their_letters_and_back(written,
         """Brightness of the first tile's halves, and of a sagittal tile's."""
         return image.evaluate(
             """async (one) => { await one.decode(); const c = document.createElement("canvas");
-            [c.width, c.height] = [one.naturalWidth, one.naturalHeight]; const pen = c.getContext("2d", {willReadFrequently: true});
+            [c.width, c.height] = [one.naturalWidth, one.naturalHeight];
+            const pen = c.getContext("2d", {willReadFrequently: true});
             pen.drawImage(one, 0, 0);
             const sum = (x, y) => pen.getImageData(x, y, 88, 176).data.reduce((a, b) => a + b, 0);
             return [sum(0, 0), sum(88, 0), sum(0, 528), sum(88, 528)]; }"""
