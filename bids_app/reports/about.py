@@ -50,7 +50,14 @@ def _dataset(bids_dir: Path) -> str:
     return f"{name or 'without a name'} ({bids_dir})"
 
 
-IMAGE_COLUMNS = ("Image", "Voxel size, mm", "Matrix", "Scanner", "Acquired", "Repetition / echo / inversion time, ms")
+IMAGE_COLUMNS = (
+    "Image",
+    "Voxel size, mm",
+    "Matrix",
+    "Scanner",
+    "Acquired",
+    "Repetition / echo / inversion time, ms",
+)
 
 
 def image_facts(bids_dir: Path, name: VisitName, images: Iterable[Path | None]) -> list[list[str]]:
