@@ -13,6 +13,7 @@ import json
 import platform
 import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,13 +96,22 @@ def save_model(model: Model, stem: Path) -> list[Path]:
     content = _reproducible(dumps(model.parts))
     with atomic(target) as aside:
         aside.write_bytes(content)
-    card = model.card | {
+    card = _known(model.card) | {
         "Format": FORMAT,
         "DemyelinVersion": __version__,
         "Sha256": hashlib.sha256(content).hexdigest(),
     }
     write_json(card | {"CardSha256": _card_digest(card)}, card_file)
     return [target, card_file]
+
+
+def _known(content: Any) -> Any:
+    """Return a card's content with null for numbers that are not known: JSON has no NaN."""
+    if isinstance(content, Mapping):
+        return {name: _known(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_known(value) for value in content]
+    return None if isinstance(content, float) and not np.isfinite(content) else content
 
 
 def _card_digest(card: dict[str, Any]) -> str:
