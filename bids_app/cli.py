@@ -23,8 +23,10 @@ from bids_app.usage import explain, refuse_swapped, without_effect
 
 DESCRIPTION = """\
 Demyelin: lesions, parcels, volumes, radiomics and disconnection from T1w + FLAIR of people with multiple
-sclerosis or its mimics (participant level); disability prediction and differential diagnosis with honest
-evaluation (group level).
+sclerosis or its mimics (participant level); disability prediction and differential diagnosis with leak-free
+evaluation (group level). The group level runs two published studies, as published and without leakage:
+  A, edss       Pontillo et al. 2021, AJNR Am J Neuroradiol 42:1927-1933, doi:10.3174/ajnr.A7274
+  B, diagnosis  a thesis on MS and NMOSD by machine learning on FLAIR, Asan Medical Center, Seoul (no DOI)
 """
 EPILOG = """\
 try it out on a synthetic cohort:

@@ -143,10 +143,10 @@ class Settings:
     )
     lesion_min_volume: float = option(
         3.0,
-        "Smallest lesion in the mask, in mm3.",
+        "Smallest lesion in the mask, in mm³.",
         room="How to process",
         level="participant",
-        metavar="MM3",
+        metavar="VOLUME",
         within=(0, 1_000_000),
         results=True,
     )
@@ -167,8 +167,8 @@ class Settings:
     )
     connectome: str | None = option(
         None,
-        "Connectome for the disconnection of regions: a folder (demyelin-connectome build), synthetic (made up, to try "
-        "things out) or none. By default the container's, else that of demyelin-connectome fetch, else none.",
+        "Connectome for the disconnection of regions: a folder (demyelin-connectome build), synthetic (for testing "
+        "only) or none. By default the container's, else that of demyelin-connectome fetch, else none.",
         room="How to process",
         level="participant",
         metavar="DIR|synthetic|none",

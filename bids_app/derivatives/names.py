@@ -140,7 +140,7 @@ OUTPUTS: dict[str, Output] = {
     "parcel_table": Output("atlas-{atlas}_dseg.tsv", "Names of the atlas regions.", level="minimal"),
     "volumes": Output(
         "atlas-{atlas}_desc-volumes_dseg.tsv",
-        "Global volumes, structures, and grey-matter volume per region, in mm3.",
+        "Global volumes, structures, and grey-matter volume per region, in mm³.",
         level="minimal",
     ),
     "radiomics": Output(

@@ -69,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
         metavar="FILE",
         help="A DSI Studio .fib.gz, tracked here; tractograms in MNI space (.tck .trk .trx .tt.gz), one per "
-        f"reference subject; or the word '{SYNTHETIC}': shortest paths in the template, to try things out.",
+        f"reference subject; or the word '{SYNTHETIC}': shortest paths in the template, for testing only.",
     )
     fetch = commands.add_parser(
         "fetch", help="Download a source file, check it, and make a connectome of it."

@@ -31,8 +31,8 @@ MISSING_NOTE = (
     "--connectome DIR"
 )
 SYNTHETIC_NOTE = (
-    "disconnection is from a synthetic connectome (shortest paths in a template, no anatomy): to try things "
-    "out, not to conclude from"
+    "disconnection is from a synthetic connectome (shortest paths in a template, no anatomy): for "
+    "testing only, not for conclusions"
 )
 
 Choice = tuple[Path | None, str | None]

@@ -46,7 +46,7 @@ LIMIT_COLUMNS: dict[str, dict[str, object]] = {
     "contrast": LESION_COLUMNS["contrast"],
     "limit_mm3": {
         "Description": f"Volume from which {WANTED:.0%} of such lesions are found, by logistic regression on the "
-        f"logarithm of volume; n/a: above {LARGEST_MM3:g} mm3, {SMALLEST_MM3:g}: there or below.",
+        f"logarithm of volume; n/a: above {LARGEST_MM3:g} mm³, {SMALLEST_MM3:g}: there or below.",
         "Units": "mm^3",
     },
     "put_in": {"Description": "How many were put in."},
@@ -140,7 +140,7 @@ def found_again(mask: Mask, added: Injected) -> list[bool]:
 
 
 def false_volume(mask: Mask, before: nib.Nifti1Image, added: Injected) -> float:
-    """Return the volume (mm3) of lesions that touch none that was put in or there before."""
+    """Return the volume (mm³) of lesions that touch none that was put in or there before."""
     known = (np.asanyarray(before.dataobj) > 0) | ndimage.binary_dilation(
         np.asarray(added.labels.dataobj) > 0
     )
@@ -179,7 +179,7 @@ def _limit_row(name: str, contrast: float | None, lesions: pd.DataFrame) -> dict
 
 
 def _limit(volumes: pd.Series, found: pd.Series) -> float:
-    """Return the volume (mm3) at which the wanted share is found; NaN beyond the largest put in."""
+    """Return the volume (mm³) at which the wanted share is found; NaN beyond the largest put in."""
     from scipy.optimize import minimize
     from scipy.special import expit
 

@@ -68,7 +68,7 @@ CHANGES: dict[str, Change] = {
         ),
         Change(
             "enlarged",
-            f"At least {GROWTH:g} times the volume and {LEAST_MM3:g} mm3 more, and the FLAIR became brighter there.",
+            f"At least {GROWTH:g} times the volume and {LEAST_MM3:g} mm³ more, and the FLAIR became brighter there.",
             True,
             True,
             "#ff9f1c",
@@ -76,7 +76,7 @@ CHANGES: dict[str, Change] = {
         Change("unchanged", "Neither the one nor the other.", None, False, "#39c2ff"),
         Change(
             "shrunken",
-            f"At most 1/{GROWTH:g} of the volume and {LEAST_MM3:g} mm3 less, and the FLAIR became darker there.",
+            f"At most 1/{GROWTH:g} of the volume and {LEAST_MM3:g} mm³ less, and the FLAIR became darker there.",
             False,
             False,
             "#b8f2a0",
@@ -309,7 +309,7 @@ def match(
 
 
 def summary(table: pd.DataFrame) -> dict[str, int | float]:
-    """Return how many lesions changed how, and the volumes of both visits (mm3)."""
+    """Return how many lesions changed how, and the volumes of both visits (mm³)."""
     counts: dict[str, int | float] = {name: int((table["change"] == name).sum()) for name in CHANGES}
     volumes = {name: round(float(table[name].sum()), 3) for name in ("volume_before_mm3", "volume_after_mm3")}
     return counts | volumes
@@ -434,7 +434,7 @@ def _row(
 
 
 def _change(before: float, after: float) -> str:
-    """Return the class of change of two volumes in mm3."""
+    """Return the class of change of two volumes in mm³."""
     if before == 0 or after == 0:
         return "new" if before == 0 else "resolved"
     if abs(after - before) >= LEAST_MM3 and max(before, after) >= GROWTH * min(before, after):

@@ -46,7 +46,7 @@ class QualityInputs:
     correlation : float
         Of the registered image and the template.
     stripped : bool
-        Whether the first image came without a skull.
+        Whether the first image was already skull-stripped.
     foreign_ml : float
         What was cut from the brain mask, outside the skull.
     tiv_mm3, tiv_by_scaling_mm3 : float
@@ -200,7 +200,7 @@ QUALITY: dict[str, QualityNumber] = {
             lambda visit: visit.of_flair[0],
             usual=(4.0, inf),
             worse="low",
-            advice="Look at the FLAIR for noise and motion; small lesions may be missed or made up.",
+            advice="Look at the FLAIR for noise and motion; small lesions may be missed and noise taken for lesions.",
             light=SCAN,
             typical=(11.0, 1.2),
         ),
@@ -225,7 +225,8 @@ QUALITY: dict[str, QualityNumber] = {
                 0.12,
             ),  # four real scans 0.04 to 0.05; Dice of lesions falls by a tenth or more from 0.15
             worse="high",
-            advice="The FLAIR is noisy: small lesions may be missed or made up; a rescan or exclusion may be right.",
+            advice="The FLAIR is noisy: small lesions may be missed and noise taken for lesions; a rescan or "
+            "exclusion may be right.",
             light=SCAN,
             typical=(0.045, 0.005),
         ),
@@ -253,7 +254,7 @@ QUALITY: dict[str, QualityNumber] = {
             # 1.016
             usual=(1.02, 2.0),
             worse="low",
-            advice="Flicker FLAIR to T1w: a shifted FLAIR puts lesions in wrong places.",
+            advice="Flicker between FLAIR and T1w: a shifted FLAIR puts lesions in the wrong places.",
             light=REGISTRATION,
             typical=(1.16, 0.01),
         ),
@@ -277,7 +278,7 @@ QUALITY: dict[str, QualityNumber] = {
             unit="mL",
             usual=(950.0, 2000.0),
             worse="both",
-            advice="Look at the brain mask: a part cut off, or skull and eyes inside.",
+            advice="Check the brain mask: part of the brain may be missing, or skull and eyes included.",
             light=BRAIN_MASK,
         ),
         QualityNumber(
@@ -287,39 +288,41 @@ QUALITY: dict[str, QualityNumber] = {
             lambda visit: visit.correlation,
             usual=(0.45, 1.0),
             worse="low",
-            advice="Flicker T1w to template: where the ventricles do not coincide, regions and template maps are "
+            advice="Flicker between T1w and template: where the ventricles do not coincide, regions and "
+            "template maps are "
             "wrong.",
             light=REGISTRATION,
             typical=(0.78, 0.03),
         ),
         QualityNumber(
             "foreign_tissue_ml",
-            "Cut from the brain mask",
-            "Volume that the brain mask had outside the skull (eyes, neck, muscle) and that was cut.",
+            "Removed from the brain mask",
+            "Volume of the brain mask outside the skull (eyes, neck, muscle), which was removed.",
             lambda visit: visit.foreign_ml,
             unit="mL",
             usual=(0.0, 5.0),
             worse="high",
-            advice="The mask held tissue outside the skull, which was cut: look at what is left of its edge.",
+            advice="The mask contained tissue outside the skull, which was removed: check the remaining edge of "
+            "the mask.",
             light=BRAIN_MASK,
             skewed=True,
         ),
         QualityNumber(
             "tiv_ml",
             "Intracranial volume",
-            "Total intracranial volume, outer fluid with it.",
+            "Total intracranial volume, including the subarachnoid fluid.",
             lambda visit: visit.tiv_mm3 / 1000,
             unit="mL",
         ),
         QualityNumber(
             "tiv_by_scaling",
             "Intracranial volume by scaling, ratio",
-            "Intracranial volume as the affine's scaling to the template has it, as a share of tiv_ml: far from 1 "
+            "Intracranial volume estimated from the affine scaling to the template, divided by tiv_ml: far from 1 "
             "where the registration or the field of view failed.",
             lambda visit: visit.tiv_by_scaling_mm3 / visit.tiv_mm3 if visit.tiv_mm3 else np.nan,
             usual=(0.9, 1.1),  # two visits of one patient: 0.97
             worse="both",
-            advice="Two ways to the intracranial volume disagree: look at the registration and the field of view.",
+            advice="The two estimates of intracranial volume disagree: check the registration and the field of view.",
             light=BRAIN_MASK,
         ),
         QualityNumber(
@@ -330,7 +333,7 @@ QUALITY: dict[str, QualityNumber] = {
             unit="mL",
             usual=(0.0, 80.0),
             worse="high",
-            advice="Very much lesion: look at the lesion pictures for outlines around what is no lesion.",
+            advice="Unusually large lesion volume: check the lesion pictures for outlines around normal tissue.",
             skewed=True,
         ),
         QualityNumber(
@@ -344,18 +347,19 @@ QUALITY: dict[str, QualityNumber] = {
         ),
         QualityNumber(
             "given_lesions_dice",
-            "Dice of the mask that came and Demyelin's",
-            "Dice of the lesion mask that came with the data and Demyelin's own; n/a where none came.",
+            "Dice of the supplied mask and Demyelin's",
+            "Dice of the lesion mask supplied with the data and Demyelin's own; n/a where none was supplied.",
             lambda visit: visit.agreement[0],
             usual=(0.1, 1.0),  # below: another visit's mask, or one in another space
             worse="low",
-            advice="The mask that came with the data and Demyelin's differ much: check that it is of this visit and in "
+            advice="The supplied lesion mask and Demyelin's differ greatly: check that it is of this visit and in "
             "its space.",
         ),
         QualityNumber(
             "given_lesions_volume_difference_ml",
-            "Volume of the mask that came minus Demyelin's",
-            "Volume of the lesion mask that came with the data minus that of Demyelin's own; n/a where none came.",
+            "Volume of the supplied mask minus Demyelin's",
+            "Volume of the lesion mask supplied with the data minus that of Demyelin's own; n/a where none was "
+            "supplied.",
             lambda visit: visit.agreement[1],
             unit="mL",
         ),
@@ -363,7 +367,7 @@ QUALITY: dict[str, QualityNumber] = {
             "dissemination_areas",
             "Typical areas with lesions (of 3)",
             "Areas with lesions of those that dissemination in space asks for (2017 McDonald): periventricular, "
-            "juxtacortical or cortical, infratentorial; 0 to 3, the spinal cord is not seen.",
+            "juxtacortical or cortical, infratentorial; 0 to 3, the spinal cord is not imaged.",
             lambda visit: visit_summary(visit.lesion_table)["dissemination_areas"],
         ),
         QualityNumber(
@@ -378,8 +382,8 @@ QUALITY: dict[str, QualityNumber] = {
         ),
         QualityNumber(
             "skull_stripped",
-            "Came without a skull",
-            "Whether the image came without a skull (1) or not (0).",
+            "Skull-stripped on arrival",
+            "Whether the image was already skull-stripped (1) or not (0).",
             lambda visit: int(visit.stripped),
         ),
     )

@@ -105,16 +105,16 @@ def _voxels(path: Path, image: nib.Nifti1Image) -> Array:
 def _check_geometry(path: Path, image: nib.Nifti1Image) -> list[str]:
     """Check affine and voxel sizes; note a disagreement of sform and qform."""
     if image.header["sform_code"] <= 0 and not _stored_zooms(image).all():
-        raise VisitError(f"{path}: voxels of 0 mm in its header; mend the header (pixdim)")
+        raise VisitError(f"{path}: voxels of 0 mm in its header; correct the header (pixdim)")
     affine = image.affine
     if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
-        raise VisitError(f"{path}: its affine cannot be inverted; mend the header (sform or qform)")
+        raise VisitError(f"{path}: its affine cannot be inverted; correct the header (sform or qform)")
     sizes = nib.affines.voxel_sizes(affine)
     low, high = VOXEL_MM
     if (sizes < low).any() or (sizes > high).any():
         told = " x ".join(f"{size:g}" for size in sizes)
         raise VisitError(
-            f"{path}: voxels of {told} mm; a head scan has {low:g} to {high:g} mm; mend the header"
+            f"{path}: voxels of {told} mm; a head scan has {low:g} to {high:g} mm; correct the header"
         )
     header = image.header
     if header["sform_code"] <= 0 and header["qform_code"] <= 0:

@@ -87,7 +87,7 @@ def _trouble(shape: tuple[int, ...], longest: float) -> str:
     if sum(side > 1 for side in shape) < 3:
         return "holds one slice, not a volume"
     if longest < METRES:
-        return "a head of less than a millimetre by its header, which may be in metres: mend the header"
+        return "a head of less than a millimetre by its header, which may be in metres: correct the header"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Progress where there is no terminal: lines with the time, few by default but never silence."""
+"""Progress where there is no terminal: lines with the time, few by default but never silent."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def limits_context(visit: VisitFiles) -> dict[str, Any] | None:
         return None
     return {
         "words": _words(limits.set_index("name")),
-        "columns": ["Volume put in, mm3", *({"label": name, "numeric": True} for name in CONTRASTS)],
+        "columns": ["Volume put in, mm³", *({"label": name, "numeric": True} for name in CONTRASTS)],
         "rows": [] if lesions is None else _rows(lesions),
         "file": visit.path("calibration_lesions").name,
     }
@@ -36,14 +36,14 @@ def _words(limits: pd.DataFrame) -> str:
     false = float(limits["false_mm3"].get("all", float("nan")))
     return (
         f"On this scan 80 % of lesions are found {_from(limits['limit_mm3'].get('all'))}: {', '.join(each)}; "
-        f"{false:.0f} mm3 appeared where none was put."
+        f"{false:.0f} mm³ appeared where none was put."
     )
 
 
 def _from(limit: float | None) -> str:
     if limit is None or pd.isna(limit):
-        return f"not even from {LARGEST_MM3:g} mm3"
-    return f"from {limit:.0f} mm3" + (" or less" if limit <= SMALLEST_MM3 else "")
+        return f"not even from {LARGEST_MM3:g} mm³"
+    return f"from {limit:.0f} mm³" + (" or less" if limit <= SMALLEST_MM3 else "")
 
 
 def _rows(lesions: pd.DataFrame) -> list[list[str]]:

@@ -108,11 +108,11 @@ def _lesions(settings: dict[str, Any], facts: Facts) -> str:
     )
     least = settings.get("lesion_min_volume", 3.0)
     own = (
-        f"Lesions of at least {least:g} mm3 were segmented ({method.about.rstrip('.')}{learned})."
+        f"Lesions of at least {least:g} mm³ were segmented ({method.about.rstrip('.')}{learned})."
         if method
         else ""
     )
-    given = "Lesion masks were those that came with the data."
+    given = "The lesion masks supplied with the data were used."
     if facts.given_lesions or method is None:
         found = given
     elif facts.given_lesions is None:

@@ -89,7 +89,8 @@ PICTURES = (
     Picture(
         "template",
         "T1w to template",
-        "Flicker between the two: ventricles, deep grey nuclei and the brain's outer edge must coincide. Single gyri "
+        "Flicker between the two: ventricles, deep grey nuclei and the brain's outer edge must coincide. "
+        "Individual gyri "
         "differ between people and need not.",
         "t1w_template",
         "T1w",
@@ -108,7 +109,7 @@ PICTURES = (
     Picture(
         "tissues",
         "Tissues",
-        "Outlines of grey matter, white matter and cerebrospinal fluid (probability above 0.5), found on the filled "
+        "Outlines of grey matter, white matter and cerebrospinal fluid (probability above 0.5), computed on the filled "
         "T1w.",
         "t1w",
         "T1w",
@@ -121,7 +122,8 @@ PICTURES = (
     Picture(
         "parcels",
         "Parcels",
-        "The atlas regions brought to this brain; neighbours have different colours, the colours mean nothing else.",
+        "The atlas regions brought to this brain; neighbouring regions differ in colour; the colours have no "
+        "other meaning.",
         "t1w",
         "T1w",
         (Layer("parcels", "Regions", "labels"),),
@@ -138,7 +140,7 @@ PICTURES = (
     Picture(
         "probability",
         "Lesion probability",
-        "Move the threshold to see how sure the segmentation is: what stays at high thresholds is certain.",
+        "Move the threshold to see how sure the segmentation is: what remains at high thresholds is the most certain.",
         "flair",
         "FLAIR",
         (
@@ -150,9 +152,10 @@ PICTURES = (
     Picture(
         "filled",
         "Filled T1w",
-        "Flicker between the T1w as it is and with lesions filled: dark holes must disappear and nothing else change.",
+        "Flicker between the original T1w and the lesion-filled one: dark holes must disappear and nothing else "
+        "may change.",
         "t1w",
-        "As it is",
+        "Original",
         (LESIONS,),
         "lesions",
         "filled",

@@ -69,8 +69,8 @@ def regions_context(visit: VisitFiles, atlas: Atlas) -> dict[str, Any] | None:
 def _norms_words(norms: Norms | None) -> str:
     if norms is None:
         return (
-            "No norms: fewer than eight other participants are finished in this output folder. Volumes and "
-            "disconnection are shown as they are; write the report again with --reports-only when more are done."
+            "No comparison: fewer than eight other participants have been processed in this output folder. Volumes and "
+            "disconnection are shown without comparison; rerun with --reports-only once more are available."
         )
     return (
         f"z is the modified z score among one visit each of {norms.n} other participants in this output folder "

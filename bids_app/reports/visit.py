@@ -34,7 +34,7 @@ from bids_app.tables.ratings import ARTEFACTS, RATINGS
 
 LESIONS_SHOWN = 150
 LESION_COLUMNS: tuple[tuple[str, str, int], ...] = (
-    ("volume_mm3", "Volume, mm3", 0),
+    ("volume_mm3", "Volume, mm³", 0),
     ("contrast", "FLAIR contrast", 2),
     ("mean_probability", "Mean probability", 2),
     ("max_probability", "Highest", 2),
@@ -220,4 +220,4 @@ def _place(row: dict[Any, Any]) -> str:
 def _about(row: dict[Any, Any]) -> str:
     """Return one line on a lesion for its picture."""
     region = str(row.get("nearest_region", "n/a")).replace("_", " ")
-    return f"{_number(row['volume_mm3'], 0)} mm3, {_place(row)}, near {region}"
+    return f"{_number(row['volume_mm3'], 0)} mm³, {_place(row)}, near {region}"

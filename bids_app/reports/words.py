@@ -15,7 +15,7 @@ from bids_app.image.quality import BRAIN_MASK, QUALITY, REGISTRATION, SCAN, Qual
 from bids_app.reports.norms import Norms, by_region, evened, numbers
 
 VOLUMES = {
-    "TIV": ("Intracranial volume", "grey + white + fluid"),
+    "TIV": ("Intracranial volume", "grey matter, white matter and fluid"),
     "WBV": ("Whole brain", "grey + white"),
     "GM": ("Grey matter", ""),
     "WM": ("White matter", ""),
@@ -77,14 +77,14 @@ def lights(
             REGISTRATION,
             flagged,
             quality,
-            "Nothing unusual; flicker to see.",
+            "Within the usual range; flicker between the images to check.",
         )
     )
-    found.append(_light(BRAIN_MASK, flagged, quality, "Volume as most brains have."))
-    found.append(_light(SCAN, flagged, quality, "Noise and contrast as in most scans."))
+    found.append(_light(BRAIN_MASK, flagged, quality, "Brain volume within the usual range."))
+    found.append(_light(SCAN, flagged, quality, "Noise and contrast within the usual range."))
     found.append(_disconnection_light(visit))
     if notes:
-        words = f"{len(notes)} noted while processing, listed below."
+        words = f"{len(notes)} noted during processing, listed below."
         found.append({"level": "none", "label": "Notes", "text": words, "word": "Read"})
     return found
 
@@ -99,7 +99,7 @@ def _light(
         words = " ".join(f"{row['name']} is {row['text']} ({row['why']}). {row['advice']}" for row in bad)
         return {"level": "look", "label": label, "text": words}
     if not measured & set(keys):
-        return {"level": "none", "label": label, "text": "No number says."}
+        return {"level": "none", "label": label, "text": "No quality measure is available."}
     return {"level": "good", "label": label, "text": fine}
 
 
@@ -116,10 +116,10 @@ def _lesion_light(lesions: pd.DataFrame | None, flagged: dict[str, Any]) -> dict
     text = f"{len(lesions)}, {volume:.1f} mL" + (f": {where}." if where else ".")
     typical = [key for key, place in CLASSES.items() if place.counts]
     areas = sum(bool(counts.get(key, 0)) for key in typical)
-    seen = f"{areas} of {len(typical)} (the spinal cord is not seen)"
+    seen = f"{areas} of {len(typical)} (the spinal cord is not imaged)"
     text += f" Typical areas of multiple sclerosis with lesions: {seen}."
     if prone:
-        text += f" {prone} at sites where artefacts look like lesions: check them in the table."
+        text += f" {prone} at sites where artefacts look like lesions: check them in the lesion table."
     if "lesion_volume_ml" in flagged:
         text += f" {QUALITY['lesion_volume_ml'].advice}"
     level = "look" if prone or "lesion_volume_ml" in flagged else "good"
@@ -135,9 +135,12 @@ def _disconnection_light(visit: VisitFiles) -> dict[str, str]:
     regions = ", ".join(f"{str(name).replace('_', ' ')} {value:.0%}" for name, value in top.items())
     connectome = visit.meta("chaco").get("Connectome")
     if isinstance(connectome, dict) and connectome.get("Synthetic"):
-        text = f"Most cut: {regions}. The connectome is synthetic, to try things out: not for conclusions."
+        text = (
+            f"Most disconnected: {regions}. The connectome is synthetic and serves for testing only: draw no "
+            "conclusions from it."
+        )
         return {"level": "look", "label": "Disconnection", "text": text}
-    return {"level": "good", "label": "Disconnection", "text": f"Most cut: {regions}."}
+    return {"level": "good", "label": "Disconnection", "text": f"Most disconnected: {regions}."}
 
 
 def quality_rows(visit: VisitFiles, norms: Norms | None) -> list[dict[str, Any]]:

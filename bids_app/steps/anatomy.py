@@ -37,7 +37,7 @@ def prepare_head(scan: Path, voxel_size: float, after: Path | None = None) -> He
     stage("2 of 3, brain mask")
     brain = brain_mask(grid)
     if brain.stripped:
-        notes.append(f"{scan.name}: came without a skull; its foreground is the brain mask")
+        notes.append(f"{scan.name}: is already skull-stripped; its foreground is used as the brain mask")
     stage("3 of 3, intensity non-uniformity")
     corrected = WithMeta(correct_bias(grid, brain.mask), {"SkullStripped": brain.stripped})
     return Head(corrected, brain.mask, brain.stripped, notes)

@@ -59,7 +59,7 @@ class Provided(NamedTuple):
     notes: list[str]
 
 
-@step("checking the lesion mask that came with the data")
+@step("checking the supplied lesion mask")
 def check_lesions(
     given: Path, flair_scan: Path, t1w_scan: Path | None = None, label: int | None = None
 ) -> Provided:
@@ -72,7 +72,7 @@ def check_lesions(
     return Provided(mask, owner, [*notes, f"lesions: {given.name} (on the {owner} grid)"])
 
 
-@step("taking the lesion mask that came with the data")
+@step("using the supplied lesion mask")
 def take_lesions(
     given: Image,
     owner: str,
@@ -91,7 +91,7 @@ def take_lesions(
     else:
         moved = resample(given, flair, order=0)
     meta: dict[str, Any] = {
-        "Method": f"Lesion mask that came with the data, made by: {source}.",
+        "Method": f"Lesion mask supplied with the data, made by: {source}.",
         "MaskSource": source,
         **about(coverage),
     }

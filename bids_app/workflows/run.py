@@ -125,7 +125,7 @@ def run_participants(settings: Settings) -> int:
 def _leave_out(visit: Visit, settings: Settings) -> Visit:
     """Return the visit, left out where the settings allow it no lesions."""
     if settings.lesions == ONLY_GIVEN and visit.given is None and not visit.left_out:
-        why = f"no lesion mask came with it, and --lesions {ONLY_GIVEN} takes no other"
+        why = f"no lesion mask was supplied, and --lesions {ONLY_GIVEN} allows no other"
         return replace(visit, left_out=why)
     return visit
 

@@ -70,7 +70,7 @@ def _tell(bids_dir: Path, found: Sequence[dict[str, Any]], log: Path) -> None:
     if stop:
         more = f" (and {len(stop) - SHOWN} more, see {log})" if len(stop) > SHOWN else ""
         told = "; ".join(stop[:SHOWN]) + more
-        raise InputError(f"{bids_dir}: not valid BIDS: {told}; mend it or give --skip-bids-validation")
+        raise InputError(f"{bids_dir}: not valid BIDS: {told}; correct it or give --skip-bids-validation")
     if found:
         say(f"warning: not valid BIDS: {len(found)} errors, such as {_line(found[0])} (see {log})")
 

@@ -96,7 +96,7 @@ def test_unusable_voxels_are_refused_with_the_path(tmp_path, data, words):
         (np.diag([0.0, 2, 2, 1]), "cannot be inverted"),
         (np.array([[2.0, 2, 0, 0], [2, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]]), "cannot be inverted"),
         (np.diag([2.0, 2, 200, 1]), "2 x 2 x 200 mm"),
-        (np.diag([0.01, 2, 2, 1]), "mend the header"),
+        (np.diag([0.01, 2, 2, 1]), "correct the header"),
     ],
 )
 def test_impossible_geometry_is_refused(tmp_path, affine, words):

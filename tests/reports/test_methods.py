@@ -43,7 +43,7 @@ def test_text_follows_the_settings():
     assert "belief above 0.331" in methods_text(settings(lesions="belief-threshold"))
     assert "TemplateFlow" in methods_text(settings(template="MNI152NLin6Asym"))
     assert "came with the data" not in methods_text(settings(), Facts(given_lesions=False))
-    assert "Lesion masks were those that came with the data." in methods_text(
+    assert "The lesion masks supplied with the data were used." in methods_text(
         settings(), Facts(given_lesions=True)
     )
 

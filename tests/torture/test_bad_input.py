@@ -71,7 +71,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "time": (lambda: gzip.compress(nifti(noise((*SHAPE, 4)))), "give one 3D volume"),
     "slice": (lambda: gzip.compress(nifti(noise((24, 26, 1)))), "24 x 26 x 1 voxels"),
     "rgb": (lambda: gzip.compress(nifti(rgb())), "give a grey-scale image"),
-    "zoomless": (lambda: gzip.compress(with_zooms(0, 0, 0)), "mend the header"),
+    "zoomless": (lambda: gzip.compress(with_zooms(0, 0, 0)), "correct the header"),
     "micro": (lambda: gzip.compress(with_zooms(0.001, 1, 1)), "0.001 x 1 x 1 mm"),
     "giant": (lambda: gzip.compress(with_zooms(1, 1, 500)), "1 x 1 x 500 mm"),
     "singular": (lambda: gzip.compress(nifti(noise(), SINGULAR)), "cannot be inverted"),

@@ -149,8 +149,8 @@ def warnings(aucs: Mapping[str, float], machine: float, v: float = 0.0) -> list[
     found = []
     if v >= UNEVEN:
         found.append(
-            f"classes are spread unevenly over sites (Cramer's V {v:.2f}): the machine may tell scanners apart "
-            "instead of diseases; read the row of leaving one site out"
+            f"classes are spread unevenly over sites (Cramer's V {v:.2f}): the classifier may distinguish "
+            "scanners rather than diseases; read the row of leaving one site out"
         )
     for name, area in aucs.items():
         if name in THREATS and area >= TELLING:

@@ -153,7 +153,8 @@ def warnings(table: pd.DataFrame, accuracy: float, protocol: str, classes: tuple
     if max(first, 1 - first) >= ONE_LABEL:
         label = classes[0] if first >= ONE_LABEL else classes[1]
         found.append(
-            f"{protocol}: {max(first, 1 - first):.0%} of scans are called {label}; such calls tell hardly anything"
+            f"{protocol}: {max(first, 1 - first):.0%} of scans are called {label}; such calls carry almost no "
+            f"information"
         )
     if accuracy <= value["majority"]:
         found.append(

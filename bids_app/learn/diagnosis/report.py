@@ -91,7 +91,7 @@ PARTS = (
     Part(
         "checklist",
         "Reporting checklist",
-        "What a journal will ask (CLAIM 2024), filled in as far as this run knows.",
+        "Reporting checklist (CLAIM 2024), filled in as far as this run knows.",
         (),
         {},
         {"claim": "CLAIM 2024 checklist"},
@@ -146,7 +146,7 @@ def headline(tables: Tables) -> list[Fact]:
 def limits(tables: Tables) -> list[str]:
     """Return what a reader must not conclude from these results."""
     told = [
-        "The machine knows only the classes it was shown: another disease is called one of them.",
+        "The classifier knows only the classes it was trained on: any other disease is assigned to one of them.",
         "Scans of one patient are not independent; intervals named Wilson take them as if they were, "
         "those from a bootstrap over patients do not.",
     ]
@@ -155,8 +155,8 @@ def limits(tables: Tables) -> list[str]:
         site = table[table["characteristic"].astype(str).str.startswith("site ") & (table["p"] < 0.05)]
         if len(site):
             told.append(
-                f"Classes are spread unevenly over sites (P = {site['p'].iloc[0]:.2g}): the machine may "
-                "tell scanners apart instead of diseases."
+                f"Classes are spread unevenly over sites (P = {site['p'].iloc[0]:.2g}): the classifier "
+                "may distinguish scanners rather than diseases."
             )
         age = table[
             table["characteristic"].astype(str).str.startswith(("age", "disease_duration"))

@@ -17,12 +17,12 @@ from bids_app.learn.diagnosis.views import BeliefView, ClinicalView, LesionView
 
 MEDIAN = replace(COMPACT, gamma=(0.25, 1, 4), gamma_scale="median")
 LINEAR = replace(MEDIAN, C=(0.01, 0.1, 1, 10), gamma=(1,), kernel="linear")
-LEFT_OUT = "lesion maps, each site by machines of the others"
+LEFT_OUT = "lesion maps, each site by classifiers trained on the others"
 VARIANTS = (
     "lesion maps",
     "lesion masks as segmented",
     "belief values",
-    "linear machine on lesion maps",
+    "linear support vector machine on lesion maps",
     "clinical columns",
     "lesion maps and clinical columns",
 )
@@ -37,7 +37,7 @@ def variant_views(
         "lesion maps": (lesions, MEDIAN),
         "lesion masks as segmented": (replace(lesions, source="segmentation", _last=None), MEDIAN),
         "belief values": (BeliefView(lesions), MEDIAN),
-        "linear machine on lesion maps": (lesions, LINEAR),
+        "linear support vector machine on lesion maps": (lesions, LINEAR),
         "clinical columns": (ClinicalView(clinical), alone),
         "lesion maps and clinical columns": (ClinicalView(clinical, lesions), MEDIAN),
     }

@@ -39,7 +39,7 @@ PARTS = (
     Part(
         "predictions",
         "Predicted against observed",
-        "A model is useful as far as its points follow the diagonal in patients it never saw.",
+        "A model is useful to the extent that its points follow the diagonal in patients not used for training.",
         ("predictions",),
         {
             "performance": "How well each model predicts",
@@ -129,7 +129,7 @@ PARTS = (
     Part(
         "checklist",
         "Reporting checklist",
-        "What a journal will ask (TRIPOD+AI), filled in as far as this run knows.",
+        "Reporting checklist (TRIPOD+AI), filled in as far as this run knows.",
         (),
         {},
         {"tripod": "TRIPOD+AI checklist"},
@@ -199,7 +199,7 @@ def headline(tables: Tables) -> list[Fact]:
 def limits(tables: Tables, settings: Mapping[str, Any]) -> list[str]:
     """Return what a reader must not conclude from these results."""
     told = [
-        "The models predict the EDSS of the same visit, not what will become of a patient.",
+        "The models predict the EDSS of the same visit, not the patient's future course.",
         "A column that was selected goes along with EDSS in these patients; that does not make it a "
         "cause, and a collinear column could stand in its place.",
     ]

@@ -37,7 +37,7 @@ ABOUT = {
     "interval_visits": "Each held-out visit's prediction interval, and whether its EDSS lies inside.",
     "calibration_models": "Slope of observed on predicted EDSS and mean error of every model, with 95 % intervals.",
     "equation": "Ridge regression as a sum: intercept + weight x (value - mean) / sd over the columns; a volume's "
-    "value is its z score, (mm3 - z_intercept - z_<covariate> x covariate ...) / z_sd; unknown values are the median.",
+    "value is its z score, (mm³ - z_intercept - z_<covariate> x covariate ...) / z_sd; unknown values are the median.",
     "course": "EDSS of secondary progressive minus relapsing-remitting patients, as it is and adjusted (linear model).",
     "volumes_z": "Whole-brain and regional volumes as z scores, adjusted for age, sex and TIV in the training visits.",
     "subgroups": "Error and mean error (predicted minus observed) by site, sex, course and band of EDSS, of leak-free "

@@ -17,7 +17,7 @@ from bids_app.learn.edss.serving import Parts
 UNITS = {
     "age": "years",
     "disease_duration": "years",
-    "volume": "mm3",
+    "volume": "mm³",
     "chaco": "share",
     "radiomics": "pyradiomics' own",
 }

@@ -70,14 +70,17 @@ def check(data: Samples, sets: dict[str, npt.NDArray[np.intp]], cv: int) -> list
         )
     if np.ptp(data.y[rows]) == 0:
         raise InputError(
-            f"participants.tsv: column edss is {data.y[rows][0]:g} for everybody; nothing to learn"
+            f"participants.tsv: column edss is {data.y[rows][0]:g} for everybody; there is nothing to learn"
         )
     notes = [
         "`paper` cross-validates after selecting columns on the same patients, so its cv row is optimistic; "
         "`nested` repeats the selection inside the folds. The held-out tests are leak-free in both."
     ]
     if n < SMALL:
-        notes.append(f"{n} training patients: estimates are rough; read the intervals, not the point values")
+        notes.append(
+            f"{n} training patients: estimates are rough; rely on the intervals rather than on the "
+            f"point estimates"
+        )
     if n < 2 * cv:
         notes.append(
             f"fewer than {2 * cv} training patients for {cv} folds: folds hold one or two patients each"

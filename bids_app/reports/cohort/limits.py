@@ -9,7 +9,9 @@ import numpy as np
 
 from bids_app.learn.study import Study, Tables
 
-RESEARCH = "This is a tool for research on groups; no number here is fit to decide about a single patient."
+RESEARCH = (
+    "A tool for research on groups; no number here is suitable for decisions about an individual patient."
+)
 FEW_PERMUTATIONS = 100  # the smallest P is then about .01, and P near .05 has a standard error of .02
 
 
@@ -30,12 +32,13 @@ def limits(study: Study, tables: Tables, settings: Mapping[str, Any]) -> list[st
 def _null(tables: Tables) -> list[str]:
     if "null_summary" not in tables:
         return [
-            "The null was not measured (--permutations 0), so nothing here shows what chance alone gives."
+            "The null distribution was not computed (--permutations 0), so nothing here shows what chance alone "
+            "would give."
         ]
     n = int(np.min(tables["null_summary"]["permutations"]))
     if n >= FEW_PERMUTATIONS:
         return []
     return [
-        f"The null rests on {n} permutations: the smallest P they can give is {1 / (n + 1):.2g}; use "
+        f"The null distribution rests on {n} permutations; the smallest P value it can give is {1 / (n + 1):.2g}; use "
         "--permutations for more."
     ]

@@ -104,7 +104,7 @@ def _look(name: str, values: npt.NDArray[np.float64], most: int) -> Look:
             f"Where lesion frequency differs: {label} against the rest",
             f"{sides} Red: more frequent in {label}; blue: less. Drawn where chi-square is above {P05} (P "
             "< .05 of a single "
-            "voxel, no correction); the table of clusters has what survives a false discovery rate of 5 "
+            "voxel, no correction); the table of clusters lists those that pass a false discovery rate of 5 "
             "%. Scans of one "
             "patient are not independent, so the map describes this cohort rather than tests it.",
             f"signed chi-square (red: more in {label})",
