@@ -21,7 +21,16 @@ import demyelin
 from bids_app import cli
 from bids_app.derivatives.names import OUTPUTS, RESOLUTION, Output
 from bids_app.features import bundles, chaco, connectome_cli, volumes
-from bids_app.image import calibration, criteria, lesion_table, lesions, longitudinal, quality, volume_change
+from bids_app.image import (
+    calibration,
+    criteria,
+    lesion_table,
+    lesions,
+    longitudinal,
+    pair_calibration,
+    quality,
+    volume_change,
+)
 from bids_app.learn.diagnosis import result as diagnosis
 from bids_app.learn.edss import result as edss
 from bids_app.phantom import cli as phantom_cli
@@ -37,6 +46,8 @@ COLUMNS: dict[str, Mapping[str, Mapping[str, object]]] = {
     "changes": longitudinal.COLUMNS,
     "change_criteria": criteria.TIME_COLUMNS,
     "volume_changes": volume_change.volume_columns(),
+    "volume_calibration": pair_calibration.VOLUME_COLUMNS,
+    "change_calibration": pair_calibration.CHANGE_COLUMNS,
     "volumes": volumes.COLUMNS,
     "chaco": chaco.COLUMNS,
     "chaco_pairs": chaco.PAIR_COLUMNS,

@@ -243,6 +243,19 @@ OUTPUTS: dict[str, Output] = {
         True,
         pair=True,
     ),
+    "volume_calibration": Output(
+        "seg-brain_desc-calibrationsince{before}_dseg.tsv",
+        "Known change of volume that was put into the visit before, and what was measured of it (--calibrate).",
+        True,
+        pair=True,
+    ),
+    "change_calibration": Output(
+        "seg-lesions_desc-calibrationsince{before}_dseg.tsv",
+        "Known new and growing lesions that were put into the visit before, and whether they were called so "
+        "(--calibrate).",
+        True,
+        pair=True,
+    ),
 }
 
 RESOLUTION = {

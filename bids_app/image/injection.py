@@ -29,6 +29,21 @@ MOST_GROWTH_MM = 6.0  # how far a present lesion may grow
 FWHM_PER_SD = 2.355  # of a Gaussian
 
 
+class Contraction(NamedTuple):
+    """A deformation of a visit's content.
+
+    Attributes
+    ----------
+    drawn : ndarray, (x, y, z, 3), float32
+        Where, in voxels from each point, the deformed image takes its content from.
+    factor : ndarray, (x, y, z), float32
+        Local factor of volume in the original's space: the truth for a region is its mean there, minus 1.
+    """
+
+    drawn: Array
+    factor: Array
+
+
 class Contracted(NamedTuple):
     """An image whose content was deformed: the image, and the local factor of volume in the original's space."""
 
@@ -36,40 +51,55 @@ class Contracted(NamedTuple):
     factor: Array
 
 
-def contract(image: nib.Nifti1Image, brain: nib.Nifti1Image, percent: float, seed: int) -> Contracted:
-    """Shrink the content of an image around the brain's centre, unevenly, by a mean of `percent` of its volume.
+def contraction(brain: nib.Nifti1Image, percent: float, seed: int) -> Contraction:
+    """Return a deformation that shrinks around the brain's centre, unevenly, by a mean of `percent` of its volume.
 
     Parameters
     ----------
-    image : Nifti1Image, (x, y, z)
-        Any image of the visit.
     brain : Nifti1Image, (x, y, z)
-        Brain mask on the same grid: its centre stays.
+        Brain mask: its centre stays.
     percent : float
         Loss of volume in percent; negative for growth.
     seed : int
         Of the unevenness; the same seed gives the same field.
-
-    Returns
-    -------
-    Contracted
-        The truth for a region is the mean of `factor` over it, minus 1.
     """
-    data = np.asarray(image.dataobj, dtype=np.float32)
-    size = nib.affines.voxel_sizes(image.affine)
+    size = nib.affines.voxel_sizes(brain.affine)
     rough = ndimage.gaussian_filter(
-        np.random.default_rng(seed).standard_normal(data.shape), UNEVENNESS_MM / size, mode="nearest"
+        np.random.default_rng(seed).standard_normal(brain.shape, dtype=np.float32),
+        UNEVENNESS_MM / size,
+        mode="nearest",
     )
     uneven = (1 + UNEVENNESS * rough / np.abs(rough).max()).astype(np.float32)
     centre = ndimage.center_of_mass(np.asanyarray(brain.dataobj) > 0)
-    points = np.moveaxis(np.indices(data.shape, dtype=np.float32), 0, -1)
+    points = np.moveaxis(np.indices(brain.shape, dtype=np.float32), 0, -1)
     # sampling further out moves the content in
     drawn = np.float32(percent / 300) * (points - np.float32(centre)) * uneven[..., None]
     content = -drawn
     for _ in range(INVERSION_STEPS):
         content = -sample(drawn, content)
-    moved = ndimage.map_coordinates(data, np.moveaxis(points + drawn, -1, 0), order=3, mode="nearest")
-    return Contracted(nib.Nifti1Image(moved.astype(np.float32), image.affine), jacobian(content))
+    return Contraction(drawn, jacobian(content))
+
+
+def deformed(image: nib.Nifti1Image, drawn: Array, order: int = 3) -> nib.Nifti1Image:
+    """Return an image whose content moved, sampled once by splines of an order (0: labels)."""
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    where = np.moveaxis(np.moveaxis(np.indices(data.shape, dtype=np.float32), 0, -1) + drawn, -1, 0)
+    moved = ndimage.map_coordinates(data, where, order=order, mode="nearest")
+    return nib.Nifti1Image(moved.astype(np.float32), image.affine)
+
+
+def contract(image: nib.Nifti1Image, brain: nib.Nifti1Image, percent: float, seed: int) -> Contracted:
+    """Shrink the content of an image around the brain's centre: `contraction` and `deformed` in one.
+
+    Parameters
+    ----------
+    image : Nifti1Image, (x, y, z)
+        Any image of the visit.
+    brain, percent, seed
+        As in `contraction`; the brain mask is on the same grid.
+    """
+    made = contraction(brain, percent, seed)
+    return Contracted(deformed(image, made.drawn), made.factor)
 
 
 def rescan(
@@ -81,6 +111,7 @@ def rescan(
     drift: float = 0.0,
     noise: float = 0.0,
     seed: int = 0,
+    order: int = 3,
 ) -> nib.Nifti1Image:
     """Return an image as if taken again: another position of the head, gain, bias field and noise.
 
@@ -98,6 +129,8 @@ def rescan(
         SD of Gaussian noise, in units of the image.
     seed : int
         Of field and noise.
+    order : int
+        Of the splines that the moved image is sampled by; 0 for labels.
     """
     data, rng = np.asarray(image.dataobj, dtype=np.float32), np.random.default_rng(seed)
     motion = np.eye(4)
@@ -106,7 +139,7 @@ def rescan(
     motion[:3, 3] = centre - motion[:3, :3] @ centre + np.asarray(shift)
     back = np.linalg.inv(image.affine) @ np.linalg.inv(motion) @ image.affine
     if np.any(turn) or np.any(shift):
-        data = ndimage.affine_transform(data, back[:3, :3], back[:3, 3], order=3, mode="constant")
+        data = ndimage.affine_transform(data, back[:3, :3], back[:3, 3], order=order, mode="constant")
     ramps = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in data.shape), indexing="ij"), axis=-1)
     direction = rng.standard_normal(3)
     field = 1 + drift * (ramps @ (direction / np.abs(direction).sum()))

@@ -173,10 +173,21 @@ def volume_columns() -> dict[str, dict[str, object]]:
             "visits.",
             "Units": "%/year",
         },
+        "error_percent": {
+            "Description": "What `percent` exceeds by chance in 5 % of pairs, by known change that was put into the "
+            "earlier visit and measured (--calibrate); n/a without.",
+            "Units": "%",
+        },
+        "beyond_error": {
+            "Description": "Whether `percent` lies beyond it.",
+            "Levels": {"1": "Change was measured.", "0": "No change measured.", "n/a": "Not calibrated."},
+        },
     }
 
 
-def volume_table(changed: Changed, years: float | None) -> pd.DataFrame:
+def volume_table(
+    changed: Changed, years: float | None, errors: Mapping[str, float] | None = None
+) -> pd.DataFrame:
     """Return a row per region, the columns of `volume_columns`.
 
     Parameters
@@ -185,7 +196,10 @@ def volume_table(changed: Changed, years: float | None) -> pd.DataFrame:
         From `volume_change`.
     years : float, optional
         Between the visits, where their dates are known.
+    errors : mapping of str to float, optional
+        `pair_calibration.errors` of the pair, by region.
     """
+    errors = errors or {}
     rows = [
         {
             "index": number,
@@ -194,10 +208,12 @@ def volume_table(changed: Changed, years: float | None) -> pd.DataFrame:
             "volume_after_mm3": volumes[1],
             "percent": changed.percent[name],
             "percent_per_year": changed.percent[name] / years if years else np.nan,
+            "error_percent": errors.get(name, np.nan),
+            "beyond_error": int(abs(changed.percent[name]) > errors[name]) if name in errors else None,
         }
         for number, (name, volumes) in enumerate(changed.volumes.items(), 1)
     ]
-    return pd.DataFrame(rows, columns=list(volume_columns())).round(4)
+    return pd.DataFrame(rows, columns=list(volume_columns())).round(4).astype({"beyond_error": "Int64"})
 
 
 def symmetric_percent(before: float, after: float) -> float:

@@ -14,7 +14,7 @@ from bids_app.steps.anatomy import (
     segment,
     segment_unfilled,
 )
-from bids_app.steps.calibration import calibrate_lesions
+from bids_app.steps.calibration import calibrate_lesions, calibrate_pair
 from bids_app.steps.disconnection import measure_disconnection
 from bids_app.steps.lesions import check_lesions, describe_lesions, fill, find_lesions, take_lesions
 from bids_app.steps.longitudinal import Compared, compare_visits
@@ -27,6 +27,7 @@ __all__ = [
     "align_to_template",
     "assess",
     "calibrate_lesions",
+    "calibrate_pair",
     "check_lesions",
     "compare_visits",
     "describe_lesions",

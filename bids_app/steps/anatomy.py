@@ -116,23 +116,30 @@ def place_in_template(brain: Image, forward: Path, inverse: Path, template: str,
         intracranial_volume,
         volume_by_scaling,
     )
-    from bids_app.image.structure_priors import sample, template_coordinates
-    from bids_app.image.template import load_template
 
-    where = template_coordinates(brain, [inverse])
-    probability = intracranial_probability(where)
+    coordinates, prior = in_template(brain, inverse, template, resolution)
+    probability = intracranial_probability(np.moveaxis(np.asarray(coordinates.dataobj), 3, 0))
     kept, foreign = cut_foreign(brain, probability)
-    white = sample(load_template(template, resolution).wm, where.reshape(3, -1)).reshape(brain.shape)
     notes = [f"brain mask: {foreign:.1f} mL outside the skull cut (eyes, neck, muscle)"] if foreign else []
     return Placed(
-        nib.Nifti1Image(np.moveaxis(where, 0, 3), brain.affine),
+        coordinates,
         kept,
-        nib.Nifti1Image(white, brain.affine),
+        prior,
         intracranial_volume(probability, brain.affine),
         volume_by_scaling(forward),
         foreign,
         notes,
     )
+
+
+def in_template(brain: Image, inverse: Path, template: str, resolution: float) -> tuple[Image, Image]:
+    """Return every voxel's place in the template, (x, y, z, 3) in mm, and the prior of white matter there."""
+    from bids_app.image.structure_priors import sample, template_coordinates
+    from bids_app.image.template import load_template
+
+    where = template_coordinates(brain, [inverse])
+    white = sample(load_template(template, resolution).wm, where.reshape(3, -1)).reshape(brain.shape)
+    return nib.Nifti1Image(np.moveaxis(where, 0, 3), brain.affine), nib.Nifti1Image(white, brain.affine)
 
 
 class Segmented(NamedTuple):

@@ -1,14 +1,22 @@
-"""The step that puts known lesions into a visit and finds lesions again."""
+"""Steps that put known lesions into a visit, or known change into a pair of visits, and measure them again."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nibabel as nib
+import numpy as np
 
+from bids_app.steps.anatomy import Segmented
 from bids_app.steps.files import Image, Table, WithMeta
 from bids_app.steps.record import step
+
+if TYPE_CHECKING:
+    from bids_app.image.pair_calibration import FollowUp, Measured
+
+
+WHITE = 2  # in `dseg`
 
 
 class Limits(NamedTuple):
@@ -39,24 +47,12 @@ def calibrate_lesions(
     from bids_app.image.injection import acquired_voxel
     from bids_app.image.volume import read_scan
     from bids_app.steps.anatomy import segment_unfilled
-    from bids_app.steps.lesions import find_lesions
+
+    chosen = {"method": method, "threshold": threshold, "min_volume": min_volume, "flair_scan": flair_scan}
 
     def detect(bright: nib.Nifti1Image, dark: nib.Nifti1Image | None) -> nib.Nifti1Image:
         tissues = segment_unfilled(bright if dark is None else dark, brain, coordinates)
-        found = find_lesions(
-            flair=bright,
-            t1w=dark,
-            brain=brain,
-            gm=tissues.gm,
-            wm=tissues.wm,
-            csf=tissues.csf,
-            wm_prior=wm_prior,
-            method=method,
-            threshold=threshold,
-            min_volume=min_volume,
-            flair_scan=flair_scan,
-        )
-        return found.mask.data
+        return _lesions(bright, dark, brain, tissues, wm_prior, chosen)
 
     scan = calibration.Scan(
         flair=flair,
@@ -70,3 +66,109 @@ def calibrate_lesions(
         WithMeta(found.limits, calibration.LIMIT_COLUMNS),
         WithMeta(found.lesions, calibration.LESION_COLUMNS),
     )
+
+
+def _lesions(
+    flair: nib.Nifti1Image,
+    t1w: nib.Nifti1Image | None,
+    brain: nib.Nifti1Image,
+    tissues: Segmented,
+    wm_prior: nib.Nifti1Image,
+    chosen: dict[str, Any],
+) -> nib.Nifti1Image:
+    """Return the lesion mask of images that were changed, by the step that segments a visit's."""
+    from bids_app.steps.lesions import find_lesions
+
+    maps = (tissues.gm, tissues.wm, tissues.csf, wm_prior)
+    return find_lesions(flair, brain, *maps, t1w=t1w, **chosen).mask.data
+
+
+class PairErrors(NamedTuple):
+    """Change put into a pair and measured: of volumes, and of lesions where Demyelin segments them."""
+
+    volumes: WithMeta[Table]
+    lesions: WithMeta[Table] | None
+
+
+@step("measuring known change that was put into the visit before", seconds=300.0, mem_gb=4.0)
+def calibrate_pair(
+    before: dict[str, Image],
+    with_t1w: bool,
+    inverse: Path,
+    flair_scan: Path,
+    template: str,
+    resolution: float,
+    seed: int,
+    lesions: dict[str, Any] | None = None,
+) -> PairErrors:
+    """Put known change into the earlier visit of a pair, segment and compare again.
+
+    `lesions` is how Demyelin segments them; None where masks came with the data, which follow the head then.
+    """
+    from bids_app.image import pair_calibration as known
+    from bids_app.image.injection import acquired_voxel
+    from bids_app.image.volume import read_scan
+    from bids_app.steps.anatomy import in_template
+
+    coordinates, prior = in_template(before["brain"], inverse, template, resolution)
+    white, lesion = np.asarray(before["dseg"].dataobj) == WHITE, np.asarray(before["lesion_labels"].dataobj)
+    head = known.Head(
+        flair=before["flair"],
+        t1w=before["t1w"] if with_t1w else None,
+        brain=before["brain"],
+        normal=nib.Nifti1Image((white & (lesion == 0)).astype(np.uint8), before["dseg"].affine),
+        lesions=before["lesion_labels"],
+        coordinates=coordinates,
+        voxel=acquired_voxel(read_scan(flair_scan).image, before["flair"]),
+    )
+    chosen = None if lesions is None else lesions | {"flair_scan": flair_scan}
+
+    def measure(later: known.FollowUp) -> known.Measured:
+        after = _follow_up_images(later, head.lesions, prior, chosen, seed)
+        return _measured(before, after, with_t1w, seed)
+
+    found = known.calibrate_pair(head, measure, seed, lesions=lesions is not None)
+    changes = WithMeta(found.changes, known.CHANGE_COLUMNS) if lesions is not None else None
+    return PairErrors(WithMeta(found.volumes, known.VOLUME_COLUMNS), changes)
+
+
+def _follow_up_images(
+    later: FollowUp, before: Image, prior: Image, chosen: dict[str, Any] | None, seed: int
+) -> dict[str, Image]:
+    """Process a simulated visit as a real one from its lesions on; return its images by their keys."""
+    from bids_app.image.lesion_table import number_lesions
+    from bids_app.steps.anatomy import segment, segment_unfilled
+    from bids_app.steps.lesions import fill
+
+    head = later.flair if later.t1w is None else later.t1w
+    first = segment_unfilled(head, later.brain, later.coordinates)
+    if chosen is None:
+        mask = nib.Nifti1Image((np.asarray(later.moved(before, 0).dataobj) > 0).astype(np.uint8), head.affine)
+    else:
+        mask = _lesions(later.flair, later.t1w, later.brain, first, later.moved(prior, 1), chosen)
+    filled = fill(head, mask, first.wm, later.brain, seed).image if later.t1w is not None else head
+    tissues = segment(filled, later.brain, later.coordinates, mask)
+    images = {
+        "flair": later.flair,
+        "brain": later.brain,
+        "dseg": tissues.labels,
+        "structures": tissues.structures,
+        "lesion_labels": number_lesions(mask),
+    }
+    return images if later.t1w is None else images | {"t1w": later.t1w}
+
+
+def _measured(before: dict[str, Image], after: dict[str, Image], with_t1w: bool, seed: int) -> Measured:
+    """Compare a visit with a simulated one by the code that compares real ones."""
+    from bids_app.image.longitudinal import compare, on_grid
+    from bids_app.image.pair_calibration import Measured
+    from bids_app.image.volume_change import volume_change
+    from bids_app.steps.longitudinal import half_way_of, side_of, visit_of
+
+    guide = "t1w" if with_t1w else "flair"
+    half = half_way_of(before, after, guide, seed)
+    found = compare(visit_of(before), visit_of(after), half)
+    sides = side_of(before, guide), side_of(after, guide)
+    changed = volume_change(*sides, half)
+    labels = on_grid(found.labels, half, after["lesion_labels"])
+    return Measured(changed.percent, sides[0].regions, found.table, labels)

@@ -27,32 +27,42 @@ class Compared(NamedTuple):
 
 @step("comparing lesions and volumes with those of the visit before", seconds=40.0, mem_gb=3.0)
 def compare_visits(
-    before: dict[str, Image], after: dict[str, Image], seed: int, years: float | None = None
+    before: dict[str, Image],
+    after: dict[str, Image],
+    seed: int,
+    protocol: list[str],
+    years: float | None = None,
+    known: Table | None = None,
 ) -> Compared:
     """Register two visits rigidly in both directions, match their lesions half-way and measure volume change.
 
     Each visit is the keys `t1w` (where both have one), `flair`, `brain`, `dseg` and `lesion_labels` of its
-    derivatives.
+    derivatives. `protocol` is how what made the images differs; `known` the volumes of `calibrate_pair`.
     """
     from bids_app.image.criteria import NO_DIAGNOSIS, TIME_COLUMNS, over_time
     from bids_app.image.longitudinal import COLUMNS, compare, on_grid, summary
+    from bids_app.image.pair_calibration import errors
     from bids_app.image.volume_change import volume_change, volume_columns, volume_table
 
     guide = "t1w" if "t1w" in before and "t1w" in after else "flair"
-    half = _half_way(before, after, guide, seed)
-    found = compare(_visit(before), _visit(after), half)
+    half = half_way_of(before, after, guide, seed)
+    found = compare(visit_of(before), visit_of(after), half)
     meta = {
         "Registration": f"Rigid, mutual information, {'T1w' if guide == 't1w' else 'FLAIR'} of both visits, mean of "
         "both directions; lesions matched in the space half-way.",
         "LaterToEarlier": (half @ half).round(6).tolist(),
+        "ProtocolDifferences": protocol,
         "Summary": summary(found.table),
     }
     labels = on_grid(found.labels, half, after["lesion_labels"])
-    changed = volume_change(_side(before, guide), _side(after, guide), half)
+    changed = volume_change(side_of(before, guide), side_of(after, guide), half)
     return Compared(
         WithMeta(found.table, COLUMNS | meta),
         WithMeta(over_time(summary(found.table)), TIME_COLUMNS | {"Remark": NO_DIAGNOSIS}),
-        WithMeta(volume_table(changed, years), volume_columns() | {"Image": guide, "Years": years}),
+        WithMeta(
+            volume_table(changed, years, None if known is None else errors(known)),
+            volume_columns() | {"Image": guide, "Years": years, "ProtocolDifferences": protocol},
+        ),
         WithMeta(labels, meta),
         found.labels,
         found.before,
@@ -60,7 +70,8 @@ def compare_visits(
     )
 
 
-def _visit(images: dict[str, Image]) -> Visit:
+def visit_of(images: dict[str, Image]) -> Visit:
+    """Return what comparing lesions needs of a visit."""
     from bids_app.image.longitudinal import Visit
 
     return Visit(
@@ -68,7 +79,7 @@ def _visit(images: dict[str, Image]) -> Visit:
     )
 
 
-def _half_way(before: dict[str, Image], after: dict[str, Image], guide: str, seed: int) -> Array:
+def half_way_of(before: dict[str, Image], after: dict[str, Image], guide: str, seed: int) -> Array:
     """Return half of the rigid motion between two visits, the mean of both directions."""
     from bids_app.image.longitudinal import half_way, rigid_matrix
     from bids_app.image.register import align_rigid
@@ -79,7 +90,8 @@ def _half_way(before: dict[str, Image], after: dict[str, Image], guide: str, see
     return half_way(there, back)
 
 
-def _side(images: dict[str, Image], guide: str) -> Side:
+def side_of(images: dict[str, Image], guide: str) -> Side:
+    """Return what volume change needs of a visit; `guide` is the key of the image that is compared."""
     from bids_app.image.volume_change import Side, tissue_regions
 
     return Side(

@@ -21,16 +21,19 @@ from bids_app.derivatives.names import OUTPUTS
 from bids_app.derivatives.reader import Derivatives
 from bids_app.derivatives.records import VisitLocks, fingerprint, forget, is_done, mark_done, read_record
 from bids_app.errors import InputError, VisitError
+from bids_app.layout.protocol import differences
 from bids_app.progress import say
-from bids_app.settings import Settings
+from bids_app.settings import ONLY_GIVEN, OWN_METHOD, Settings
 from bids_app.steps.record import step
 from bids_app.tables.times import visit_time
 from bids_app.visit_name import VisitName
 from bids_app.workflows.plugin import KILLED
-from bids_app.workflows.step import add_step, node_name, read_failure
+from bids_app.workflows.step import Result, add_step, node_name, read_failure
 
 SINCE = "since"  # of the description of a pair's files, and of its done record
 STRUCTURES = "structures"
+RAW = {"T1w": ("t1w",), "FLAIR": ("flair", "flair_native")}  # which outputs' sidecars name a raw image
+RAW_URI = "bids:raw:"
 IMAGES = ("t1w", "flair", "brain", "dseg", "lesion_labels")
 
 
@@ -45,6 +48,10 @@ class Pair(NamedTuple):
         Their derivatives by key.
     years : float or None
         Between them, where both are dated.
+    raw_before, raw_after : dict of str to Path
+        The images that they were made from, by suffix.
+    protocol : tuple of str
+        How what made those images differs.
     """
 
     before: VisitName
@@ -52,6 +59,9 @@ class Pair(NamedTuple):
     files_before: dict[str, Path]
     files_after: dict[str, Path]
     years: float | None = None
+    raw_before: dict[str, Path] = {}  # noqa: RUF012  # a field of a NamedTuple
+    raw_after: dict[str, Path] = {}  # noqa: RUF012
+    protocol: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -91,8 +101,48 @@ def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list
             )
         else:
             years = _years(times.get(before.session or ""), times.get(after.session or ""))
-            pairs.append(Pair(before, after, files[before] or {}, files[after] or {}, years))
+            pairs.append(
+                _pair(output_dir, bids_dir, (before, after), (files[before] or {}, files[after] or {}), years)
+            )
     return pairs, notes
+
+
+def _pair(
+    output_dir: Path,
+    bids_dir: Path,
+    names: tuple[VisitName, VisitName],
+    files: tuple[dict[str, Path], dict[str, Path]],
+    years: float | None,
+) -> Pair:
+    """Return a pair of visits with what is known of the images that they were made from."""
+    raw = _raw_images(output_dir, bids_dir, names[0]), _raw_images(output_dir, bids_dir, names[1])
+    if raw[0].get("T1w") is not None and raw[0].get("T1w") == raw[1].get("T1w"):
+        # one T1w lent to both visits (--t1w-from) shows no change: their FLAIRs are compared
+        for some in files:
+            some.pop("t1w", None)
+    return Pair(
+        *names,
+        *files,
+        years=years,
+        raw_before=raw[0],
+        raw_after=raw[1],
+        protocol=tuple(differences(bids_dir, *raw)),
+    )
+
+
+def _raw_images(output_dir: Path, bids_dir: Path, name: VisitName) -> dict[str, Path]:
+    """Return the T1w and FLAIR images that a visit was made from, as its files' sidecars tell."""
+    visit, found = Derivatives(output_dir).visit(name), {}
+    for suffix, keys in RAW.items():
+        sources = [source for key in keys for source in visit.meta(key).get("Sources", [])]
+        paths = [
+            bids_dir / str(source).removeprefix(RAW_URI)
+            for source in sources
+            if str(source).startswith(RAW_URI)
+        ]
+        if paths:
+            found[suffix] = paths[0]
+    return found
 
 
 def _times(bids_dir: Path, names: Sequence[VisitName]) -> dict[str, str]:
@@ -146,7 +196,12 @@ def due_pairs(settings: Settings, participants: Iterable[str], tell: Callable[[s
 
 def _results(settings: Settings, pair: Pair) -> dict[str, Any]:
     """Return what a comparison depends on beside its images."""
-    return {"random_seed": settings.random_seed, "years": pair.years}
+    return {
+        "random_seed": settings.random_seed,
+        "years": pair.years,
+        "protocol": list(pair.protocol),
+        "calibrate": settings.calibrate,
+    }
 
 
 def _is_compared(pair: Pair, settings: Settings) -> bool:
@@ -180,13 +235,16 @@ def init_pairs_wf(pairs: Sequence[Pair], *, settings: Settings, name: str) -> Wo
     whole = Workflow(name)
     for pair in pairs:
         graph = Workflow(node_name(pair.name))
+        calibrated = _add_calibration(graph, pair, settings)
         compared = add_step(
             graph,
             steps.compare_visits,
             before=pair.files_before,
             after=pair.files_after,
             seed=settings.random_seed,
+            protocol=list(pair.protocol),
             years=pair.years,
+            known=calibrated["volume_calibration"] if calibrated else None,
         )
         plan = PairPlan(
             output_dir=settings.output_dir,
@@ -194,9 +252,45 @@ def init_pairs_wf(pairs: Sequence[Pair], *, settings: Settings, name: str) -> Wo
             settings=_results(settings, pair),
             inputs={path.name: fingerprint(path) for path in pair.inputs},
         )
-        add_step(graph, finish_pair, always=True, files=compared_files(compared), plan=plan)
+        files = compared_files(compared) | calibrated
+        add_step(graph, finish_pair, always=True, files=files, plan=plan)
         whole.add_nodes([graph])
     return whole
+
+
+def _add_calibration(graph: Workflow, pair: Pair, settings: Settings) -> dict[str, Result]:
+    """Add the measuring of known change put into the earlier visit, where that is wanted; return its tables."""
+    if not settings.calibrate:
+        return {}
+    visit = Derivatives(settings.output_dir).visit(pair.before, template=settings.template)
+    inverse, scan = visit.path("from_template"), pair.raw_before.get("FLAIR")
+    if not inverse.exists() or scan is None or not scan.exists():
+        say(
+            f"note: {pair.name}: not calibrated: that needs the FLAIR image of {pair.before} in the dataset, a T1w and "
+            "the transform from the template (--output-level full)"
+        )
+        return {}
+    own = "MaskSource" not in visit.meta("lesions")
+    method = OWN_METHOD if settings.lesions == ONLY_GIVEN else settings.lesions
+    chosen = {
+        "method": method,
+        "threshold": settings.lesion_threshold,
+        "min_volume": settings.lesion_min_volume,
+    }
+    known = add_step(
+        graph,
+        steps.calibrate_pair,
+        before=pair.files_before,
+        with_t1w="t1w" in pair.files_before and "t1w" in pair.files_after,
+        inverse=inverse,
+        flair_scan=scan,
+        template=settings.template,
+        resolution=settings.resolution,
+        seed=settings.random_seed,
+        lesions=chosen if own else None,
+    )
+    tables = {"volume_calibration": known.volumes}
+    return tables | {"change_calibration": known.lesions} if own else tables
 
 
 def compared_files(compared: Any) -> dict[str, Any]:
@@ -247,6 +341,9 @@ def finish_pair(files: dict[str, Path], plan: PairPlan) -> Finished:
     written = [image, *_publish_table(plan, files["table"], "changes")]
     written += _publish_table(plan, files["criteria"], "change_criteria")
     written += _publish_table(plan, files["volumes"], "volume_changes")
+    for key in ("volume_calibration", "change_calibration"):
+        if key in files:
+            written += _publish_table(plan, files[key], key)
     figure = changes_figure(visit, session)
     draw_changes(
         load_image(files["half_before"]),
