@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
 
 from bids_app.cohort import Cohort, read_cohort
 from bids_app.cohort.excluded import LISTED, exclude_rated
@@ -61,6 +64,9 @@ def _run_group(settings: Settings) -> int:
         say(f"note: {note}")
     say(f"{len(cohort.visits)} visits of {cohort.visits['participant_id'].nunique()} participants")
     folder = settings.output_dir / "group"
+    with phase("reading what changed between visits"):
+        changes = _changes(cohort, folder)
+    cohort, settings = _with_change(cohort, changes.pairs, settings)
     if settings.apply_model:
         return _apply(cohort, settings, settings.apply_model, folder)
     logs = settings.output_dir / "logs"
@@ -69,7 +75,7 @@ def _run_group(settings: Settings) -> int:
             _measure_stability(cohort, settings)
         found = _analyse(cohort, settings, folder)
     with phase("writing the report"):
-        _report(cohort, found, settings)
+        _report(cohort, found, changes, settings)
     return int(any("left_out" in one.result.tables for one in found))
 
 
@@ -118,6 +124,63 @@ def _chosen(cohort: Cohort, settings: Settings) -> Cohort:
         flow = [*flow, step]
     synthetic = settings.allow_synthetic_connectome
     return Cohort(cohort.derivatives, visits.reset_index(drop=True), cohort.notes, synthetic, flow)
+
+
+class Changes(NamedTuple):
+    """Change between the visits of a cohort, a row a pair, and detection limits, a row a visit; either may be empty."""
+
+    pairs: pd.DataFrame
+    limits: pd.DataFrame
+
+
+def _changes(cohort: Cohort, folder: Path) -> Changes:
+    """Read what changed between visits, and the detection limits; write the tables that have rows."""
+    from bids_app.cohort.changes import COLUMNS, read_changes, read_limits
+    from bids_app.derivatives import write_json, write_table
+    from bids_app.reports.cohort.change import CHANGE_FILE, LIMITS_FILE
+
+    found = Changes(
+        read_changes(cohort.derivatives, cohort.visits), read_limits(cohort.derivatives, cohort.visits)
+    )
+    for name, table in {CHANGE_FILE: found.pairs, LIMITS_FILE: found.limits}.items():
+        if len(table):
+            write_table(table, folder / f"{name}.tsv")
+    if len(found.pairs):
+        write_json(COLUMNS, folder / f"{CHANGE_FILE}.json")
+        differing = int(found.pairs["protocol_differences"].notna().sum())
+        say(
+            f"{len(found.pairs)} pairs of visits compared: {folder / f'{CHANGE_FILE}.tsv'}"
+            + (f"; the protocol differs in {differing}" if differing else "")
+        )
+    return found
+
+
+def _with_change(cohort: Cohort, pairs: pd.DataFrame, settings: Settings) -> tuple[Cohort, Settings]:
+    """Return the cohort with the measures of change, and the settings with their names for `--candidates change`.
+
+    Raises
+    ------
+    InputError
+        If they are asked for and no visit has a dated one before it.
+    """
+    from bids_app.cohort.changes import CHANGE, MEASURES, with_changes
+
+    visits = with_changes(cohort.visits, pairs)
+    names = [name for name in MEASURES if name in visits]
+    if CHANGE in settings.candidates and CHANGE not in cohort.visits:
+        if not names:
+            raise InputError(
+                f"--candidates {CHANGE}: no visit has been compared with a dated one before it; needs two visits, and "
+                "acq_time in sessions.tsv or scans.tsv"
+            )
+        some = int(visits[names].notna().any(axis=1).sum())
+        say(
+            f"note: --candidates {CHANGE}: {some} of {len(visits)} visits have a visit before them; study A takes one "
+            "visit a patient, the nearest to its EDSS (days_to_edss), unless --all-visits"
+        )
+        chosen = [name for name in settings.candidates if name != CHANGE]
+        settings = replace(settings, candidates=(*chosen, *names))
+    return replace(cohort, visits=visits), settings
 
 
 def _measure_stability(cohort: Cohort, settings: Settings) -> None:
@@ -224,7 +287,7 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> in
     return bad
 
 
-def _report(cohort: Cohort, found: list[Analysed], settings: Settings) -> None:
+def _report(cohort: Cohort, found: list[Analysed], changes: Changes, settings: Settings) -> None:
     from bids_app.figures import charts
     from bids_app.figures.drawing import keep_all
     from bids_app.reports.about import run_facts
@@ -243,6 +306,7 @@ def _report(cohort: Cohort, found: list[Analysed], settings: Settings) -> None:
         cohort.notes,
         figures,
         run_facts(settings.bids_dir, settings.output_dir),
+        changes,
     )
     write_visits_page(settings.output_dir)  # links to the cohort's
     say(f"report: {page}")

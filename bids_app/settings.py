@@ -256,10 +256,10 @@ class Settings:
     )
     candidates: tuple[str, ...] = option(
         (),
-        "Study A: candidates beyond the published ones: volumes (z scores of the regions' volumes) or numeric columns "
-        "of your own in participants.tsv.",
+        "Study A: candidates beyond the published ones: volumes (z scores of the regions' volumes), change (lesions and "
+        "volumes since the visit before, a year) or numeric columns of your own in participants.tsv.",
         room="Group level",
-        metavar="volumes|COLUMN",
+        metavar="volumes|change|COLUMN",
     )
     models: tuple[str, ...] = option(
         (), "Study A: models to fit: ridge, gp, svr, rf (default: all).", room="Group level", metavar="MODEL"

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from made_visits import EVIL, SPHERES, make_tables, make_visit, place, settings
 
-from bids_app.derivatives import write_table
+from bids_app.derivatives import write_json, write_table
+from bids_app.derivatives.names import OUTPUTS
 from bids_app.image.calibration import CONTRASTS, LESION_COLUMNS
 from bids_app.image.criteria import NO_DIAGNOSIS, in_space
 from bids_app.image.lesion_table import CLASSES
@@ -283,6 +284,50 @@ def test_bundles_and_changes_since_the_visit_before_are_shown(tmp_path):
     assert text.index(">high<") < text.index(">low<")
     assert "Lesions: 1 new, 1 unchanged; 0.02 mL then, 0.06 mL now." in text
     assert text.index(">young<") < text.index(">old<")
+
+
+def add_pair(anat, percent, error, **meta):
+    """Add a pair whose brain changed, with what was measured of known change."""
+    stem = "sub-01_ses-2"
+
+    def put(key, rows, **about):
+        path = anat / OUTPUTS[key].path(stem, template="", atlas="", before="1")
+        write_json(about, write_table(pd.DataFrame(rows), path).with_suffix(".json"))
+
+    put("changes", {"change": ["unchanged"], "volume_before_mm3": [20], "volume_after_mm3": [21]}, **meta)
+    volumes = {"name": ["brain"], "percent": [percent], "percent_per_year": [percent / 2]}
+    put("volume_changes", volumes | {"error_percent": [error]})
+    graded = {
+        "pair": [1, 2],
+        "name": "brain",
+        "injected_percent": [0, -0.6],
+        "measured_percent": [0.02, -0.55],
+    }
+    put("volume_calibration", graded)
+    lesions = [("new", 11.0, 0), ("new", 95.0, 1), ("growth", 50.0, 1), ("false", 12.0, None)]
+    put(
+        "change_calibration",
+        dict(zip(("name", "volume_mm3", "found"), zip(*lesions, strict=True), strict=True)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("percent", "words"),
+    [
+        (-0.6, "Brain volume changed by -0.60 % (-0.30 % a year; error 0.13 %)."),
+        (0.1, "No change of brain volume measured: +0.10 % lies inside the error of this pair, 0.13 %."),
+    ],
+)
+def test_change_inside_the_error_is_no_change_measured(tmp_path, percent, words):
+    anat = make_visit(tmp_path, "sub-01_ses-2")
+    add_pair(anat, percent, 0.13, ProtocolDifferences=["FLAIR scanner: a, then <b>"])
+    text = write_visit_report(tmp_path, "sub-01_ses-2", settings=settings())[0].read_text()
+    assert words in text
+    assert "The protocol differs." in text
+    assert "FLAIR scanner: a, then &lt;b&gt;" in text
+    assert ">-0.60 → -0.55<" in text
+    assert "0 of 1 of 10 mm3, 1 of 1 of 100 mm3 were called new or enlarged" in text
+    assert "of present ones that doubled, 1 of 1; 1 elsewhere in 2 pairs." in text
 
 
 def test_criteria_are_told_with_what_was_not_imaged(tmp_path):

@@ -96,7 +96,7 @@ def own_columns(visits: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
             known = ", ".join(str(c) for c in visits if c not in ("participant_id", "session_id", "edss"))
             raise InputError(
                 f"--candidates {name}: {'the outcome cannot be a candidate' if name == 'edss' else 'no such column'}; "
-                f"choose of {VOLUMES}, {known}"
+                f"choose of {VOLUMES}, change, {known}"
             )
         numbers = pd.to_numeric(visits[name], errors="coerce")
         text = visits[name][numbers.isna() & visits[name].notna()]

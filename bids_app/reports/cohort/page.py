@@ -20,6 +20,7 @@ from bids_app.learn.results import StudyResult
 from bids_app.learn.study import Part, Study
 from bids_app.reports.about import effective_settings
 from bids_app.reports.citations import reference
+from bids_app.reports.cohort.change import CHANGE_FILE, LIMITS_FILE, change_section
 from bids_app.reports.cohort.limits import limits
 from bids_app.reports.cohort.participants import characteristics
 from bids_app.reports.cohort.quality import quality_rows, read_quality, strips
@@ -38,6 +39,7 @@ def write_cohort_report(
     notes: Sequence[str],
     figures: Sequence[Kept] = (),
     run: Sequence[Sequence[str]] = (),
+    changes: tuple[pd.DataFrame, pd.DataFrame] | None = None,
 ) -> Path:
     """Write `group.html`, and `group/qc.tsv` beside its figures.
 
@@ -55,6 +57,8 @@ def write_cohort_report(
         Of the whole cohort.
     run : sequence of (str, str)
         `about.run_facts` of the run.
+    changes : (DataFrame, DataFrame), optional
+        Change between visits, a row a pair, and detection limits, a row a visit.
 
     Returns
     -------
@@ -76,6 +80,7 @@ def write_cohort_report(
         ),
         flow=[_picture(kept, links) for kept in figures],
         quality=_quality(quality, output_dir, links) if len(quality) else None,
+        change=_change(changes, links) if changes else None,
         studies=[_section(*study, links) for study in studies],
         run=list(run),
         versions=versions(),
@@ -113,6 +118,11 @@ def _quality(quality: pd.DataFrame, output_dir: Path, links: Mapping[str, str]) 
         "page": PAGE,
         "n_far": int((rows["outliers"] > 0).sum()),
     }
+
+
+def _change(changes: tuple[pd.DataFrame, pd.DataFrame], links: Mapping[str, str]) -> dict[str, Any] | None:
+    files = {name: f"group/{name}.tsv" for name in (CHANGE_FILE, LIMITS_FILE)}
+    return change_section(*changes, files, links)
 
 
 def _picture(kept: Kept, links: Mapping[str, str]) -> dict[str, Any]:
