@@ -24,6 +24,7 @@ from bids_app.features import bundles, chaco, connectome_cli, volumes
 from bids_app.image import (
     calibration,
     criteria,
+    expansion,
     lesion_table,
     lesions,
     longitudinal,
@@ -43,7 +44,8 @@ COLUMNS: dict[str, Mapping[str, Mapping[str, object]]] = {
     "criteria": criteria.SPACE_COLUMNS,
     "detection_limits": calibration.LIMIT_COLUMNS,
     "calibration_lesions": calibration.LESION_COLUMNS,
-    "changes": longitudinal.COLUMNS,
+    "changes": longitudinal.COLUMNS | expansion.COLUMNS,
+    "expanding": expansion.OVER_VISITS,
     "change_criteria": criteria.TIME_COLUMNS,
     "volume_changes": volume_change.volume_columns(),
     "volume_calibration": pair_calibration.VOLUME_COLUMNS,

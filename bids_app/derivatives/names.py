@@ -237,6 +237,12 @@ OUTPUTS: dict[str, Output] = {
         True,
         pair=True,
     ),
+    "expanding": Output(
+        "seg-lesions_desc-expandingsince{before}_dseg.tsv",
+        "Lesions that expand slowly, followed over three visits or more from the first one on.",
+        True,
+        pair=True,
+    ),
     "volume_changes": Output(
         "seg-brain_desc-since{before}_dseg.tsv",
         "Change of the volume of the brain and its tissues since the visit before, by Jacobian integration half-way.",

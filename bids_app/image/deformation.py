@@ -7,6 +7,7 @@ opposite directions, so that exchanging them only changes the sign of v: volume 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numba
@@ -37,7 +38,18 @@ class Level(NamedTuple):
 LEVELS = (Level(4.0, 16.0, 6), Level(2.0, 8.0, 6), Level(2.0, 5.0, 6), Level(1.0, 3.5, 3))
 
 
-def register(before: Array, after: Array, weight: Array, size: float) -> Array:
+# for growth of lesions, which is smaller than the windows above: from their result on
+LESION_LEVELS = (Level(1.0, 2.5, 4),)
+
+
+def register(
+    before: Array,
+    after: Array,
+    weight: Array,
+    size: float,
+    levels: Sequence[Level] = LEVELS,
+    start: Array | None = None,
+) -> Array:
     """Find the velocity field that makes two images alike.
 
     Gauss-Newton steps on the weighted sum of squared differences in Gaussian windows (Lucas and Kanade 1981),
@@ -52,14 +64,18 @@ def register(before: Array, after: Array, weight: Array, size: float) -> Array:
         0 to 1: how much a voxel's difference counts; 0 in lesions and outside the head's inside.
     size : float
         Edge of a voxel in mm.
+    levels : sequence of Level
+        From coarse to fine.
+    start : ndarray, (x, y, z, 3), optional
+        Where to begin; without it nothing moves at first.
 
     Returns
     -------
     ndarray, (x, y, z, 3), float32
         v in voxels: the earlier visit lies at exp(-v), the later one at exp(v).
     """
-    velocity = np.zeros((*before.shape, 3), np.float32)
-    for level in LEVELS:
+    velocity = np.zeros((*before.shape, 3), np.float32) if start is None else start
+    for level in levels:
         if level.size < size and level is not LEVELS[0]:
             level = level._replace(size=size)  # noqa: PLW2901  # a 2 mm grid has no 1 mm level
         first, second, counted = (_zoomed(image, size / level.size) for image in (before, after, weight))

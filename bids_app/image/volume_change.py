@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import ndimage
 
 from bids_app.errors import VisitError
-from bids_app.image.deformation import exponential, jacobian, register, warp
+from bids_app.image.deformation import LESION_LEVELS, exponential, jacobian, register, warp
 from bids_app.image.longitudinal import Array, half_way_grid, moved
 from bids_app.image.volume import resample
 
@@ -60,7 +60,7 @@ class Changed(NamedTuple):
     volumes : dict of str to (float, float)
         V1 and V2 in mm3 by region: the half-way region's volume at either visit.
     jacobian : Nifti1Image, (x, y, z), float32
-        Half-way: local volume at the later visit over that at the earlier one.
+        Half-way: local volume at the later visit over that at the earlier one, lesions counted and in narrower windows.
     """
 
     percent: dict[str, float]
@@ -100,7 +100,10 @@ def volume_change(before: Side, after: Side, half: Array) -> Changed:
     grid = half_way_grid([moved(before.brain, inverse), moved(after.brain, half)], LARGEST_MM)
     size = float(nib.affines.voxel_sizes(grid.affine)[0])
     images = [_relative(side, turn, grid) for side, turn in ((before, inverse), (after, half))]
-    weight = np.minimum(*(_weight(side, turn, grid) for side, turn in ((before, inverse), (after, half))))
+    whole, weight = (
+        np.minimum(*(_weight(side, turn, grid, some) for side, turn in ((before, inverse), (after, half))))
+        for some in (True, False)
+    )
     velocity = register(images[0], images[1], weight, size)
     there, here = exponential(-velocity), exponential(velocity)
     factors = jacobian(there), jacobian(here)
@@ -112,7 +115,9 @@ def volume_change(before: Side, after: Side, half: Array) -> Changed:
         ) / 2
         one, other = (float((region * factor).sum(dtype=np.float64)) * size**3 for factor in factors)
         volumes[name] = (one, other)
-    ratio = nib.Nifti1Image((factors[1] / np.maximum(factors[0], 0.1)).astype(np.float32), grid.affine)
+    fine = register(images[0], images[1], whole, size, LESION_LEVELS, velocity)
+    first, second = jacobian(exponential(-fine)), jacobian(exponential(fine))
+    ratio = nib.Nifti1Image((second / np.maximum(first, 0.1)).astype(np.float32), grid.affine)
     return Changed({name: symmetric_percent(*both) for name, both in volumes.items()}, volumes, ratio)
 
 
@@ -232,12 +237,12 @@ def _relative(side: Side, turn: Array, grid: nib.Nifti1Image) -> npt.NDArray[np.
     return np.maximum(np.asarray(image.dataobj, dtype=np.float32), 0)
 
 
-def _weight(side: Side, turn: Array, grid: nib.Nifti1Image) -> npt.NDArray[np.float32]:
-    """Return where the two images are compared: the brain and the fluid at its surface, not lesions."""
+def _weight(side: Side, turn: Array, grid: nib.Nifti1Image, with_lesions: bool) -> npt.NDArray[np.float32]:
+    """Return where the two images are compared: the brain and the fluid at its surface, lesions or not."""
     size = float(nib.affines.voxel_sizes(grid.affine)[0])
     brain, lesions = (_at(image, turn, grid) > 0.5 for image in (_mask(side.brain), _mask(side.lesions)))
     near = ndimage.distance_transform_edt(~brain, sampling=size) <= EDGE_MM
-    if lesions.any():
+    if lesions.any() and not with_lesions:
         near &= ndimage.distance_transform_edt(~lesions, sampling=size) > LESION_MM
     return ndimage.gaussian_filter(near.astype(np.float32), WEIGHT_SMOOTHING_MM / size)
 

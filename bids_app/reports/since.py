@@ -46,6 +46,7 @@ def changes_context(visit: VisitFiles) -> list[dict[str, Any]]:
                 "page": page.name if page.exists() else None,
                 "words": _words(table)
                 + _volume_words(visit, entities["before"])
+                + _expansion_words(visit, entities["before"], table)
                 + (" The protocol differs." if differing else ""),
                 "level": "look" if differing or table["change"].isin(active).any() else "good",
                 "protocol": differing,
@@ -82,6 +83,23 @@ def _volume_words(visit: VisitFiles, before: str) -> str:
     yearly = f"{row['percent_per_year']:+.2f} % a year" if pd.notna(row["percent_per_year"]) else ""
     more = "; ".join(words for words in (yearly, f"error {error:.2f} %" if pd.notna(error) else "") if words)
     return f" Brain volume changed by {row['percent']:+.2f} %" + (f" ({more})." if more else ".")
+
+
+def _expansion_words(visit: VisitFiles, before: str, table: pd.DataFrame) -> str:
+    """Say which lesions expand slowly; of two visits, which may."""
+    followed = read_table(visit.path("expanding", before=before))
+    if followed is not None and "slowly_expanding" in followed:
+        some = followed.loc[followed["slowly_expanding"] == 1, "name"]
+        named = f" ({', '.join(map(str, some))})" if len(some) else ""
+        visits = int(followed["intervals"].max()) + 1 if len(followed) else 3
+        return (
+            f" Slowly expanding over {visits} visits: {len(some)} of {len(followed)} lesions followed{named}."
+        )
+    if "expansion_candidate" not in table or table["expansion_candidate"].isna().all():
+        return ""
+    some = table.loc[table["expansion_candidate"] == 1, "name"]
+    named = f" ({', '.join(map(str, some))})" if len(some) else ""
+    return f" Candidates for slowly expanding lesions: {len(some)}{named}; three visits would tell."
 
 
 def _graded(visit: VisitFiles, before: str) -> dict[str, Any] | None:

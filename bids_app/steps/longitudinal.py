@@ -39,6 +39,7 @@ def compare_visits(
     Each visit is the keys `t1w` (where both have one), `flair`, `brain`, `dseg` and `lesion_labels` of its
     derivatives. `protocol` is how what made the images differs; `known` the volumes of `calibrate_pair`.
     """
+    from bids_app.image import expansion
     from bids_app.image.criteria import NO_DIAGNOSIS, TIME_COLUMNS, over_time
     from bids_app.image.longitudinal import COLUMNS, compare, on_grid, summary
     from bids_app.image.pair_calibration import errors
@@ -47,6 +48,8 @@ def compare_visits(
     guide = "t1w" if "t1w" in before and "t1w" in after else "flair"
     half = half_way_of(before, after, guide, seed)
     found = compare(visit_of(before), visit_of(after), half)
+    changed = volume_change(side_of(before, guide), side_of(after, guide), half)
+    table = found.table.join(expansion.measure(changed.jacobian, found.labels, found.table, years))
     meta = {
         "Registration": f"Rigid, mutual information, {'T1w' if guide == 't1w' else 'FLAIR'} of both visits, mean of "
         "both directions; lesions matched in the space half-way.",
@@ -55,9 +58,8 @@ def compare_visits(
         "Summary": summary(found.table),
     }
     labels = on_grid(found.labels, half, after["lesion_labels"])
-    changed = volume_change(side_of(before, guide), side_of(after, guide), half)
     return Compared(
-        WithMeta(found.table, COLUMNS | meta),
+        WithMeta(table, COLUMNS | expansion.COLUMNS | meta),
         WithMeta(over_time(summary(found.table)), TIME_COLUMNS | {"Remark": NO_DIAGNOSIS}),
         WithMeta(
             volume_table(changed, years, None if known is None else errors(known)),

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from nipype import Workflow
 
 from bids_app import steps
-from bids_app.derivatives import atomic, load_image, save_image
+from bids_app.derivatives import atomic, load_image, save_image, write_table
 from bids_app.derivatives.dataset import uri, write_sidecar
 from bids_app.derivatives.names import OUTPUTS
 from bids_app.derivatives.reader import Derivatives
@@ -408,4 +408,35 @@ def run_pairs(
         if not _is_compared(pair, settings):
             failure = read_failure(folder / node_name(pair.name))
             failed[pair.name] = failure["reason"] if failure else KILLED
+    for person in sorted({pair.after.participant for pair in due}):
+        _follow_expansion(settings, find_pairs(settings.output_dir, settings.bids_dir, person)[0])
     return [pair.name for pair in due if pair.name not in failed], failed
+
+
+def _follow_expansion(settings: Settings, pairs: Sequence[Pair]) -> None:
+    """Write which lesions expand slowly for each visit with two or more before it, and its report anew."""
+    from bids_app.derivatives.reader import read_table
+    from bids_app.image.expansion import FEWEST_PAIRS, OVER_VISITS, over_visits
+    from bids_app.workflows.finish import rewrite_report
+
+    output_dir, tables = settings.output_dir, []
+    for pair in pairs:
+        record = read_record(output_dir, pair.name)
+        visit = Derivatives(output_dir).visit(pair.after)
+        table = read_table(visit.path("changes", before=pair.before.session or ""))
+        if record is None or table is None or pair.years is None or "expansion_candidate" not in table:
+            return
+        tables.append(table)
+        if len(tables) < FEWEST_PAIRS:
+            continue
+        target = visit.path("expanding", before=pair.before.session or "")
+        written = [write_table(over_visits(tables), target)]
+        sources = [uri(path, {"": output_dir}) for one in pairs[: len(tables)] for path in one.inputs]
+        about = {"Description": OUTPUTS["expanding"].about, "Sources": sorted(set(sources))}
+        written.append(write_sidecar(target, about | OVER_VISITS))
+        outputs = {*(output_dir / file for file in record["outputs"]), *written}
+        mark_done(
+            output_dir, pair.name, inputs=record["inputs"], settings=record["settings"], outputs=outputs
+        )
+        if (mine := read_record(output_dir, pair.after.prefix)) is not None:
+            rewrite_report(output_dir, pair.after.prefix, mine)

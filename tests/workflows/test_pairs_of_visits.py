@@ -117,11 +117,18 @@ def test_a_pair_gets_its_table_image_and_figure_once_and_stays_valid(settings, c
 def test_a_pair_that_fails_is_told_and_spares_the_other(settings, compare):
     for session, corner in (("1", 20), ("2", 20), ("3", 40), ("4", 40)):
         add_visit(settings.output_dir, session, corner)
+    dates = "".join(f"ses-{n}\t202{n}-01-01\n" for n in range(1, 5))
+    (settings.bids_dir / "sub-01" / "sub-01_sessions.tsv").write_text(f"session_id\tacq_time\n{dates}")
     (bad,) = settings.output_dir.rglob("sub-01_ses-4_desc-brain_mask.nii.gz")
     bad.write_bytes(bad.read_bytes()[:300])
     done, failed = compare()
     assert done == ["sub-01_ses-2_since-1", "sub-01_ses-3_since-2"]
     assert list(failed) == ["sub-01_ses-4_since-3"]
+    visit = Derivatives(settings.output_dir).visit("sub-01_ses-3")
+    assert visit.path("expanding", before="2").exists()  # three visits
+    assert "Slowly expanding over 3 visits: 0 of 0 lesions followed" in visit.page.read_text()
+    record = json.loads((settings.output_dir / "logs" / "done" / "sub-01_ses-3_since-2.json").read_text())
+    assert any("expanding" in file for file in record["outputs"])
 
 
 def names(settings):
