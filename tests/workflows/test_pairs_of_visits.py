@@ -126,7 +126,7 @@ def test_a_pair_that_fails_is_told_and_spares_the_other(settings, compare):
     assert list(failed) == ["sub-01_ses-4_since-3"]
     visit = Derivatives(settings.output_dir).visit("sub-01_ses-3")
     assert visit.path("expanding", before="2").exists()  # three visits
-    assert "Slowly expanding over 3 visits: 0 of 0 lesions followed" in visit.page.read_text()
+    assert "Slowly expanding over 3 visits: 0 of 1 lesions followed" in visit.page.read_text()
     record = json.loads((settings.output_dir / "logs" / "done" / "sub-01_ses-3_since-2.json").read_text())
     assert any("expanding" in file for file in record["outputs"])
 
