@@ -18,6 +18,8 @@ from bids_app.image.register import apply
 from bids_app.image.structure_priors import LESION
 from bids_app.image.template import Template
 from bids_app.image.volume import resample
+from bids_app.tables import read_table
+from bids_app.tables.text import plain
 
 AAL = "AAL"
 AAL_SPACE = "MNI152NLin6Asym"
@@ -133,9 +135,13 @@ def _read(image: Path, table: Path, name: str, space: str, renamed: dict[int, st
 
 def _read_regions(path: Path, labels: np.ndarray, renamed: dict[int, str]) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, sep="\t", dtype={"name": str})
-        table = table[["index", "name"]].astype({"index": "int64"})
-    except (OSError, KeyError, ValueError) as error:
+        cells = read_table(path).cells
+        known = {plain(str(own)): own for own in reversed(cells.columns)}
+        table = pd.DataFrame({"index": cells[known["index"]].astype(float), "name": cells[known["name"]]})
+        if (table["index"] % 1 != 0).any():
+            raise ValueError
+        table = table.astype({"index": "int64"})
+    except (InputError, KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"--atlas: {path} must be a table (tabs) with whole-number `index` and `name`"
         ) from error

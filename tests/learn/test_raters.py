@@ -205,3 +205,34 @@ def test_clustered_mcnemar():
         one, two = (rng.random(40) < 0.6)[patient], (rng.random(40) < 0.6)[patient]
         p.append(clustered_mcnemar(one, two, patient))
     assert np.mean(np.array(p) < 0.05) < 0.09
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", ["\t", ";", ","])
+def test_a_table_of_any_program_with_visits_as_people_write_them(tmp_path, encoding, separator):
+    path = tmp_path / "raters.tsv"
+    rows = [
+        ["Visit", "RATER", "Decision ", "Occasion"],
+        ["1_1", "Dr. Müller", "rrms", "1.0"],
+        ["SUB-1_ses-01", "B", "n/a", ""],
+        ["sub-2", "B", "NMOSD", ""],
+        ["sub-03", "B", "RRMS?", ""],
+        ["", "", "", ""],
+        ["sub-03", "B", '"unsure"', ""],
+        ["sub-3_ses-9", "B", "RRMS", ""],
+    ]
+    path.write_bytes("\r\n".join(separator.join(row) for row in rows).encode(encoding))
+    notes: list[str] = []
+    known = ["sub-01_ses-01", "sub-02_ses-01", "sub-03_ses-01", "sub-03_ses-02", "sub-03"]
+    ratings, bad = read_raters(path, known, LABELS, notes)
+    assert ratings["visit"].tolist() == ["sub-01_ses-01", "sub-01_ses-01", "sub-02_ses-01", "sub-03"]
+    assert ratings["decision"].fillna("").tolist() == ["RRMS", "", "NMOSD", ""]
+    assert bad["line"].tolist() == [5, 8] and "RRMS?" in bad["fault"][0]
+    assert any("visits such as 1_1 read as sub-01_ses-01" in note for note in notes)
+
+
+def test_the_same_person_under_two_spellings_is_not_guessed(tmp_path):
+    path = tmp_path / "raters.tsv"
+    path.write_text("visit\trater\tdecision\nsub-01\tA\tRRMS\nsub-1\tA\tNMOSD\n")
+    ratings, bad = read_raters(path, ["sub-01"], LABELS)
+    assert len(ratings) == 1 and bad["visit"].tolist() == ["sub-1"]

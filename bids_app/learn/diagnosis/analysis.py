@@ -109,7 +109,9 @@ def run(
         if Protocol.PAPER in protocols:
             ready = in_published_order(ready, options, folder)
         scans, store = ready.scans, ready.store
-        ratings = judges.read_raters(raters, scans.table["visit"].tolist(), scans.classes) if raters else None
+        told: list[str] = []
+        visits = scans.table["visit"].tolist()
+        ratings = judges.read_raters(raters, visits, scans.classes, told) if raters else None
         parts = _analyse_classes(ready, protocols, seed, options, template)
         tables = (
             {"flow": flow_table(scans.flow)}
@@ -133,7 +135,7 @@ def run(
         learned, measures = fit_model(scans, store, options, seed)
     if "raters_left_out" in tables:
         scans = replace(scans, notes=[*scans.notes, _unusable(tables["raters_left_out"], raters)])
-    notes = [*scans.notes, *(note for part in parts for note in part.notes), INDEPENDENCE]
+    notes = [*scans.notes, *told, *(note for part in parts for note in part.notes), INDEPENDENCE]
     settings: dict[str, Any] = {"protocol": protocol, "seed": seed, "template": template}
     settings |= options.recorded()
     settings |= {"n_voxels": store.n_voxels, "thresholds": {p.positive: p.threshold for p in parts}}

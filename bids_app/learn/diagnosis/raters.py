@@ -14,9 +14,14 @@ import pandas as pd
 from bids_app.errors import InputError
 from bids_app.learn.names import visit_names
 from bids_app.learn.statistics import cluster_bootstrap, cohen_kappa, mcnemar
+from bids_app.tables import match_ids, read_table
+from bids_app.tables.match import with_prefix
+from bids_app.tables.text import plain
+from bids_app.visit_name import FORM, PARTICIPANT, SESSION, VisitName
 
 MODEL, MAJORITY = "model", "majority"
 UNSURE = ("", "n/a", "na", "nan", "none", "?", "unsure", "uncertain", "unknown", "undecided", "indeterminate")
+COLUMNS = ("visit", "rater", "decision", "occasion", "participant_id", "session_id")
 OWN, COMMON = "own", "common"  # scans: all that a judge decided, those that every judge decided
 RESAMPLES = 1000
 
@@ -24,19 +29,23 @@ Rows = npt.NDArray[np.intp]
 Ratings = tuple[pd.DataFrame, pd.DataFrame]
 
 
-def read_raters(path: Path, visits: Sequence[str], labels: Sequence[str]) -> Ratings:
+def read_raters(
+    path: Path, visits: Sequence[str], labels: Sequence[str], notes: list[str] | None = None
+) -> Ratings:
     """Read raters' decisions.
 
     Parameters
     ----------
     path : Path
         Table with columns visit (e.g. `sub-01_ses-2`; or participant_id and session_id), rater, decision and,
-        where visits were shown again, occasion (1, 2, ...). Decisions are labels in any case; blank, n/a, `unsure` and
-        the like are abstentions.
+        where visits were shown again, occasion (1, 2, ...), as `bids_app.tables.read_table` reads it. Decisions are
+        labels in any case; blank, n/a, `unsure` and the like are abstentions.
     visits : sequence of str
         Visits that may be rated.
     labels : sequence of str
         Decisions that may be made.
+    notes : list of str, optional
+        Gets what was changed in the table.
 
     Returns
     -------
@@ -50,51 +59,91 @@ def read_raters(path: Path, visits: Sequence[str], labels: Sequence[str]) -> Rat
     InputError
         If the table cannot be read, lacks a column, or no line can be used.
     """
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"{path}: raters' table cannot be read ({error})") from error
-    if "visit" not in table and "participant_id" in table:
-        session = table.get("session_id", pd.Series("", table.index)).replace({"n/a": ""})
-        table["visit"] = visit_names(table["participant_id"], session)
-    missing = [name for name in ("visit", "rater", "decision") if name not in table]
-    if missing:
-        raise InputError(f"{path}: column {missing[0]} is missing; needed: visit, rater, decision, occasion")
+    told: list[str] = []
+    table = _read(path, told)
     if table.empty:
         raise InputError(f"{path}: holds no ratings; give a line per visit and rater")
-    ratings = _understood(table, labels)
+    ratings = _understood(table, visits, labels, path, told)
     faults = _faults(table, ratings, visits, labels)
-    bad = pd.DataFrame({"line": table.index + 2, "visit": ratings["visit"], "fault": faults})[faults != ""]
+    bad = pd.DataFrame({"line": table.index, "visit": table["visit"], "fault": faults})[faults != ""]
     if len(bad) == len(table):
         raise InputError(f"{path}: line {bad['line'].iloc[0]}: {bad['fault'].iloc[0]}; no line can be used")
+    if notes is not None:
+        notes += told
     good = ratings[faults == ""].astype({"occasion": int}).reset_index(drop=True)
     return good, bad.reset_index(drop=True)
 
 
-def _understood(table: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+def _read(path: Path, told: list[str]) -> pd.DataFrame:
+    """Return the table's cells as text, empty where missing, with a column `visit`; the index is the line."""
+    try:
+        read = read_table(path)
+    except InputError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise InputError(f"{path}: raters' table cannot be read ({reason})") from error
+    known = {plain(name): name for name in COLUMNS}
+    table = read.cells.rename(columns={own: known.get(plain(str(own)), own) for own in read.cells})
+    table = table.loc[:, ~table.columns.duplicated()].fillna("")
+    if "visit" not in table and "participant_id" in table:
+        session = table.get("session_id", pd.Series("", table.index))
+        table["visit"] = visit_names(table["participant_id"], session)
+    missing = [name for name in COLUMNS[:3] if name not in table]
+    if missing:
+        raise InputError(f"{path}: column {missing[0]} is missing; needed: {', '.join(COLUMNS[:4])}")
+    told += read.notes.lines()
+    return table
+
+
+def _understood(
+    table: pd.DataFrame, visits: Sequence[str], labels: Sequence[str], path: Path, told: list[str]
+) -> pd.DataFrame:
     """Return visit, rater, decision and occasion with labels as the classes are spelt and abstentions missing."""
-    spelt = {label.casefold(): label for label in labels}
-    decision = table["decision"].str.strip()
-    occasion = table["occasion"].str.strip() if "occasion" in table else pd.Series("1", table.index)
-    number = pd.to_numeric(occasion.replace({"": "1", "n/a": "1"}), errors="coerce")
+    spelt = {plain(label): label for label in labels}
+    occasion = table["occasion"] if "occasion" in table else pd.Series("1", table.index)
+    number = pd.to_numeric(occasion.replace({"": "1"}), errors="coerce")
+    same = _same_visits(sorted(set(table["visit"])), visits)
+    changed = [(cell, name) for cell, name in same.items() if cell != name]
+    if changed:
+        told.append(f"{path.name}: {len(changed)} visits such as {changed[0][0]} read as {changed[0][1]}")
     return pd.DataFrame(
         {
-            "visit": table["visit"].str.strip(),
-            "rater": table["rater"].str.strip(),
-            "decision": decision.str.casefold().map(spelt),
+            "visit": table["visit"].map(lambda cell: same.get(cell, cell)),
+            "rater": table["rater"],
+            "decision": table["decision"].map(lambda cell: spelt.get(plain(cell))),
             "occasion": number.where((number >= 1) & (number % 1 == 0)),
         }
     )
+
+
+def _same_visits(found: Sequence[str], visits: Sequence[str]) -> dict[str, str]:
+    """Return which visit each cell means: as written, or without padding, prefix or the one session that there is."""
+    known = [VisitName.parse(name) for name in visits if FORM.match(name)]
+    parts = {cell: cell.partition("_") for cell in found if cell and cell not in visits}
+    people = {cell: with_prefix(part[0], PARTICIPANT) for cell, part in parts.items()}
+    exact = {VisitName.parse(cell).participant_id for cell in found if cell in visits and FORM.match(cell)}
+    same = match_ids({*people.values(), *exact}, {name.participant_id for name in known}, PARTICIPANT)
+    meant = {}
+    for cell, (_, _, session) in parts.items():
+        own = [name for name in known if name.participant_id == same.get(people[cell])]
+        if not session:
+            fits = own if len(own) == 1 else [name for name in own if name.session_id is None]
+        else:
+            ids = {name.session_id for name in own if name.session_id}
+            close = match_ids({with_prefix(session, SESSION)}, ids, SESSION)
+            fits = [name for name in own if name.session_id in close.values()]
+        if len(fits) == 1:
+            meant[cell] = fits[0].prefix
+    return meant
 
 
 def _faults(
     table: pd.DataFrame, ratings: pd.DataFrame, visits: Sequence[str], labels: Sequence[str]
 ) -> pd.Series:
     """Return what is wrong with each line; empty text where nothing is."""
-    unclear = ratings["decision"].isna() & ~table["decision"].str.strip().str.casefold().isin(UNSURE)
+    unclear = ratings["decision"].isna() & ~table["decision"].str.casefold().isin(UNSURE)
     found = pd.Series("", table.index)
     for bad, words in (
-        (ratings["rater"].isin(["", "n/a"]), lambda k: "has no rater"),
+        (ratings["rater"] == "", lambda k: "has no rater"),
         (
             ~ratings["visit"].isin(list(visits)),
             lambda k: f"visit '{table['visit'][k]}' is not among the visits analysed",
