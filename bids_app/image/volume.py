@@ -18,6 +18,7 @@ Array = npt.NDArray[np.float32]
 VOXEL_MM = (0.1, 12.0)  # smallest and largest of any scanner in use
 MIN_SLICES = 5  # fewer are a localiser
 MAX_VOXELS = 2**29  # 2 GB as floats: eight times a head at 0.5 mm
+FLAT = 1e-3  # volume of a voxel's edges as unit vectors, below which they lie in a plane
 MAX_INVALID = 0.05  # share of voxels without a number; more is damage, not a rim
 HEAD_MM = 320.0  # no head with its neck is longer
 
@@ -49,7 +50,8 @@ def read_scan(path: Path) -> Scan:
     ------
     VisitError
         If the file is truncated or not NIfTI, is not one 3D volume of plain numbers, has impossible voxel
-        sizes or an affine that cannot be inverted, holds too many invalid numbers, or is constant.
+        sizes or an affine that cannot be inverted, holds too many invalid numbers other than around the head, or is
+        constant.
     """
     image = _open(path)
     notes = _check_geometry(path, image)
@@ -63,7 +65,7 @@ def read_scan(path: Path) -> Scan:
     invalid = ~np.isfinite(data)
     if invalid.any():
         share = float(invalid.mean())
-        if share > MAX_INVALID:
+        if share > MAX_INVALID and not _only_outside(invalid):
             raise VisitError(f"{path}: {share:.0%} of the voxels are NaN or infinite; export the image again")
         data[invalid] = 0
         notes.append(f"{path.name}: {int(invalid.sum())} NaN or infinite voxels set to 0")
@@ -107,14 +109,16 @@ def _check_geometry(path: Path, image: nib.Nifti1Image) -> list[str]:
     if image.header["sform_code"] <= 0 and not _stored_zooms(image).all():
         raise VisitError(f"{path}: voxels of 0 mm in its header; correct the header (pixdim)")
     affine = image.affine
-    if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
+    flat = affine is None or not np.isfinite(affine).all()
+    sizes = np.zeros(3) if flat else nib.affines.voxel_sizes(affine)
+    flat = flat or not sizes.all() or abs(np.linalg.det(affine[:3, :3] / sizes)) < FLAT
+    if flat:
         raise VisitError(f"{path}: its affine cannot be inverted; correct the header (sform or qform)")
-    sizes = nib.affines.voxel_sizes(affine)
     low, high = VOXEL_MM
     if (sizes < low).any() or (sizes > high).any():
         told = " x ".join(f"{size:g}" for size in sizes)
         raise VisitError(
-            f"{path}: voxels of {told} mm; a head scan has {low:g} to {high:g} mm; correct the header"
+            f"{path}: voxels of {told} mm; a head scan has {low:g} to {high:g} mm{_other_unit(sizes)}; correct the header"
         )
     header = image.header
     if header["sform_code"] <= 0 and header["qform_code"] <= 0:
@@ -126,6 +130,23 @@ def _check_geometry(path: Path, image: nib.Nifti1Image) -> list[str]:
     except nib.spatialimages.HeaderDataError:
         return [f"{path.name}: its qform is not valid: the sform is used"]
     return [f"{path.name}: sform and qform disagree: the sform is used"] if disagree else []
+
+
+def _only_outside(invalid: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether invalid voxels lie around the head, as masked images have them: none in the middle, no holes."""
+    from scipy.ndimage import binary_fill_holes
+
+    middle = tuple(slice(side // 4, side - side // 4) for side in invalid.shape)
+    return not invalid[middle].any() and bool((binary_fill_holes(~invalid) == ~invalid).all())
+
+
+def _other_unit(sizes: npt.NDArray[np.float64]) -> str:
+    """Tell of a header in metres or micrometres; its field for units is seldom set, so it is not trusted."""
+    low, high = VOXEL_MM
+    for unit, factor in (("metres", 1000.0), ("micrometres", 0.001)):
+        if (sizes * factor >= low).all() and (sizes * factor <= high).all():
+            return f": it seems to be in {unit}"
+    return ""
 
 
 def _stored_zooms(image: nib.Nifti1Image) -> npt.NDArray[np.float32]:

@@ -71,8 +71,11 @@ def align_flair(scan: Path, t1w: Image, brain: Image, seed: int) -> Aligned:
     share = coverage.share_seen(seen, brain)
     aligned = nib.Nifti1Image(data, t1w.affine)
     coverage.check_pair(scan.name, share, aligned, t1w, brain)
+    corrected = correct_bias(aligned, brain)
+    where = nib.Nifti1Image(np.asanyarray(brain.dataobj) * (np.asanyarray(seen.dataobj) > 0.5), brain.affine)
+    coverage.check_shared(scan.name, coverage.shared_information(corrected, t1w, where, seed))
     notes += coverage.remarks(scan.name, share, coverage.distance(flair, t1w))
-    return Aligned(correct_bias(aligned, brain), target, share, notes)
+    return Aligned(corrected, target, share, notes)
 
 
 class Registered(NamedTuple):

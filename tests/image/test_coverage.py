@@ -50,3 +50,14 @@ def test_a_copy_and_a_stranger_are_refused(brain):
         coverage.check_pair("f.nii", 0.02, image(-t1w), image(t1w), brain)
     coverage.check_pair("f.nii", 1.0, image(200 - t1w), image(t1w), brain)
     coverage.check_pair("f.nii", 1.0, image(np.ones(SIZE)), image(t1w), brain)
+
+
+def test_images_that_tell_nothing_of_each_other_are_refused_whatever_their_size(brain):
+    rng = np.random.default_rng(0)
+    t1w = rng.normal(100, 20, SIZE)
+    same = coverage.shared_information(image(300 - t1w + rng.normal(0, 8, SIZE)), image(t1w), brain, 1)
+    other = coverage.shared_information(image(rng.normal(100, 20, SIZE)), image(t1w), brain, 1)
+    assert abs(other) < coverage.LEAST_SHARED < same
+    coverage.check_shared("f.nii", same)
+    with pytest.raises(VisitError, match=r"f\.nii: does not match the T1w image once aligned"):
+        coverage.check_shared("f.nii", other)

@@ -59,6 +59,17 @@ def test_a_few_invalid_voxels_become_zero_and_are_counted(tmp_path):
     assert "3 NaN" in scan.notes[0]
 
 
+def test_invalid_numbers_around_the_head_are_zero(tmp_path):
+    data = noise().astype(np.float32)
+    data[:2], data[:, -3:] = np.nan, np.inf
+    scan = read_scan(save(tmp_path, data))
+    assert (scan.image.get_fdata()[:2] == 0).all()
+    assert "NaN or infinite voxels set to 0" in scan.notes[0]
+    data[5, 5, 1] = np.nan  # a hole in the head
+    with pytest.raises(VisitError, match="export the image again"):
+        read_scan(save(tmp_path, data))
+
+
 def many_invalid() -> np.ndarray:
     data = noise().astype(np.float32)
     data[:6] = np.nan
@@ -97,6 +108,8 @@ def test_unusable_voxels_are_refused_with_the_path(tmp_path, data, words):
         (np.array([[2.0, 2, 0, 0], [2, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]]), "cannot be inverted"),
         (np.diag([2.0, 2, 200, 1]), "2 x 2 x 200 mm"),
         (np.diag([0.01, 2, 2, 1]), "correct the header"),
+        (np.diag([0.001, 0.001, 0.003, 1]), "seems to be in metres"),
+        (np.diag([1000.0, 1000, 3000, 1]), "seems to be in micrometres"),
     ],
 )
 def test_impossible_geometry_is_refused(tmp_path, affine, words):
