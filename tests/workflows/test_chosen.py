@@ -59,3 +59,11 @@ def test_two_folders_of_masks_are_refused(two, tmp_path, capsys):
     options = [f"lesions={tmp_path / name}" for name in ("a", "b")]
     assert cli.main([str(two), str(tmp_path / "out"), "participant", "-d", *options]) == 2
     assert "lesions= is given twice" in capsys.readouterr().err
+    (tmp_path / "c").touch()
+    for path, why in (
+        ("", "give lesions=DIR"),
+        (tmp_path / "c", "is a file"),
+        (tmp_path / "d", "no such folder"),
+    ):
+        assert cli.main([str(two), str(tmp_path / "out"), "participant", "-d", f"lesions={path}"]) == 2
+        assert why in capsys.readouterr().err
