@@ -423,6 +423,10 @@ def test_acute_scans_only(cohort):
     assert len(select_scans(days, acute="days_since_relapse").table) == 15
     flag = cohort.visits.assign(acute=["yes", "no"] * 15)
     assert select_scans(flag, acute="acute").table["session_id"].eq("ses-1").all()
+    odd = select_scans(cohort.visits.assign(acute=["yes", "perhaps", None, "no", "1"] * 6), acute="acute")
+    assert len(odd.table) == 12  # one bad cell costs that visit, not the run
+    assert any("6 cells such as 'perhaps' are not yes or no" in note for note in odd.notes)
+    assert any("6 visits have no value: not acute" in note for note in odd.notes)
     with pytest.raises(InputError, match="'soon' is neither"):
         select_scans(cohort.visits.assign(acute="soon"), acute="acute")
     with pytest.raises(InputError, match="column relapse"):

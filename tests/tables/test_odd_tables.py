@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 
 from bids_app.errors import InputError
 from bids_app.tables import match_ids, read_people
+from bids_app.tables.yes_no import read_yes_no
 
 
 @pytest.fixture
@@ -146,3 +148,10 @@ def test_dates_stay_as_they_are_written(people):
         "20210330",
         "20210401",
     ]
+
+
+def test_yes_and_no_however_said():
+    values, unread = read_yes_no(pd.Series(["Yes", "nein", "TRUE", " 0 ", "1.0", None, "", "perhaps"]))
+    assert values.fillna(-1).tolist() == [1, 0, 1, 0, 1, -1, -1, -1]
+    assert unread.tolist() == ["perhaps"]
+    assert read_yes_no(pd.Series([1.0, 0.0, float("nan")]))[0].fillna(-1).tolist() == [1, 0, -1]

@@ -170,7 +170,7 @@ def _analyse_classes(
     clinical, _ = scans.clinical()
     rule, rule_note = _rule(list(paths["table"].values()), template)
     counts = lesion_counts(paths["table"].values())
-    normal = normal_scans(counts, scans.table[options.normal] if options.normal else None)
+    normal = normal_scans(counts, scans.table[options.normal] if options.normal else None, scans.notes)
     plain = baselines(
         scans.table, store, counts, list(paths["belief"].values()), list(paths["quality"].values())
     )

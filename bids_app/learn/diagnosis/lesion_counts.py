@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bids_app.learn.statistics import wilson_interval
-
-YES, NO = ("yes", "true", "1", "1.0", "y"), ("no", "false", "0", "0.0", "n")
+from bids_app.tables.yes_no import read_yes_no
 
 
 def lesion_counts(tables: Iterable[Path]) -> pd.DataFrame:
@@ -40,17 +39,23 @@ def lesion_counts(tables: Iterable[Path]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["lesions", "lesions_sure", "volume_ml"], dtype=float)
 
 
-def normal_scans(counts: pd.DataFrame, column: pd.Series | None = None) -> pd.Series:
+def normal_scans(
+    counts: pd.DataFrame, column: pd.Series | None = None, notes: list[str] | None = None
+) -> pd.Series:
     """Return which scans have no lesion: 1, 0, or NaN where that is not known.
 
     A reader's own judgement (`column`: yes or no) goes before the lesion table, in which rows flagged as prone to
-    artefact do not count.
+    artefact do not count. `notes` gets cells of the column that say neither.
     """
     found = (counts["lesions_sure"] == 0).astype(float).where(counts["lesions_sure"].notna())
     if column is None:
         return found
-    words = column.astype("string").str.strip().str.lower().reset_index(drop=True)
-    judged = words.map(dict.fromkeys(YES, 1.0) | dict.fromkeys(NO, 0.0)).astype(float)
+    judged, unread = read_yes_no(column.reset_index(drop=True))
+    if notes is not None and len(unread):
+        notes.append(
+            f"column {column.name}: {len(unread)} cells such as '{unread.iloc[0]}' are neither yes nor no: the lesion "
+            "table tells"
+        )
     return judged.where(judged.notna(), found)
 
 

@@ -15,6 +15,7 @@ from bids_app.derivatives.reader import Derivatives
 from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step
 from bids_app.learn.names import is_male, visit_names
+from bids_app.tables.yes_no import read_yes_no
 
 CLINICAL = ("age", "onset_age", "sex", "disease_duration", "months_since_episode")
 FIRST_CLASSES = ("RRMS", "MS")  # whose share called right is the sensitivity, as in study B
@@ -126,7 +127,7 @@ def select_scans(
         flow.append(flow_step(f"one of {', '.join(classes)}", kept, len(table), "another diagnosis"))
         table = kept
     if acute:
-        keep = _is_acute(table, acute)
+        keep = _is_acute(table, acute, notes)
         notes.append(f"acute scans only: {int((~keep).sum())} of {len(keep)} visits were left out")
         flow.append(flow_step("acute scans", table[keep], len(table), "not within three months of a relapse"))
         table = table[keep]
@@ -196,18 +197,25 @@ def ordered_classes(labels: Iterable[Any]) -> tuple[str, ...]:
     return (*first, *(name for name in names if name not in first))
 
 
-def _is_acute(table: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
+def _is_acute(table: pd.DataFrame, column: str, notes: list[str]) -> npt.NDArray[np.bool_]:
+    """Return which scans are acute; those of which the column says nothing that can be read are not, and are told."""
     if column not in table:
         raise InputError(f"column {column} (acute scans) is not in participants.tsv or sessions.tsv")
-    values = table[column]
-    words = values.astype(str).str.strip().str.lower().map({"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0})
-    numbers = pd.to_numeric(values, errors="coerce")
-    if (values.notna() & words.isna() & numbers.isna()).any():
-        odd = values[values.notna() & words.isna() & numbers.isna()].iloc[0]
-        raise InputError(f"column {column}: '{odd}' is neither yes/no nor days since the last relapse")
-    if words.notna().any() or set(numbers.dropna()) <= {0, 1}:
-        return (words.fillna(numbers) == 1).to_numpy()
-    return ((numbers >= 0) & (numbers <= ACUTE_DAYS)).to_numpy()
+    values, numbers = table[column], pd.to_numeric(table[column], errors="coerce")
+    said, _ = read_yes_no(values)
+    days = said[numbers.isna()].isna().all() and not set(numbers.dropna()) <= {0, 1}
+    known = numbers if days else said
+    odd = values[values.notna() & known.isna()]
+    if known.isna().all() and len(odd):
+        raise InputError(
+            f"column {column}: '{odd.iloc[0]}' is neither yes/no nor days since the last relapse"
+        )
+    if len(odd):
+        what = "days since the last relapse" if days else "yes or no"
+        notes.append(f"column {column}: {len(odd)} cells such as '{odd.iloc[0]}' are not {what}: not acute")
+    if values.isna().any():
+        notes.append(f"column {column}: {int(values.isna().sum())} visits have no value: not acute")
+    return (known.between(0, ACUTE_DAYS) if days else known == 1).to_numpy()
 
 
 def check_patients(table: pd.DataFrame, classes: tuple[str, ...]) -> None:
