@@ -27,6 +27,7 @@ def prepare_head(scan: Path, voxel_size: float, after: Path | None = None) -> He
 
     `after` is a result of a step that must have ended well before.
     """
+    from bids_app.image.background import background_noise, check_background
     from bids_app.image.bias import correct_bias
     from bids_app.image.brain import brain_mask
     from bids_app.image.volume import conform, read_scan
@@ -36,6 +37,8 @@ def prepare_head(scan: Path, voxel_size: float, after: Path | None = None) -> He
     grid = conform(image, voxel_size)
     stage("2 of 3, brain mask")
     brain = brain_mask(grid)
+    inside = np.asarray(grid.dataobj)[np.asanyarray(brain.mask.dataobj) > 0]
+    check_background(scan.name, background_noise(image, float(np.median(inside)) if inside.size else 0.0))
     if brain.stripped:
         notes.append(f"{scan.name}: is already skull-stripped; its foreground is used as the brain mask")
     stage("3 of 3, intensity non-uniformity")

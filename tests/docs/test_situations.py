@@ -79,6 +79,9 @@ TESTS = {
     "a FLAIR of another head": [
         f"{COVERAGE}::test_images_that_tell_nothing_of_each_other_are_refused_whatever_their_size"
     ],
+    "noise around": [
+        "image/test_background.py::test_noise_around_the_head_is_refused_and_nothing_or_a_constant_is_not"
+    ],
     "a T1w that is a copy": [f"{COVERAGE}::test_a_copy_and_a_stranger_are_refused"],
     "a table that no visit": ["layout/test_tree_kinds.py::test_visits_of_a_tree"],
     "UTF-16": [
