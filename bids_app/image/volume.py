@@ -118,7 +118,7 @@ def _check_geometry(path: Path, image: nib.Nifti1Image) -> list[str]:
     if (sizes < low).any() or (sizes > high).any():
         told = " x ".join(f"{size:g}" for size in sizes)
         raise VisitError(
-            f"{path}: voxels of {told} mm; a head scan has {low:g} to {high:g} mm{_other_unit(sizes)}; correct the header"
+            f"{path}: voxels of {told} mm{_other_unit(sizes)}; a head has {low:g} to {high:g} mm; correct the header"
         )
     header = image.header
     if header["sform_code"] <= 0 and header["qform_code"] <= 0:
@@ -145,7 +145,7 @@ def _other_unit(sizes: npt.NDArray[np.float64]) -> str:
     low, high = VOXEL_MM
     for unit, factor in (("metres", 1000.0), ("micrometres", 0.001)):
         if (sizes * factor >= low).all() and (sizes * factor <= high).all():
-            return f": it seems to be in {unit}"
+            return f" (it seems to be in {unit})"
     return ""
 
 
