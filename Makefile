@@ -74,6 +74,7 @@ lint: dev-env
 	$(BIN)/ruff check bids_app demyelin tests training bench
 	$(BIN)/ruff format --check bids_app demyelin tests training bench
 	$(BIN)/mypy
+	$(BIN)/numpydoc lint $$(find bids_app demyelin -name '*.py')
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/zizmor --quiet --offline --min-severity medium .github

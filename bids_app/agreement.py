@@ -19,11 +19,14 @@ def icc(ratings: npt.ArrayLike, confidence: float = 0.95) -> tuple[Array, Array,
     ratings : array-like, (n, k) or (n, k, features)
         n visits, k repetitions, no missing value.
     confidence : float
+        Coverage of the interval.
 
     Returns
     -------
-    icc, low, high : ndarray, () or (features,)
+    icc : ndarray, () or (features,)
         NaN where nothing varies.
+    low, high : ndarray, () or (features,)
+        Ends of the interval.
     """
     data = np.asarray(ratings, dtype=np.float64)
     n, k = data.shape[:2]

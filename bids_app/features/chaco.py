@@ -191,7 +191,6 @@ def lesion_on_grid(
     weighted : bool
         Keep probabilities; otherwise a voxel is lesion from 0.5 on.
 
-
     Raises
     ------
     InputError

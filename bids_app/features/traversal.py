@@ -116,7 +116,6 @@ def by_voxel(starts, voxels, n_voxels):
     n_voxels : int
         Size of the grid.
 
-
     Returns
     -------
     indptr : ndarray, (n_voxels + 1,), int64

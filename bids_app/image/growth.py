@@ -61,7 +61,7 @@ def grow_lesions(flair: Array, tissues: Array, wm_prior: Array, brain: Mask, kap
 
     Parameters
     ----------
-    flair, tissues, wm_prior, brain
+    flair, tissues, wm_prior, brain : ndarray
         As in `belief_maps`.
     kappa : float
         Seed threshold; 0.3 in the paper.

@@ -117,7 +117,7 @@ def view(
 
     Parameters
     ----------
-    flair, t1w, brain, wm_prior, gm
+    flair, t1w, brain, wm_prior, gm : Nifti1Image, (x, y, z)
         As in `classifier_probability`.
     belief : Nifti1Image, (x, y, z)
         Grey-matter belief map on the grid of the others.

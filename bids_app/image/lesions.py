@@ -340,8 +340,10 @@ def thick_probability(inputs: LesionInputs, weights: Path | None = None) -> Arra
 
     Parameters
     ----------
-    inputs, weights
-        As in `own_probability`.
+    inputs : LesionInputs
+        Images on the FLAIR's grid.
+    weights : Path, optional
+        Folder whose weights, where it has them, take the place of those that come with Demyelin.
 
     Returns
     -------

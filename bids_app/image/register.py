@@ -206,8 +206,10 @@ def apply_averaged(
 
     Parameters
     ----------
-    image, like, transforms
-        As in `apply`.
+    image, like : Nifti1Image, (x, y, z)
+        What is moved, and the grid it comes to.
+    transforms : sequence of Path
+        ITK transforms, the last applied first (ANTs' order).
 
     Returns
     -------

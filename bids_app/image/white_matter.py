@@ -21,7 +21,7 @@ MIN_VOXELS = 500  # a mean and a spread of fewer are noise
 class Relative:
     """An image relative to white matter.
 
-    Parameters
+    Attributes
     ----------
     image : ndarray, (x, y, z), float32
         x / m - 1 with m the median of white matter; 0 outside the brain.

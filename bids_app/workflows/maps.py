@@ -17,8 +17,12 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
 
     Parameters
     ----------
-    graph, visit, settings
-        As in `add_anatomy`; tables of regions need a T1w.
+    graph : Workflow
+        The visit's graph; steps are added to it.
+    visit : Visit
+        Its images; tables of regions need a T1w.
+    settings : Settings
+        Choices of the run.
     anatomy : Anatomy
         From `add_anatomy`.
 

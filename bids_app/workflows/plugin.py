@@ -1,4 +1,4 @@
-"""nipype's plugins as Demyelin uses them: a killed process is a failed step, never a hang."""
+"""Plugins of nipype as Demyelin uses them: a killed process is a failed step, never a hang."""
 
 from __future__ import annotations
 

@@ -184,8 +184,14 @@ def describe(
     region : Region
     voxel_volume : float
         mm3.
-    bin_width, bin_count, shift, alpha
-        pyradiomics' binWidth, binCount, voxelArrayShift and gldm_a.
+    bin_width : float
+        Width of a bin of grey values, in the image's units (pyradiomics' binWidth).
+    bin_count : int, optional
+        Number of bins instead of their width (binCount).
+    shift : float
+        Added to intensities before energies are computed (voxelArrayShift).
+    alpha : int
+        Largest difference of grey levels that still counts as dependence (gldm_a).
 
     Returns
     -------

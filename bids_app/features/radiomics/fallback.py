@@ -1,4 +1,4 @@
-"""pyradiomics itself, for settings that the engine does not cover."""
+"""Extraction by pyradiomics itself, for settings that the engine does not cover."""
 
 from __future__ import annotations
 

@@ -133,7 +133,6 @@ def zones(grey, voxels, parent, k):
     k : int
         Number of grey levels K.
 
-
     Returns
     -------
     table : ndarray, (K, S), int32

@@ -207,6 +207,8 @@ def grid_decisions(
         Every test index at most once.
     C, gamma : ndarray
         Ascending values.
+    kind : {"rbf", "linear"}
+        Kernel; `linear` does not use gamma.
 
     Returns
     -------
@@ -262,7 +264,7 @@ def fit_size(
 class MapView:
     """Lesion maps that are what they are, voxels ranked by chi-square on the training scans.
 
-    Parameters
+    Attributes
     ----------
     maps : ndarray of bool, shape (n, n_voxels)
         Lesion maps.

@@ -25,10 +25,19 @@ def signed_chi2(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return chi-square, positive where lesions are more frequent in the true class (Fig 1 C), and q values.
 
+    Parameters
+    ----------
+    maps : ndarray of bool, shape (n, n_voxels)
+        Lesion maps.
+    y : ndarray of bool, shape (n,)
+        Scans of the class whose lesions count as positive.
+
     Returns
     -------
-    signed, q : ndarray of float32, shape (n_voxels,)
-        q by Benjamini and Hochberg over voxels where any scan has a lesion; 1 elsewhere. Scans of one patient
+    signed : ndarray of float32, shape (n_voxels,)
+        Chi-square with the sign of the difference in frequency.
+    q : ndarray of float32, shape (n_voxels,)
+        By Benjamini and Hochberg over voxels where any scan has a lesion; 1 elsewhere. Scans of one patient
         are not independent: with several per patient q is too small, and the map is a description.
     """
     from scipy.stats import chi2, false_discovery_control

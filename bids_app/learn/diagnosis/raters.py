@@ -180,10 +180,12 @@ def performance(
     ----------
     ratings : DataFrame
         From `read_raters`; the first occasion counts.
-    truth, model : Series of str, index visit
-        Diagnosis, and the model's call where it made one out of sample.
+    truth : Series of str, index visit
+        Diagnosis.
     positive : str
         The class whose share called right is the sensitivity.
+    model : Series of str, index visit, optional
+        The model's call where it made one out of sample.
     patient : Series, index visit, optional
         Patient of each visit; by default every visit is another patient.
     seed : int
@@ -253,8 +255,12 @@ def agreement(
 
     Parameters
     ----------
-    ratings, truth, model, patient, seed
+    ratings : DataFrame
+        From `read_raters`.
+    truth, model, patient : Series, index visit
         As in `performance`.
+    seed : int
+        Of the bootstrap.
 
     Returns
     -------

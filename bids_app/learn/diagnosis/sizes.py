@@ -123,12 +123,14 @@ def search(
         Class of every scan of the view; read at `train` alone.
     grid : Grid
         What to try.
-    train, test : ndarray of int
-        Scans to learn from and scans to decide on.
+    train : ndarray of int
+        Scans to learn from.
     folds : sequence of (train, test)
         Indices into `train`.
     inside_folds : bool
-        Whether ranking, and whatever else the view learns, is done again on each fold's own training scans.
+        Whether ranking, and whatever else the view learns, is done again on each fold's training scans.
+    test : ndarray of int, optional
+        Scans to decide on.
     choose : {"accuracy", "auc"}
         By which mean over folds C and gamma are chosen. Accuracy is the study's; where one class is much larger it
         rewards calling everything that class, which the area under the ROC curve does not.

@@ -109,7 +109,7 @@ def belief_moments(sums: npt.NDArray[np.float64], n_voxels: int) -> tuple[float,
 class LesionView:
     """Lesion maps of the store, voxels ranked by chi-square; both learned on the training scans alone.
 
-    Parameters
+    Attributes
     ----------
     store : MapStore
         The maps.
@@ -117,7 +117,7 @@ class LesionView:
         Class of each scan; only those of training scans are used.
     source : {"belief", "segmentation"}
         Belief above the trained threshold, or the lesion masks as segmented.
-    threshold, n_sd
+    threshold, n_sd : float
         As in `LesionFrequency`.
     """
 
@@ -190,7 +190,7 @@ class BeliefView:
 class ClinicalView:
     """Clinical columns, standardised on the training scans; missing values become the training median.
 
-    Parameters
+    Attributes
     ----------
     values : ndarray, shape (n, p)
         Numeric columns; NaN where missing.

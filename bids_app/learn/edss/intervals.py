@@ -131,8 +131,10 @@ def cv_plus(
 
     Returns
     -------
-    low, high : ndarray, (m,)
-        Infinite where there are too few rows for this alpha.
+    low : ndarray, (m,)
+        Lower ends.
+    high : ndarray, (m,)
+        Upper ends; both infinite where there are too few rows for this alpha.
     """
     weight = np.ones(len(residual)) if weight is None else weight
     return -_upper(-predicted + residual, weight, alpha), _upper(predicted + residual, weight, alpha)

@@ -59,8 +59,12 @@ def repeated_splits(
     visits : DataFrame
         participant_id (patients kept whole), edss and, with an external site, site.
     data : Samples
-    external_site, test_size, bands
-        As of `split`.
+    external_site : str, optional
+        Site that is never learned from.
+    test_size : float
+        Share of visits in the internal test.
+    bands : bool
+        Draw the internal test within three bands of EDSS, as in `split`.
     design : Procedure
         Its first model is fitted.
     repeats : int

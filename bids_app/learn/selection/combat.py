@@ -192,8 +192,10 @@ def shrink(location: Doubles, spread: Doubles, n: int) -> tuple[Doubles, Doubles
 
     Returns
     -------
-    shift, scale : ndarray, (k,)
-        With one visit the scale is 1; with one column, or columns all alike, both are as given.
+    shift : ndarray, (k,)
+        Of each column.
+    scale : ndarray, (k,)
+        With one visit 1; with one column, or columns all alike, both are as given.
     """
     variance = spread**2 if n > 1 else np.ones_like(spread)
     width, alike = (
