@@ -135,7 +135,7 @@ class Changes(NamedTuple):
 
 def _changes(cohort: Cohort, folder: Path) -> Changes:
     """Read what changed between visits, and the detection limits; write the tables that have rows."""
-    from bids_app.cohort.changes import COLUMNS, read_changes, read_limits
+    from bids_app.cohort.changes import COHORT_CHANGE_COLUMNS, read_changes, read_limits
     from bids_app.derivatives import write_json, write_table
     from bids_app.reports.cohort.change import CHANGE_FILE, LIMITS_FILE
 
@@ -146,7 +146,7 @@ def _changes(cohort: Cohort, folder: Path) -> Changes:
         if len(table):
             write_table(table, folder / f"{name}.tsv")
     if len(found.pairs):
-        write_json(COLUMNS, folder / f"{CHANGE_FILE}.json")
+        write_json(COHORT_CHANGE_COLUMNS, folder / f"{CHANGE_FILE}.json")
         differing = int(found.pairs["protocol_differences"].notna().sum())
         say(
             f"{len(found.pairs)} pairs of visits compared: {folder / f'{CHANGE_FILE}.tsv'}"

@@ -106,7 +106,17 @@ def choose_mask(
 
 
 def why_not(path: Path, name: str, used: GivenMask | None) -> str:
-    """Tell why a file of a visit is not its lesion mask, `used` being the one that is."""
+    """Tell why a file of a visit is not its lesion mask, `used` being the one that is.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        The visit's prefix, e.g. `sub-01_ses-1`.
+    used : GivenMask, optional
+        The mask that is used.
+    """
     if not path.name.endswith(IMAGES):
         return f"its ending is {''.join(path.suffixes[-2:])}: write it in lower case"
     if not _is_native(path):
@@ -124,7 +134,17 @@ def _on_a_scans_grid(masks: Sequence[GivenMask], scans: Sequence[Path]) -> Given
 
 
 def same_grid(shape: Sequence[int], affine: Any, scan: Any) -> bool:
-    """Tell whether a mask's shape and affine (to 0.05 mm) are a scan's."""
+    """Tell whether a mask's shape and affine (to 0.05 mm) are a scan's.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the mask, (x, y, z).
+    affine : ndarray, (4, 4)
+        Of the mask, mm.
+    scan : Nifti1Image
+        With which they are compared.
+    """
     import numpy as np
 
     return bool(tuple(shape) == tuple(scan.shape[:3]) and np.allclose(affine, scan.affine, atol=0.05))

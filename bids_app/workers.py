@@ -18,7 +18,7 @@ MEMORY_GB = 4.0  # of a worker where --mem does not say: what cluster partitions
 WORKERS = (
     16  # where --nprocs does not say: the 10 outer folds of study A at once, and permutations beside them
 )
-PATIENCE = 60  # seconds that running workers may take to answer
+ANSWER_SECONDS = 60  # seconds that running workers may take to answer
 QUEUED = 7 * 86400  # seconds that Slurm may take to start a worker; joblib gives up after 10
 HALF_AN_HOUR = "#SBATCH -t 00:30:00"  # dask-jobqueue's default; the partition's own limit is better
 KILLED = "workers were ended by the system, most likely out of memory; give --mem with more GB a worker"
@@ -60,7 +60,7 @@ def spread(dask: str | None, logs: Path, *, memory_gb: float = 0.0, workers: int
             if dask == "slurm":
                 place = stack.enter_context(_slurm(logs, memory_gb or MEMORY_GB, workers or WORKERS))
             client = stack.enter_context(Client(place, timeout="60s"))
-            client.wait_for_workers(1, timeout=QUEUED if dask == "slurm" else PATIENCE)
+            client.wait_for_workers(1, timeout=QUEUED if dask == "slurm" else ANSWER_SECONDS)
             if dask == "slurm":
                 _wait_for_more(client, workers or WORKERS)
         except ImportError as error:
@@ -107,7 +107,7 @@ def _wait_for_more(client: Any, workers: int) -> None:
     """Wait for two workers, as joblib works alone where there is one; and a little for all of them."""
     client.wait_for_workers(min(2, workers), timeout=QUEUED)
     with suppress(TimeoutError):
-        client.wait_for_workers(workers, timeout=PATIENCE)
+        client.wait_for_workers(workers, timeout=ANSWER_SECONDS)
 
 
 @contextmanager

@@ -39,22 +39,22 @@ from bids_app.settings import OWN_METHOD
 
 MARK = re.compile(r"<!-- table: (\w+) -->")
 COLUMNS: dict[str, Mapping[str, Mapping[str, object]]] = {
-    "lesion_table": lesion_table.COLUMNS,
+    "lesion_table": lesion_table.LESION_COLUMNS,
     "lesion_places": lesion_table.PLACES_COLUMNS,
     "criteria": criteria.SPACE_COLUMNS,
     "detection_limits": calibration.LIMIT_COLUMNS,
-    "calibration_lesions": calibration.LESION_COLUMNS,
-    "changes": longitudinal.COLUMNS | expansion.COLUMNS,
+    "calibration_lesions": calibration.INSERTED_COLUMNS,
+    "changes": longitudinal.CHANGE_COLUMNS | expansion.EXPANSION_COLUMNS,
     "expanding": expansion.OVER_VISITS,
     "change_criteria": criteria.TIME_COLUMNS,
     "volume_changes": volume_change.volume_columns(),
-    "volume_calibration": pair_calibration.VOLUME_COLUMNS,
-    "change_calibration": pair_calibration.CHANGE_COLUMNS,
-    "volumes": volumes.COLUMNS,
-    "chaco": chaco.COLUMNS,
+    "volume_calibration": pair_calibration.CALIBRATED_VOLUME_COLUMNS,
+    "change_calibration": pair_calibration.CALIBRATED_CHANGE_COLUMNS,
+    "volumes": volumes.VOLUME_COLUMNS,
+    "chaco": chaco.CHACO_COLUMNS,
     "chaco_pairs": chaco.PAIR_COLUMNS,
     "chaco_bundles": bundles.BUNDLE_COLUMNS,
-    "qc": quality.COLUMNS,
+    "qc": quality.QUALITY_COLUMNS,
 }
 
 

@@ -23,7 +23,7 @@ MEASURES = {  # of a visit since the one before, as candidates of study A: colum
     "change_ventricles_percent_per_year": "lateral_ventricles_percent_per_year",
 }
 CHANGE = "change"  # what --candidates calls them
-COLUMNS: dict[str, dict[str, object]] = {
+COHORT_CHANGE_COLUMNS: dict[str, dict[str, object]] = {
     "participant_id": {"Description": "Participant."},
     "session_id": {"Description": "The later visit."},
     "before": {"Description": "The visit before."},
@@ -68,7 +68,7 @@ def read_changes(derivatives: Path, visits: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of `COLUMNS`, those with a star for each region; empty where no visits were compared.
+        The columns of `COHORT_CHANGE_COLUMNS`, those with a star for each region; empty where no visits were compared.
     """
     groups = [name for name in GROUPS if name in visits and visits[name].notna().any()]
     rows = []

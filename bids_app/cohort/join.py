@@ -133,7 +133,19 @@ def _tell_held(visits: pd.DataFrame, table: pd.DataFrame, name: str, notes: list
 
 
 def overlay(visits: pd.DataFrame, table: pd.DataFrame, keys: Sequence[str], *, over: bool) -> pd.DataFrame:
-    """Join a table's columns to the visits; values known on both sides are the table's if `over`."""
+    """Join a table's columns to the visits; values known on both sides are the table's if `over`.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        A row a visit.
+    table : DataFrame
+        Columns to join.
+    keys : sequence of str
+        Columns that both are joined by.
+    over : bool
+        Whether the table's values win where both have one.
+    """
     known = visits[list(keys)].merge(table, on=list(keys), how="left", validate="many_to_one")
     joined = visits.copy()
     for name in known.columns.difference(list(KEYS), sort=False):
@@ -146,7 +158,17 @@ def overlay(visits: pd.DataFrame, table: pd.DataFrame, keys: Sequence[str], *, o
 
 
 def with_scan_times(visits: pd.DataFrame, root: Path, notes: list[str]) -> pd.DataFrame:
-    """Fill `acq_time` from `*_scans.tsv` where no table of people has it."""
+    """Fill `acq_time` from `*_scans.tsv` where no table of people has it.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        A row a visit: participant_id, session_id.
+    root : Path
+        The raw dataset.
+    notes : list of str
+        Notes are appended to it.
+    """
     times: dict[int, str] = {}
     known = visits["acq_time"] if "acq_time" in visits else pd.Series(None, index=visits.index, dtype=object)
     for place in visits.index[known.isna()]:

@@ -44,7 +44,17 @@ class Output:
         return LEVELS.index(self.level) <= LEVELS.index(level)
 
     def path(self, prefix: str, *, template: str, atlas: str, before: str = "") -> str:
-        """Return the file name for one visit."""
+        """Return the file name for one visit.
+
+        Parameters
+        ----------
+        prefix : str
+            Of the visit, e.g. `sub-01_ses-1`.
+        template, atlas : str
+            Names as they stand in file names.
+        before : str
+            Session of the earlier visit, for what compares two.
+        """
         return f"{prefix}_" + self.ending.format(template=template, atlas=atlas, before=before)
 
     def entities(self, name: str, prefix: str) -> dict[str, str] | None:

@@ -74,6 +74,15 @@ def remove_others(folder: Path, prefix: str, kept: Iterable[Path]) -> None:
     """Remove the files of a visit that a run did not keep: those of other settings, or above its output level.
 
     Only names that Demyelin itself gives are removed; a user's own files in the folder stay.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the visit.
+    prefix : str
+        Of the visit's files.
+    kept : iterable of Path
+        Files of this run.
     """
     staying = set(kept)
     for output in OUTPUTS.values():

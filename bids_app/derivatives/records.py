@@ -54,7 +54,21 @@ def read_record(output_dir: Path, name: str) -> dict[str, Any] | None:
 def is_done(
     output_dir: Path, name: str, inputs: Iterable[Path], settings: dict[str, Any], level: str = "standard"
 ) -> bool:
-    """Whether a visit is finished: same version, settings and inputs, every file of the level there and whole."""
+    """Whether a visit is finished: same version, settings and inputs, every file of the level there and whole.
+
+    Parameters
+    ----------
+    output_dir : Path
+        The derivatives' root.
+    name : str
+        Of the visit, e.g. `sub-01_ses-1`.
+    inputs : iterable of Path
+        Files that the visit is made from.
+    settings : dict
+        Choices that results depend on.
+    level : str
+        Output level whose files must be there.
+    """
     record = read_record(output_dir, name)
     try:
         if record is None or (record["version"], record["settings"]) != (__version__, settings):

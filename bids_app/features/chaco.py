@@ -22,7 +22,7 @@ from bids_app.image.atlas import Atlas, label_atlas
 from bids_app.image.volume import resample
 
 Definition = Literal["nemo2", "nemo1"]
-COLUMNS: dict[str, dict[str, object]] = {
+CHACO_COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Value in the atlas."},
     "name": {"Description": "Region."},
     "chaco": {
@@ -51,7 +51,7 @@ class Disconnection(NamedTuple):
     Attributes
     ----------
     regions : DataFrame, (regions, 6)
-        Columns as in `COLUMNS`; rows are labelled by the regions' values in the atlas.
+        Columns as in `CHACO_COLUMNS`; rows are labelled by the regions' values in the atlas.
     pairs : DataFrame
         A row per pair of regions with streamlines between them: region_a, region_b, chaco, n_streamlines.
     damaged : ndarray, (n,), bool

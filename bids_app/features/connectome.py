@@ -22,11 +22,11 @@ from bids_app.errors import InputError
 from bids_app.features.streamlines import Tractogram, checked, from_list
 from bids_app.features.traversal import by_voxel, crossed_voxels
 
-FORMAT = 1  # of the folder's layout; raise it when an older version could not read it
+CONNECTOME_FORMAT = 1  # of the folder's layout; raise it when an older version could not read it
 ARRAYS = ("indptr", "streamlines", "ends", "length", "subject", "bundle")
 CARD = "connectome.json"
 OUTSIDE = 0.2  # share of points outside the grid above which a tractogram is in another space
-FAR_MM = 1000.0  # a metre: no rounding error, but another space or unit
+OTHER_SPACE_MM = 1000.0  # a metre: no rounding error, but another space or unit
 # tractography in MNI space has 73 to 77 % of its points in the template's white matter; mirrored, shifted by 20 mm
 # or in another voxel order 30 to 48 %
 IN_WHITE_MATTER = 0.5
@@ -166,7 +166,8 @@ class Connectome:
                 np.save(stream, getattr(self, name), allow_pickle=False)
         sizes = {name: list(getattr(self, name).shape) for name in ARRAYS}
         write_json(
-            self.card | {"Format": FORMAT, "DemyelinVersion": __version__, "Sizes": sizes}, folder / CARD
+            self.card | {"Format": CONNECTOME_FORMAT, "DemyelinVersion": __version__, "Sizes": sizes},
+            folder / CARD,
         )
         return folder
 
@@ -185,7 +186,7 @@ class Connectome:
             arrays = {
                 name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS
             }
-            if card["Format"] != FORMAT:
+            if card["Format"] != CONNECTOME_FORMAT:
                 raise InputError(f"{folder}: connectome of another version; build it again")
             _check_whole(arrays, card)
         except FileNotFoundError as error:
@@ -214,7 +215,7 @@ def _in_voxels(
     points = nib.affines.apply_affine(np.linalg.inv(affine), lines.points.astype(np.float64))
     beyond = np.maximum(-0.5 - points, points - (np.array(grid) - 0.5)).max(axis=1)
     outside = float((beyond > 0).mean())
-    if outside > OUTSIDE or beyond.max() * nib.affines.voxel_sizes(affine).min() > FAR_MM:
+    if outside > OUTSIDE or beyond.max() * nib.affines.voxel_sizes(affine).min() > OTHER_SPACE_MM:
         raise InputError(
             f"streamlines: {outside:.1%} of the points lie outside the template's grid, the farthest at "
             f"{np.abs(lines.points).max():.0f} mm; give them in MNI space, mm"

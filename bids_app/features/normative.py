@@ -20,7 +20,7 @@ from bids_app.settings import NO_CONNECTOME, SYNTHETIC
 
 ENVIRONMENT = "DEMYELIN_CONNECTOME"
 STREAMLINES = 30_000  # a toy that is made once, while somebody waits
-SEED = 1  # any; the same on every machine
+TOY_SEED = 1  # any; the same on every machine
 MADE_UP = {
     "Synthetic": True,
     "Source": ["synthetic: shortest paths in the template"],
@@ -92,7 +92,7 @@ def choose_connectome(asked: str | None, tell: Callable[[str], None]) -> Choice:
 
 def _made_up(tell: Callable[[str], None]) -> Path:
     """Return the synthetic connectome's folder, made where it is not there yet."""
-    folder = cache_folder().with_name(f"{SYNTHETIC}-{STREAMLINES}-{SEED}")
+    folder = cache_folder().with_name(f"{SYNTHETIC}-{STREAMLINES}-{TOY_SEED}")
     try:
         Connectome.open(folder)
     except InputError:
@@ -104,7 +104,7 @@ def _made_up(tell: Callable[[str], None]) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
         try:
-            synthetic_connectome(STREAMLINES, SEED, tell).save(aside)
+            synthetic_connectome(STREAMLINES, TOY_SEED, tell).save(aside)
             if not folder.exists():  # another run may have been quicker
                 aside.rename(folder)
         finally:

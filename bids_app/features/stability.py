@@ -21,14 +21,13 @@ from scipy import ndimage
 from bids_app.agreement import icc
 from bids_app.features.radiomics import extract
 from bids_app.features.radiomics.wavelet import stationary_wavelet
+from bids_app.image.noise import MAD_OF_NORMAL
 
 Array = npt.NDArray[np.float64]
 
-MAX_ROTATION_DEG = 3.0  # as heads lie differently in two sessions, after registration
+MAX_ROTATION_DEG = 3.0  # chosen by hand, for two positions of one head after registration
 MAX_SHIFT_VOXELS = 0.5  # the largest that resampling can be off
-MAX_GROWTH = 0.1  # of volume: what two segmentations differ by
-# of normally distributed noise: median absolute deviation over standard deviation
-MAD_OF_NORMAL = 0.6744897501960817
+MAX_GROWTH = 0.1  # of volume; chosen by hand, for what two segmentations differ by
 STABILITY_COLUMNS: dict[str, dict[str, object]] = {
     "region": {"Description": "Region."},
     "feature": {"Description": "Radiomic feature, as in the visits' radiomics tables."},

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bids_app.errors import InputError
 
-TINY = 32.0  # TinyTrack's units in a voxel
+TINY_UNITS = 32.0  # TinyTrack's units in a voxel
 TRK_HEADER = 1000  # bytes
 
 
@@ -160,7 +160,7 @@ def _read_tiny(path: Path) -> Tractogram:
             raise InputError(f"{path}: a streamline is cut short; fetch it again")
         start = track[at + 4 : at + 16].view(np.int32)
         steps = track[at + 16 : end].view(np.int8).reshape(-1, 3)
-        lines.append(np.cumsum(np.vstack([start, steps]).astype(np.int64), axis=0) / TINY)
+        lines.append(np.cumsum(np.vstack([start, steps]).astype(np.int64), axis=0) / TINY_UNITS)
         at = end
     voxels = from_list(lines)
     to_mni = content["trans_to_mni"].reshape(4, 4)

@@ -21,7 +21,7 @@ from bids_app.image.atlas import Atlas
 from bids_app.image.template import Template, load_template
 from bids_app.image.volume import resample
 
-GRID_MM = 3.0  # coarse, so that shortest paths take seconds
+PATH_GRID_MM = 3.0  # coarse, so that shortest paths take seconds
 DEAREST = 0.05  # of white matter's cost where there is none of it: its inverse, as a factor
 FALL_MM = 40.0  # way through white matter over which the number of streamlines falls to 1/e
 STARTS = 3  # voxels of each region
@@ -53,7 +53,7 @@ def synthetic_streamlines(
     InputError
         If the atlas has less than two regions inside the template's brain.
     """
-    template = load_template(resolution=GRID_MM)
+    template = load_template(resolution=PATH_GRID_MM)
     inside = np.flatnonzero(np.asarray(template.brain.dataobj))
     labels = np.asarray(resample(atlas.image, template.brain, order=0).dataobj).ravel()[inside]
     regions = np.setdiff1d(np.unique(labels), [0])
@@ -91,7 +91,7 @@ def _graph(template: Template, inside: npt.NDArray[np.int64]) -> csr_array:
         other = number[tuple((at + move).T)]
         rows.append(np.flatnonzero(other >= 0))
         columns.append(other[rows[-1]])
-        costs.append(GRID_MM * np.linalg.norm(move) * (dear[rows[-1]] + dear[columns[-1]]) / 2)
+        costs.append(PATH_GRID_MM * np.linalg.norm(move) * (dear[rows[-1]] + dear[columns[-1]]) / 2)
     entries = np.concatenate(costs), (np.concatenate(rows), np.concatenate(columns))
     return csr_array(coo_array(entries, shape=(len(inside), len(inside))))
 
@@ -116,5 +116,5 @@ def _smooth(path: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     for _ in range(2):
         path[1:-1] = (path[:-2] + path[1:-1] + path[2:]) / 3
     way = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
-    wanted = np.linspace(0, way[-1], max(2, int(np.ceil(way[-1] * GRID_MM / STEP_MM)) + 1))
+    wanted = np.linspace(0, way[-1], max(2, int(np.ceil(way[-1] * PATH_GRID_MM / STEP_MM)) + 1))
     return np.stack([np.interp(wanted, way, path[:, k]) for k in range(3)], axis=1)

@@ -18,7 +18,7 @@ GLOBAL = {
 }
 FIRST_GLOBAL = 1001  # above the labels of the usual atlases
 FIRST_STRUCTURE = 1100  # and FreeSurfer's number
-COLUMNS: dict[str, dict[str, object]] = {
+VOLUME_COLUMNS: dict[str, dict[str, object]] = {
     "index": {
         "Description": f"Value of the region in the label image; from {FIRST_GLOBAL} on: global volumes; "
         f"from {FIRST_STRUCTURE} on: structures, {FIRST_STRUCTURE} and FreeSurfer's number."
@@ -106,7 +106,7 @@ def volumes_table(
     own = (
         []
         if structures is None
-        else [structures.assign(index=structures["index"] + FIRST_STRUCTURE)[list(COLUMNS)]]
+        else [structures.assign(index=structures["index"] + FIRST_STRUCTURE)[list(VOLUME_COLUMNS)]]
     )
     table = pd.concat(
         [

@@ -25,8 +25,9 @@ AAL = "AAL"
 AAL_SPACE = "MNI152NLin6Asym"
 # AAL's own list calls both the middle and the medial orbital gyrus `Frontal_Mid_Orb`; names must differ here
 AAL_NAMES = {25: "Frontal_Med_Orb_L", 26: "Frontal_Med_Orb_R"}
-SURE_WM = 0.8  # probability; leaves out voxels shared with other tissues
-LESION_MARGIN_MM = 2.0  # the rim of a lesion looks normal and is not
+# least probability of white matter; chosen by hand, to leave out voxels shared with other tissues
+NAWM_PROBABILITY = 0.8
+LESION_MARGIN_MM = 2.0  # chosen by hand: the rim of a lesion looks normal and is not
 # regions of AAL that are structures of their own, and FreeSurfer's numbers of these
 NUCLEI = {
     "Thalamus_L": 10, "Caudate_L": 11, "Putamen_L": 12, "Pallidum_L": 13, "Hippocampus_L": 17, "Amygdala_L": 18,
@@ -265,7 +266,7 @@ def normal_appearing_white_matter(
     Nifti1Image, (x, y, z), uint8
     """
     lesion = np.asanyarray(lesions.dataobj) > 0
-    mask = (np.asanyarray(wm.dataobj) >= SURE_WM) & (np.asanyarray(brain.dataobj) > 0) & ~lesion
+    mask = (np.asanyarray(wm.dataobj) >= NAWM_PROBABILITY) & (np.asanyarray(brain.dataobj) > 0) & ~lesion
     if lesion.any():
         size = nib.affines.voxel_sizes(wm.affine)
         mask &= ndimage.distance_transform_edt(~lesion, sampling=size) > LESION_MARGIN_MM

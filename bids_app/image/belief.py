@@ -7,9 +7,9 @@ import numpy as np
 
 from bids_app.errors import VisitError
 
-SURE_GM = 0.7  # chosen so that few voxels shared with fluid or white matter count
-TRIM = (1.0, 99.0)  # percentiles: skull and fluid at the edge, lesions taken for grey matter
-MIN_VOXELS = 100  # a mean of fewer is noise
+SURE_GM = 0.7  # chosen by hand so that few voxels shared with fluid or white matter count; not tuned
+TRIM = (1.0, 99.0)  # percentiles, chosen by hand: skull and fluid at the edge, lesions taken for grey matter
+MIN_GM_VOXELS = 100  # fewer are refused; chosen by hand
 
 
 def grey_matter_mean(
@@ -51,7 +51,7 @@ def grey_matter_mean(
         inside &= np.asanyarray(lesions.dataobj) == 0
     values = np.asarray(flair.dataobj)[inside].astype(np.float64)
     values = values[np.isfinite(values)]
-    if values.size < MIN_VOXELS:
+    if values.size < MIN_GM_VOXELS:
         raise VisitError(f"FLAIR: only {values.size} voxels of grey matter; check the tissue segmentation")
     low, high = np.percentile(values, TRIM)
     mean = float(values[(values >= low) & (values <= high)].mean())

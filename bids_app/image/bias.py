@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import SimpleITK
 
 SHRINK_MM = 6.0  # white matter is as even as from 4 mm, in a third of the time
-ITERATIONS = (50, 50, 50, 50)  # a level; each has twice the control points of the one before
+# most at each level, of which each has twice the control points of the one before
+ITERATIONS = (50, 50, 50, 50)
 CONVERGED = 1e-4  # relative change of the field at which N4 ends
 
 

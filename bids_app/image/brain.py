@@ -18,10 +18,11 @@ Box = tuple[slice, slice, slice]
 
 COARSE, FINE = 128, 256  # sides of the networks' input, as deepbet trained them
 QUANTILES = (0.005, 0.995)  # deepbet's own scaling of intensities
-MARGIN = 0.1  # round the brain, a share of its size; deepbet's own
+BOX_MARGIN = 0.1  # round the brain, a share of its size; deepbet's own
 SLICE_SHARE = 0.02  # of a slice that must be brain to count; deepbet's own
-BRAIN_ML = (600.0, 2400.0)  # smaller and larger is no adult brain
-STRIPPED_RATIO = 1.35  # a head with skull and scalp has more than that times its brain
+BRAIN_ML = (600.0, 2400.0)  # chosen by hand, beyond what any adult brain measures
+# of the foreground to the brain in it: with skull and scalp it is larger; chosen by hand
+STRIPPED_RATIO = 1.35
 
 
 class Brain(NamedTuple):
@@ -122,7 +123,7 @@ def _box(mask: Mask, shape: tuple[int, ...]) -> Box:
         scale = shape[axis] / mask.shape[axis]
         first, last = inside[0], inside[-1] + 1
         centre = round(scale * (first + last) / 2)
-        half = round((1 + 2 * MARGIN) * scale * (last - first)) / 2
+        half = round((1 + 2 * BOX_MARGIN) * scale * (last - first)) / 2
         sides.append(slice(max(0, int(centre - half)), min(shape[axis], int(centre + half))))
     return sides[0], sides[1], sides[2]
 

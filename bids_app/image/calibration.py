@@ -18,8 +18,8 @@ from bids_app.image.injection import Injected, brighten, place_lesions
 Mask = npt.NDArray[np.bool_]
 Detect = Callable[[nib.Nifti1Image, nib.Nifti1Image | None], nib.Nifti1Image]
 
-SMALLEST_MM3, LARGEST_MM3 = 10.0, 1000.0
-REPETITIONS, SIZES = 3, 7  # 7 sizes of 3 contrasts at a time: as many as keep apart in most brains
+SMALLEST_MM3, LARGEST_MM3 = 10.0, 1000.0  # of the lesions put in; chosen by hand
+LESION_SETS, SIZES = 3, 7  # 7 sizes of 3 contrasts at a time: as many as keep apart in most brains
 # mean FLAIR contrast of the lesions of two visits of a 3 T patient: 0.30, 0.38 and 0.51 at the 10th, 50th and 90th
 # percentile, blur included; the centres are brighter
 CONTRASTS = {"faint": 0.25, "medium": 0.45, "strong": 0.7}
@@ -29,7 +29,7 @@ FOUND = 0.1  # share of a lesion that the mask covers: the overlap that makes tw
 WANTED = 0.8  # share found at the limit
 PENALTY = 1e-3  # on the squared slope, so that perfect separation has an answer; hardly felt otherwise
 
-LESION_COLUMNS: dict[str, dict[str, object]] = {
+INSERTED_COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Row."},
     "name": {
         "Description": "Contrast.",
@@ -43,7 +43,7 @@ LESION_COLUMNS: dict[str, dict[str, object]] = {
 LIMIT_COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Row."},
     "name": {"Description": "Contrast of the lesions put in; all is all of them."},
-    "contrast": LESION_COLUMNS["contrast"],
+    "contrast": INSERTED_COLUMNS["contrast"],
     "limit_mm3": {
         "Description": f"Volume from which {WANTED:.0%} of such lesions are found, by logistic regression on the "
         f"logarithm of volume; n/a: above {LARGEST_MM3:g} mm³, {SMALLEST_MM3:g}: there or below.",
@@ -58,7 +58,7 @@ LIMIT_COLUMNS: dict[str, dict[str, object]] = {
 }
 
 
-class Scan(NamedTuple):
+class CalibrationScan(NamedTuple):
     """A visit to calibrate, all images on one grid.
 
     Attributes
@@ -83,18 +83,18 @@ class Scan(NamedTuple):
 
 
 class Calibrated(NamedTuple):
-    """What a scan would show: limits by contrast (`LIMIT_COLUMNS`), and each lesion put in (`LESION_COLUMNS`)."""
+    """What a scan would show: limits by contrast (`LIMIT_COLUMNS`), and each lesion put in (`INSERTED_COLUMNS`)."""
 
     limits: pd.DataFrame
     lesions: pd.DataFrame
 
 
-def calibrate(scan: Scan, detect: Detect, seed: int) -> Calibrated:
+def calibrate(scan: CalibrationScan, detect: Detect, seed: int) -> Calibrated:
     """Put lesions into a scan's normal-appearing white matter, and find lesions again.
 
     Parameters
     ----------
-    scan : Scan
+    scan : CalibrationScan
         The visit.
     detect : callable
         FLAIR and T1w (or None) to the lesion mask, by the code that made `scan.lesions`.
@@ -102,10 +102,10 @@ def calibrate(scan: Scan, detect: Detect, seed: int) -> Calibrated:
         Of places and shapes.
     """
     names = {contrast: name for name, contrast in CONTRASTS.items()}
-    volumes = np.geomspace(SMALLEST_MM3, LARGEST_MM3, SIZES * REPETITIONS)
+    volumes = np.geomspace(SMALLEST_MM3, LARGEST_MM3, SIZES * LESION_SETS)
     rows, false = [], []
-    for repetition in range(1, REPETITIONS + 1):
-        sizes = volumes[repetition - 1 :: REPETITIONS]
+    for repetition in range(1, LESION_SETS + 1):
+        sizes = volumes[repetition - 1 :: LESION_SETS]
         wanted = sorted(product(sizes, CONTRASTS.values()), reverse=True)  # the largest find room first
         added = place_lesions(scan.normal, scan.lesions, wanted, seed + repetition)
         mask = np.asanyarray(detect(*with_lesions(scan, added)).dataobj) > 0
@@ -115,11 +115,11 @@ def calibrate(scan: Scan, detect: Detect, seed: int) -> Calibrated:
             {"name": names[c], "repetition": repetition, "volume_mm3": v, "contrast": c, "found": int(f)}
             for v, c, f in zip(added.volumes, added.contrasts, hit, strict=True)
         ]
-    lesions = pd.DataFrame(rows, columns=list(LESION_COLUMNS)).assign(index=range(1, len(rows) + 1))
+    lesions = pd.DataFrame(rows, columns=list(INSERTED_COLUMNS)).assign(index=range(1, len(rows) + 1))
     return Calibrated(limits(lesions, float(np.mean(false))), lesions)
 
 
-def with_lesions(scan: Scan, added: Injected) -> tuple[nib.Nifti1Image, nib.Nifti1Image | None]:
+def with_lesions(scan: CalibrationScan, added: Injected) -> tuple[nib.Nifti1Image, nib.Nifti1Image | None]:
     """Return the FLAIR and T1w images with lesions in them."""
     where = np.asanyarray(scan.normal.dataobj) > 0
 
@@ -140,7 +140,17 @@ def found_again(mask: Mask, added: Injected) -> list[bool]:
 
 
 def false_volume(mask: Mask, before: nib.Nifti1Image, added: Injected) -> float:
-    """Return the volume (mm³) of lesions that touch none that was put in or there before."""
+    """Return the volume (mm³) of lesions that touch none that was put in or there before.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, (x, y, z)
+        Lesions found with lesions put in.
+    before : Nifti1Image, (x, y, z)
+        Lesions found on the scan as it is.
+    added : Injected
+        What was put in.
+    """
     known = (np.asanyarray(before.dataobj) > 0) | ndimage.binary_dilation(
         np.asarray(added.labels.dataobj) > 0
     )
@@ -156,7 +166,7 @@ def limits(lesions: pd.DataFrame, false_mm3: float) -> pd.DataFrame:
     Parameters
     ----------
     lesions : DataFrame
-        The columns of `LESION_COLUMNS`.
+        The columns of `INSERTED_COLUMNS`.
     false_mm3 : float
         Mean volume found where nothing was put in.
     """

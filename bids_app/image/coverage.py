@@ -13,7 +13,7 @@ from bids_app.image.quality_measures import mutual_information
 WHOLE = (
     0.98  # of the brain mask: what is missing of a whole one is its uncertain rim and the lowest brainstem
 )
-LEAST = 0.1  # below, there is nothing to align
+LEAST_OVERLAP = 0.1  # below, there is nothing to align
 COPY = 0.98  # correlation of two images in the brain: T1w and FLAIR of one head, of opposite contrast, are far below
 # Mutual information of FLAIR and T1w beyond that of the same voxels shuffled, in the brain, at 2 mm. Nine real pairs of
 # two scanners: 0.039 to 0.074; their FLAIRs upside down, back to front, or of another head: 0.002 to 0.009.
@@ -91,7 +91,7 @@ def check_pair(
     VisitError
         If so.
     """
-    if share < LEAST:
+    if share < LEAST_OVERLAP:
         raise VisitError(
             f"{name}: shows {share:.0%} of the brain in the T1w image; is it of this visit, and of the head?"
         )

@@ -19,10 +19,10 @@ Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 SQUARINGS = 4  # exp(v) by 2^4 compositions: displacements stay under a tenth of a voxel in each
-RIDGE = 0.02  # share of the mean squared gradient: windows without edges do not move
+RIDGE = 0.02  # share of the mean squared gradient: windows without edges do not move; chosen by hand
 LEAST_WEIGHT = 1e-3  # of a window: no division by nothing outside the head
 TISSUE = 0.7  # of white matter's median: fluid and the blur at its border lie below, on T1w and on FLAIR
-GAIN_WINDOWS = 3.0  # window of the gain in windows of the deformation
+GAIN_WINDOWS = 3.0  # window of the gain in windows of the deformation; chosen by hand
 STEP_LIMIT = 1.0  # voxels an iteration, so that far-off edges are not jumped to
 
 

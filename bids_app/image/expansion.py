@@ -25,7 +25,7 @@ SEED, EDGE = 12.5, 4.0  # percent a year (Elliott et al. 2019)
 LEAST_MM3 = 30.0  # ten voxels, as there, of 1 x 1 x 3 mm
 SHELL_MM = 2.0  # around a lesion, where concentric expansion has faded
 FEWEST_PAIRS = 2  # three visits
-COLUMNS: dict[str, dict[str, object]] = {
+EXPANSION_COLUMNS: dict[str, dict[str, object]] = {
     "expansion_percent_per_year": {
         "Description": "Mean local growth of a lesion that was there before, by the Jacobian of the deformation of "
         "one visit to the other; n/a where the visits are not dated.",
@@ -62,7 +62,7 @@ OVER_VISITS: dict[str, dict[str, object]] = {
 def measure(
     jacobian: nib.Nifti1Image, labels: nib.Nifti1Image, table: pd.DataFrame, years: float | None
 ) -> pd.DataFrame:
-    """Return the columns of `COLUMNS` for the rows of a table of changes.
+    """Return the columns of `EXPANSION_COLUMNS` for the rows of a table of changes.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ def measure(
     years : float, optional
         Between the visits.
     """
-    empty = dict.fromkeys(COLUMNS, None)
+    empty = dict.fromkeys(EXPANSION_COLUMNS, None)
     if not years:
-        return pd.DataFrame([empty] * len(table), columns=list(COLUMNS), index=table.index)
+        return pd.DataFrame([empty] * len(table), columns=list(EXPANSION_COLUMNS), index=table.index)
     ratio = np.asarray(resample(jacobian, labels, order=1).dataobj, dtype=np.float64)
     rate = 100 * (np.maximum(ratio, 0.1) ** (1 / years) - 1)
     label, size = np.asarray(labels.dataobj).astype(int), nib.affines.voxel_sizes(labels.affine)
@@ -91,7 +91,7 @@ def measure(
         more = np.ceil(2 * SHELL_MM / size).astype(int)
         wide = tuple(slice(max(one.start - n, 0), one.stop + n) for one, n in zip(box, more, strict=True))
         rows.append(_lesion(rate[wide], label[wide] == number, label[wide] > 0, size))
-    return pd.DataFrame(rows, columns=list(COLUMNS), index=table.index).round(4)
+    return pd.DataFrame(rows, columns=list(EXPANSION_COLUMNS), index=table.index).round(4)
 
 
 def _lesion(rate: Array, at: Mask, any_lesion: Mask, size: npt.NDArray[np.float64]) -> dict[str, float]:
@@ -119,7 +119,7 @@ def over_visits(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     ----------
     tables : sequence of DataFrame
         Tables of changes from the first two visits on, with columns `lesions_before`, `lesions_after` (rows of the
-        visits' lesion tables) and those of `COLUMNS`.
+        visits' lesion tables) and those of `EXPANSION_COLUMNS`.
 
     Returns
     -------

@@ -14,7 +14,7 @@ Mask = npt.NDArray[np.bool_]
 
 # each twice the last: near tissue counts most, and the largest lesion is reached
 SCALES_MM = (3.0, 6.0, 12.0, 24.0, 48.0)
-ENOUGH = 0.02  # share of the kernel's weight that must be white matter
+ENOUGH = 0.02  # share of the kernel's weight that must be white matter; chosen by hand, not tuned
 
 
 def fill_lesions(

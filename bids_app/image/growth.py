@@ -12,9 +12,9 @@ Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int8]
 
-MAX_ROUNDS = 50  # a guard; it ends when nothing grows
-MRF_WEIGHT = 1.0  # neighbours count as much as intensity
-MIN_SEEDS = 10  # voxels; a mean and a spread of fewer are noise
+MAX_ROUNDS = 50  # a guard against endless growth; it ends when nothing grows
+MRF_WEIGHT = 1.0  # of the neighbours' likelihood against the intensity's; chosen by hand, not tuned
+MIN_SEEDS = 10  # voxels; with fewer nothing is grown; chosen by hand
 
 
 def belief_maps(flair: Array, tissues: Array, wm_prior: Array, brain: Mask) -> tuple[Array, Mask, Labels]:

@@ -81,7 +81,17 @@ def contraction(brain: nib.Nifti1Image, percent: float, seed: int) -> Contractio
 
 
 def deformed(image: nib.Nifti1Image, drawn: Array, order: int = 3) -> nib.Nifti1Image:
-    """Return an image whose content moved, sampled once by splines of an order (0: labels)."""
+    """Return an image whose content moved, sampled once by splines of an order (0: labels).
+
+    Parameters
+    ----------
+    image : Nifti1Image, (x, y, z)
+        Any image of the visit.
+    drawn : ndarray, (x, y, z, 3)
+        Displacement of each voxel's sample, in voxels.
+    order : int
+        Of the spline; 0 for labels.
+    """
     data = np.asarray(image.dataobj, dtype=np.float32)
     where = np.moveaxis(np.moveaxis(np.indices(data.shape, dtype=np.float32), 0, -1) + drawn, -1, 0)
     moved = ndimage.map_coordinates(data, where, order=order, mode="nearest")
@@ -95,8 +105,12 @@ def contract(image: nib.Nifti1Image, brain: nib.Nifti1Image, percent: float, see
     ----------
     image : Nifti1Image, (x, y, z)
         Any image of the visit.
-    brain, percent, seed
-        As in `contraction`; the brain mask is on the same grid.
+    brain : Nifti1Image, (x, y, z)
+        Brain mask on the same grid.
+    percent : float
+        As in `contraction`.
+    seed : int
+        As in `contraction`.
     """
     made = contraction(brain, percent, seed)
     return Contracted(deformed(image, made.drawn), made.factor)

@@ -16,11 +16,12 @@ from bids_app.image.structure_priors import load_priors, sample
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-INSIDE = 0.5  # more likely inside than out
-FOREIGN = 0.05  # where fewer people than this have anything inside the skull
-SLACK_MM = 2.0  # error of the registration at the skull
-OPENING_MM = 2.0  # bridges to what is cut, such as optic nerves
-LEAST_ML = 2.0  # less is an edge that the registration missed (0.4 mL in a good mask)
+INSIDE = 0.5  # probability: more likely inside than out
+# share of people with anything inside the skull there, below which tissue is foreign; chosen by hand
+FOREIGN = 0.05
+SLACK_MM = 2.0  # allowance for the registration at the skull; chosen by hand
+OPENING_MM = 2.0  # bridges to what is cut, such as optic nerves; chosen by hand
+LEAST_ML = 2.0  # less stays: an edge that the registration missed, 0.4 mL in a good mask
 
 
 def intracranial_probability(coordinates: Array) -> Array:

@@ -23,11 +23,11 @@ from bids_app.image.white_matter import Relative, relative_to_white
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-GRID_MM = 1.0
+GRID_MM = 1.0  # the grid that the trees and the network were trained on
 TREES, NETWORK, EXPERTS = "lesions/trees.onnx", "lesions/network.onnx", "lesions/experts.onnx"
 EXPERT_FEATURES = (*FEATURES, "first_logit", "weighted_belief")
-SMALLEST = 1e-5
-MARGIN_MM = 10
+SMALLEST = 1e-5  # least probability whose logit enters the second trees; they were trained with it
+GRID_MARGIN_MM = 10  # round the brain; chosen by hand, so that neighbourhoods at its edge are whole
 
 
 class Answers(NamedTuple):
@@ -38,7 +38,7 @@ class Answers(NamedTuple):
     experts: Array
 
 
-class View(NamedTuple):
+class WorkingImages(NamedTuple):
     """A visit on the working grid, as the classifiers see it."""
 
     flair: Relative
@@ -112,7 +112,7 @@ def view(
     gm: nib.Nifti1Image,
     belief: nib.Nifti1Image,
     grid: nib.Nifti1Image,
-) -> View:
+) -> WorkingImages:
     """Bring a visit's images to the working grid, relative to white matter.
 
     Parameters
@@ -128,15 +128,15 @@ def view(
     place = (inside, prior, _moved(gm, grid))
     bright = relative_to_white(_moved(flair, grid), *place, "FLAIR")
     dark = None if t1w is None else relative_to_white(_moved(t1w, grid), *place, "T1w")
-    return View(bright, dark, inside, prior, _moved(belief, grid))
+    return WorkingImages(bright, dark, inside, prior, _moved(belief, grid))
 
 
-def expert_rows(seen: View, weights: Path | None = None) -> tuple[Mask, Array]:
+def expert_rows(seen: WorkingImages, weights: Path | None = None) -> tuple[Mask, Array]:
     """Return which voxels may be lesions and what the second trees get of each.
 
     Parameters
     ----------
-    seen : View
+    seen : WorkingImages
         The visit.
     weights : Path, optional
         As in `classifier_probability`.
@@ -164,7 +164,7 @@ def working_grid(brain: nib.Nifti1Image) -> nib.Nifti1Image:
     size = nib.affines.voxel_sizes(canonical.affine)
     sides = ndimage.find_objects(np.asarray(canonical.dataobj))
     if sides:
-        room = np.ceil(MARGIN_MM / size).astype(int)
+        room = np.ceil(GRID_MARGIN_MM / size).astype(int)
         box = [
             slice(max(side.start - more, 0), min(side.stop + more, length))
             for side, more, length in zip(sides[0], room, canonical.shape, strict=True)

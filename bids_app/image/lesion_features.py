@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bids_app.image.white_matter import Relative
+from bids_app.image.white_matter import LEAST_CONTRAST, Relative
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -17,14 +17,14 @@ FEATURES = (
     "t1w_1mm", "t1w_2mm", "t1w_spot", "t1w_local", "t1w_contrast",
     "prior", "prior_1mm", "prior_3mm", "edge", "fluid_2mm", "fluid_5mm",
 )  # fmt: skip
+# template's probability of white matter, chosen by hand; the trees were trained with this and all below
 LIKELY_WM = 0.8
-WM_RANGE = 0.25
-LOCAL_MM = 10.0
-FARTHEST_EDGE_MM = 15.0
-FLUID = 0.6
-CANDIDATE_PRIOR = 0.02
-CANDIDATE_FLAIR = 0.03
-LEAST_CONTRAST = 0.03
+WM_RANGE = 0.25  # most that normal white matter differs from its median; chosen by hand, not tuned
+LOCAL_MM = 10.0  # SD of the window of local white matter; chosen by hand, not tuned
+FARTHEST_EDGE_MM = 15.0  # distance from the brain's edge beyond which it no longer matters; chosen by hand
+FLUID_FLAIR = 0.6  # of white matter's median on FLAIR, below which a voxel counts as fluid; chosen by hand
+CANDIDATE_PRIOR = 0.02  # smoothed prior below which no lesion is looked for; low, so that few are lost
+CANDIDATE_FLAIR = 0.03  # least brightness over white matter; low, so that few lesions are lost
 
 
 def lesion_features(flair: Relative, t1w: Relative | None, brain: Mask, prior: Array) -> tuple[Mask, Array]:
@@ -55,7 +55,7 @@ def lesion_features(flair: Relative, t1w: Relative | None, brain: Mask, prior: A
     bright = _Neighbourhoods(flair, brain, prior, weights)
     where = brain & (prior_3 > CANDIDATE_PRIOR) & (bright.smooth[1.0] > CANDIDATE_FLAIR)
     edge = np.minimum(ndimage.distance_transform_edt(brain), FARTHEST_EDGE_MM)
-    fluid = ((flair.image < FLUID - 1) & brain).astype(np.float32)
+    fluid = ((flair.image < FLUID_FLAIR - 1) & brain).astype(np.float32)
     belief = flair.above_grey(bright.smooth[1.0])
     columns = [
         flair.above_grey(), belief, flair.above_grey(bright.smooth[2.0]), ndimage.maximum_filter(belief, 5),

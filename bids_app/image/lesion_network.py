@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, special
 
-from bids_app.image.white_matter import Relative
+from bids_app.image.white_matter import LEAST_CONTRAST, Relative
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -17,8 +17,7 @@ Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 MULTIPLE = 8  # three times halved
-LARGEST = 3.0
-LEAST_CONTRAST = 0.03
+LARGEST = 3.0  # limit of every channel, as in training; chosen by hand, not tuned
 
 
 def network_channels(flair: Relative, t1w: Relative | None, brain: Mask, prior: Array) -> Array:

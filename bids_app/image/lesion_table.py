@@ -17,8 +17,9 @@ from bids_app.image.places import (
     ARTEFACT_SITES,
     CLASSES,
     FLAG_REACH_MM,
+    LIKELY_FLUID,
+    LIKELY_GM,
     RANKED,
-    SURE_GM,
     TOUCH_MM,
     VENTRICLE_REACH_MM,
     Place,
@@ -27,8 +28,7 @@ from bids_app.image.places import (
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-FLUID = 0.5
-COLUMNS: dict[str, dict[str, object]] = {
+LESION_COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Value of the lesion in the seg-lesions image; 1 is the largest."},
     "name": {"Description": "Name of the lesion within this visit."},
     "volume_mm3": {"Description": "Volume.", "Units": "mm^3"},
@@ -149,13 +149,13 @@ def lesion_table(labels: nib.Nifti1Image, around: Surroundings) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per lesion, the columns of `COLUMNS`; `artefact_prone` is missing where no site applies,
+        One row per lesion, the columns of `LESION_COLUMNS`; `artefact_prone` is missing where no site applies,
         else sites joined by commas. Without lesions, no rows.
     """
     lesion = np.asanyarray(labels.dataobj).astype(np.int64)
     index = np.arange(1, int(lesion.max()) + 1)
     if not index.size:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=list(LESION_COLUMNS))
     native = nib.affines.apply_affine(
         labels.affine, np.asarray(ndimage.center_of_mass(lesion > 0, lesion, index))
     )
@@ -175,7 +175,7 @@ def lesion_table(labels: nib.Nifti1Image, around: Surroundings) -> pd.DataFrame:
             "artefact_prone": _artefact_prone(lesion, index, around),
         }
     )
-    return table[list(COLUMNS)].round(4)
+    return table[list(LESION_COLUMNS)].round(4)
 
 
 def places_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -288,14 +288,14 @@ def _distance(mask: Mask, size: Array) -> Array:
 def _lateral_ventricles(around: Surroundings, size: Array) -> Mask:
     places = np.asanyarray(around.places.dataobj)
     near = _distance(places == Place.LATERAL_VENTRICLE, size) <= VENTRICLE_REACH_MM
-    return near & (np.asarray(around.csf.dataobj) > FLUID)
+    return near & (np.asarray(around.csf.dataobj) > LIKELY_FLUID)
 
 
 def _place(lesion: npt.NDArray[np.int64], index: npt.NDArray[np.int64], around: Surroundings) -> list[str]:
     size = nib.affines.voxel_sizes(around.parcels.affine)
     places = np.asanyarray(around.places.dataobj)
     touch = TOUCH_MM * max(1.0, float(size.max()))
-    cortex = (places == Place.CORTEX) & (np.asarray(around.gm.dataobj) > SURE_GM)
+    cortex = (places == Place.CORTEX) & (np.asarray(around.gm.dataobj) > LIKELY_GM)
     below = np.isin(places, [Place.INFRATENTORIAL, Place.FOURTH_VENTRICLE])
     rules = {
         "infratentorial": ndimage.mean(below, lesion, index) >= 0.5,

@@ -21,14 +21,14 @@ from bids_app.errors import InputError
 from bids_app.image.belief import belief_map
 from bids_app.image.growth import grow_lesions
 from bids_app.image.lesion_classifier import Answers, classifier_probability
-from bids_app.image.noise import quieter
+from bids_app.image.noise import denoise
 from bids_app.image.white_matter import SURE_GM, SURE_WM
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-MIN_VOLUME = 3.0
-SHARPENING_MM = 0.5
+MIN_VOLUME = 3.0  # mm3, three voxels at 1 mm; chosen by hand, an option
+SHARPENING_MM = 0.5  # SD; smoothing by 0 to 0.7 mm made little difference (training/README.md)
 # thicker than the 3 to 5 mm that the average was trained for; the clinical scans of the second trees have 6.4 to 7.2 mm
 THICK_MM = 5.5
 
@@ -76,7 +76,7 @@ class Method:
 
     A lesion of the mask holds voxels of at least `threshold`, one of them of at least `peak`, that are at least `rim`
     as much brighter than white matter as the lesion's brightest, which is at least `faintest` times as much brighter as
-    grey matter is (`sharpened`). `thick`, where there is one, takes its place on thick slices.
+    grey matter is (`without_blur`). `thick`, where there is one, takes its place on thick slices.
     """
 
     name: str
@@ -158,19 +158,29 @@ def segment_lesions(
         raise InputError(f"lesion method {method}: not one of {', '.join(METHODS)}")
     chosen = (METHODS[method] if isinstance(method, str) else method).suited(inputs.slice_mm)
     if chosen.learned:
-        inputs = replace(inputs, flair=quieter(inputs.flair, inputs.brain, inputs.wm_prior))
+        inputs = replace(inputs, flair=denoise(inputs.flair, inputs.brain, inputs.wm_prior))
     probability = np.clip(chosen.probability(inputs), 0, 1).astype(np.float32)
     affine = inputs.flair.affine
     voxel = float(np.prod(nib.affines.voxel_sizes(affine)))
-    mask = peaked(probability, threshold or chosen.threshold, chosen.peak)
+    mask = hysteresis_threshold(probability, threshold or chosen.threshold, chosen.peak)
     if chosen.rim:
-        mask = sharpened(mask, inputs, chosen.rim, chosen.faintest)
+        mask = without_blur(mask, inputs, chosen.rim, chosen.faintest)
     mask = drop_small(mask, voxel, min_volume)
     return Lesions(nib.Nifti1Image(probability, affine), nib.Nifti1Image(mask.astype(np.uint8), affine))
 
 
-def peaked(probability: Array, threshold: float, peak: float) -> Mask:
-    """Return the 26-connected regions of at least `threshold` that reach `peak` somewhere."""
+def hysteresis_threshold(probability: Array, threshold: float, peak: float) -> Mask:
+    """Return the 26-connected regions of at least `threshold` that reach `peak` somewhere.
+
+    Parameters
+    ----------
+    probability : ndarray, (x, y, z)
+        Lesion probability.
+    threshold : float
+        Least probability of a voxel of the mask.
+    peak : float
+        Least highest probability of a region.
+    """
     mask = probability >= threshold
     if peak <= threshold or not mask.any():
         return mask
@@ -179,7 +189,7 @@ def peaked(probability: Array, threshold: float, peak: float) -> Mask:
     return mask & (highest >= peak)[labels]
 
 
-def sharpened(mask: Mask, inputs: LesionInputs, rim: float, faintest: float = 0.0) -> Mask:
+def without_blur(mask: Mask, inputs: LesionInputs, rim: float, faintest: float = 0.0) -> Mask:
     """Return the mask without the blur around its lesions, and without lesions hardly brighter than grey matter.
 
     Thick slices and smoothing spread a lesion over its surroundings, the further the brighter it is. A lesion ends
@@ -213,7 +223,15 @@ def sharpened(mask: Mask, inputs: LesionInputs, rim: float, faintest: float = 0.
 
 
 def drop_small(mask: Mask, voxel_volume: float, min_volume: float) -> Mask:
-    """Return the mask without 26-connected lesions smaller than `min_volume` mm3."""
+    """Return the mask without 26-connected lesions that are too small.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, (x, y, z)
+        Lesions.
+    voxel_volume, min_volume : float
+        Volume of a voxel, and of the smallest lesion that stays, in mm3.
+    """
     voxels = int(np.ceil(min_volume / voxel_volume - 1e-6))
     return cc3d.dust(mask, threshold=max(voxels, 1), connectivity=26, binary_image=True).astype(bool)
 
@@ -228,7 +246,8 @@ def _logistic(values: Array, centre: float | Array, width: float) -> Array:
 
 # --- study B ---------------------------------------------------------------------------------------------
 
-BELIEF_THRESHOLD = 0.0261 + 2.54 * 0.1199
+BELIEF_THRESHOLD = 0.0261 + 2.54 * 0.1199  # mean + 2.54 SD of belief in study B
+# half that SD; only the probability's slope, not the mask, depends on it; chosen by hand
 BELIEF_WIDTH = 0.1199 / 2
 
 
@@ -243,7 +262,7 @@ def _belief_threshold(inputs: LesionInputs) -> Array:
 
 # --- Schmidt 2012 ----------------------------------------------------------------------------------------
 
-KAPPA = 0.3
+KAPPA = 0.3  # Schmidt et al. 2012
 
 
 def _lesion_growth(inputs: LesionInputs) -> Array:
@@ -255,13 +274,14 @@ def _lesion_growth(inputs: LesionInputs) -> Array:
 
 # --- weighted belief -------------------------------------------------------------------------------------
 
-EDGE_MM = 4.0
-PRIOR_SMOOTHING_MM = 1.0
-RIM_MM = 1.0
-RIM_BELIEF = 0.08
-BELIEF_PER_MM = 0.20
-LONE_BELIEF = 0.40
-WIDTH = 0.05
+# nearer to the brain's edge there are no lesions; chosen by hand, as all below; not tuned
+BRAIN_EDGE_MM = 4.0
+PRIOR_SMOOTHING_MM = 1.0  # SD
+RIM_MM = 1.0  # from a core, within which RIM_BELIEF is enough
+RIM_BELIEF = 0.08  # belief at which a rim has probability 0.5
+BELIEF_PER_MM = 0.20  # more belief needed for each further mm from a core
+LONE_BELIEF = 0.40  # belief that is enough anywhere
+LOGISTIC_WIDTH = 0.05  # slope of the probability; the mask at 0.5 does not depend on it
 
 
 def weighted_belief(inputs: LesionInputs) -> Array:
@@ -274,7 +294,7 @@ def weighted_belief(inputs: LesionInputs) -> Array:
     edge = ndimage.distance_transform_edt(_array(inputs.brain) > 0, sampling=size)
     prior = np.clip(ndimage.gaussian_filter(_array(inputs.wm_prior), PRIOR_SMOOTHING_MM / size), 0, 1)
     belief = _array(belief_map(inputs.flair, inputs.gm, inputs.brain))
-    return (belief * np.sqrt(prior) * (edge > EDGE_MM)).astype(np.float32)
+    return (belief * np.sqrt(prior) * (edge > BRAIN_EDGE_MM)).astype(np.float32)
 
 
 def _weighted_belief(inputs: LesionInputs) -> Array:
@@ -292,21 +312,22 @@ def _weighted_belief(inputs: LesionInputs) -> Array:
     else:
         distance = np.full(core.shape, np.inf)
     needed = np.minimum(RIM_BELIEF + BELIEF_PER_MM * np.maximum(distance - RIM_MM, 0), LONE_BELIEF)
-    return np.where(belief > 0, np.maximum(core, _logistic(belief, needed, WIDTH)), core)
+    return np.where(belief > 0, np.maximum(core, _logistic(belief, needed, LOGISTIC_WIDTH)), core)
 
 
 # --- Demyelin --------------------------------------------------------------------------------------------
 
 
-BELIEF_CENTRE = 0.15
-BELIEF_SPREAD = 0.04
-BELIEF_LOGITS = (-4.0, 5.0)
-CALIBRATION = 1.4
-NETWORK_SHARE = 0.3
-OWN_THRESHOLD = 0.15
-OWN_PEAK = 0.95
-OWN_RIM = 0.4
-OWN_FAINTEST = 2.5
+# chosen by hand, looking at two real patients and phantoms; what else was tried is in training/README.md
+BELIEF_CENTRE = 0.15  # weighted belief of even odds
+BELIEF_SPREAD = 0.04  # more belief that adds 1 to the logit
+BELIEF_LOGITS = (-4.0, 5.0)  # limits of what belief adds
+CALIBRATION = 1.4  # scale of the logits, a compromise between the two patients
+NETWORK_SHARE = 0.3  # with a quarter to a third mean lesion F1 was .54 to .56
+OWN_THRESHOLD = 0.15  # 0.2 and 0.3 were no better
+OWN_PEAK = 0.95  # 0.85 to 0.98 were no better
+OWN_RIM = 0.4  # of 0.3 to 0.6: real patients lose from 0.5
+OWN_FAINTEST = 2.5  # fewer folds of the cortex are drawn
 
 
 def own_probability(inputs: LesionInputs, weights: Path | None = None) -> Array:
@@ -395,7 +416,7 @@ METHODS: dict[str, Method] = {
             _weighted_belief,
             {
                 "kappa": KAPPA,
-                "edge_mm": EDGE_MM,
+                "edge_mm": BRAIN_EDGE_MM,
                 "rim_belief": RIM_BELIEF,
                 "belief_per_mm": BELIEF_PER_MM,
                 "lone_belief": LONE_BELIEF,

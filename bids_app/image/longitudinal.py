@@ -25,14 +25,15 @@ from bids_app.image.volume import resample
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-OVERLAP = 0.1  # of the smaller lesion, above which two are one
-GROWTH = 1.5  # ratio of volumes
-LEAST_MM3 = 10.0  # change of volume that counts: about the smallest lesion that is segmented
-LEAST_CONTRAST = 0.1  # change of FLAIR over white matter's that supports a change
+OVERLAP = 0.1  # of the smaller lesion, above which two are one; chosen by hand
+ENLARGED_RATIO = 1.5  # ratio of volumes from which a lesion is enlarged; chosen by hand
+# change of volume that counts; chosen by hand, about three of the smallest lesions segmented
+LEAST_CHANGE_MM3 = 10.0
+SUPPORTING_CONTRAST = 0.1  # change of FLAIR over white matter's that supports a change; chosen by hand
 LEAST_SD = 2.0  # standard errors of the mean difference that chance alone hardly reaches
 RESEL_MM3 = 27.0  # voxels nearer than about 3 mm are not independent after resampling and smoothing
-GAIN_MM = 20.0  # SD of the window over which the two FLAIRs' brightness is made the same
-MARGIN_MM = 5.0  # round both brains, so that interpolation at the edge has neighbours
+GAIN_MM = 20.0  # SD of the window over which the two FLAIRs' brightness is made the same; chosen by hand
+HALFWAY_MARGIN_MM = 5.0  # round both brains, so that interpolation at the edge has neighbours
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ CHANGES: dict[str, Change] = {
         ),
         Change(
             "enlarged",
-            f"At least {GROWTH:g} times the volume and {LEAST_MM3:g} mm³ more, and the FLAIR became brighter there.",
+            f"At least {ENLARGED_RATIO:g} times the volume and {LEAST_CHANGE_MM3:g} mm³ more, "
+            "and the FLAIR became brighter there.",
             True,
             True,
             "#ff9f1c",
@@ -76,7 +78,8 @@ CHANGES: dict[str, Change] = {
         Change("unchanged", "Neither the one nor the other.", None, False, "#39c2ff"),
         Change(
             "shrunken",
-            f"At most 1/{GROWTH:g} of the volume and {LEAST_MM3:g} mm³ less, and the FLAIR became darker there.",
+            f"At most 1/{ENLARGED_RATIO:g} of the volume and {LEAST_CHANGE_MM3:g} mm³ less, "
+            "and the FLAIR became darker there.",
             False,
             False,
             "#b8f2a0",
@@ -91,7 +94,7 @@ CHANGES: dict[str, Change] = {
     )
 }
 
-COLUMNS: dict[str, dict[str, object]] = {
+CHANGE_COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Value in the image of the same name; lesions that merged or split are one."},
     "name": {"Description": "Name of the lesion in this comparison."},
     "change": {
@@ -115,7 +118,7 @@ COLUMNS: dict[str, dict[str, object]] = {
     },
     "contrast_after": {"Description": "The same at the later visit."},
     "supported": {
-        "Description": f"Whether the FLAIR changed the way the masks did, by at least {LEAST_CONTRAST:g} of white "
+        "Description": f"Whether the FLAIR changed the way the masks did, by at least {SUPPORTING_CONTRAST:g} of white "
         f"matter's intensity and {LEAST_SD:g} standard errors of the difference between the two images. n/a where the "
         "masks did not change.",
     },
@@ -124,7 +127,7 @@ COLUMNS: dict[str, dict[str, object]] = {
 }
 
 
-class Visit(NamedTuple):
+class VisitImages(NamedTuple):
     """A visit's images, all on one grid.
 
     Attributes
@@ -151,7 +154,7 @@ class Compared(NamedTuple):
     Attributes
     ----------
     table : DataFrame
-        A row per lesion or group of merged ones, the columns of `COLUMNS`.
+        A row per lesion or group of merged ones, the columns of `CHANGE_COLUMNS`.
     labels : Nifti1Image, (x, y, z), int32
         The rows' index where the lesion is at either visit, half-way.
     before, after : Nifti1Image, (x, y, z), float32
@@ -197,12 +200,12 @@ def half_way(there: Array, back: Array) -> Array:
     return np.asarray(np.real(linalg.expm(mean / 2)), dtype=np.float64)
 
 
-def compare(before: Visit, after: Visit, half: Array) -> Compared:
+def compare(before: VisitImages, after: VisitImages, half: Array) -> Compared:
     """Match the lesions of two visits.
 
     Parameters
     ----------
-    before, after : Visit
+    before, after : VisitImages
         The earlier and the later visit, each in its own space.
     half : ndarray, (4, 4)
         As `half_way` returns it.
@@ -211,8 +214,8 @@ def compare(before: Visit, after: Visit, half: Array) -> Compared:
     -------
     Compared
     """
-    first = Visit(*(moved(image, _inverse(half)) for image in before))
-    second = Visit(*(moved(image, half) for image in after))
+    first = VisitImages(*(moved(image, _inverse(half)) for image in before))
+    second = VisitImages(*(moved(image, half) for image in after))
     grid = half_way_grid([first.brain, second.brain])
     labels = [_labels(visit, grid) for visit in (first, second)]
     flairs, noise = _matched([_relative(visit, grid) for visit in (first, second)], (first, second), grid)
@@ -226,7 +229,7 @@ def compare(before: Visit, after: Visit, half: Array) -> Compared:
         place = nib.affines.apply_affine(_inverse(half) @ grid.affine, centre)
         volumes = (_volume(before.lesions, old), _volume(after.lesions, new))
         rows.append(_row(number, volumes, _contrasts(at, flairs, noise, grid), place, (old, new)))
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).round(4)
+    table = pd.DataFrame(rows, columns=list(CHANGE_COLUMNS)).round(4)
     images = [nib.Nifti1Image(data, grid.affine) for data in (whole, *flairs)]
     return Compared(table.astype({"supported": "Int64"}), *images)
 
@@ -245,7 +248,7 @@ def _contrasts(
     """Measure a lesion's brightness at both visits where its masks differ, else where it is at either."""
     voxel = float(abs(np.linalg.det(grid.affine[:3, :3])))
     where = at[0] ^ at[1]
-    if where.sum() * voxel < LEAST_MM3:
+    if where.sum() * voxel < LEAST_CHANGE_MM3:
         where = at[0] | at[1]
     if not where.any():
         return _Contrasts(np.nan, np.nan, np.nan)
@@ -255,7 +258,7 @@ def _contrasts(
 
 
 def _matched(
-    flairs: list[npt.NDArray[np.float32]], visits: tuple[Visit, Visit], grid: nib.Nifti1Image
+    flairs: list[npt.NDArray[np.float32]], visits: tuple[VisitImages, VisitImages], grid: nib.Nifti1Image
 ) -> tuple[list[npt.NDArray[np.float32]], float]:
     """Divide out the smooth ratio of the two FLAIRs in white matter, half from each; return their difference's noise.
 
@@ -368,18 +371,18 @@ def half_way_grid(masks: Sequence[nib.Nifti1Image], largest: float = 1.0) -> nib
         corners.append(nib.affines.apply_affine(mask.affine, box))
     points = np.concatenate(corners)
     size = min(largest, *(float(nib.affines.voxel_sizes(mask.affine).min()) for mask in masks))
-    low = points.min(axis=0) - MARGIN_MM
-    shape = np.ceil((points.max(axis=0) + MARGIN_MM - low) / size).astype(int) + 1
+    low = points.min(axis=0) - HALFWAY_MARGIN_MM
+    shape = np.ceil((points.max(axis=0) + HALFWAY_MARGIN_MM - low) / size).astype(int) + 1
     affine = np.diag([size, size, size, 1.0])
     affine[:3, 3] = low
     return nib.Nifti1Image(np.zeros(shape, np.uint8), affine)
 
 
-def _labels(visit: Visit, grid: nib.Nifti1Image) -> npt.NDArray[np.int32]:
+def _labels(visit: VisitImages, grid: nib.Nifti1Image) -> npt.NDArray[np.int32]:
     return np.asarray(resample(visit.lesions, grid, order=0).dataobj).astype(np.int32)
 
 
-def _relative(visit: Visit, grid: nib.Nifti1Image) -> npt.NDArray[np.float32]:
+def _relative(visit: VisitImages, grid: nib.Nifti1Image) -> npt.NDArray[np.float32]:
     """Return FLAIR over the median of white matter without lesions."""
     flair = np.asarray(visit.flair.dataobj, dtype=np.float32)
     white = (np.asanyarray(visit.tissue.dataobj) == 2) & (np.asanyarray(visit.lesions.dataobj) == 0)
@@ -394,7 +397,7 @@ def _volume(labels: nib.Nifti1Image, some: list[int]) -> float:
 
 
 def _ordered(
-    groups: list[tuple[list[int], list[int]]], before: Visit, after: Visit
+    groups: list[tuple[list[int], list[int]]], before: VisitImages, after: VisitImages
 ) -> list[tuple[list[int], list[int]]]:
     """Put the largest first; a lesion's size is that of its larger visit."""
 
@@ -414,7 +417,7 @@ def _row(
     by_mask = _change(*volumes)
     rise = contrasts.after - contrasts.before
     up = CHANGES[by_mask].rises
-    needed = np.nanmax([LEAST_CONTRAST, LEAST_SD * contrasts.error])
+    needed = np.nanmax([SUPPORTING_CONTRAST, LEAST_SD * contrasts.error])
     supported = None if up is None else int((rise if up else -rise) >= needed)
     listed = [",".join(str(one) for one in some) or None for some in members]
     return {
@@ -437,6 +440,6 @@ def _change(before: float, after: float) -> str:
     """Return the class of change of two volumes in mm³."""
     if before == 0 or after == 0:
         return "new" if before == 0 else "resolved"
-    if abs(after - before) >= LEAST_MM3 and max(before, after) >= GROWTH * min(before, after):
+    if abs(after - before) >= LEAST_CHANGE_MM3 and max(before, after) >= ENLARGED_RATIO * min(before, after):
         return "enlarged" if after > before else "shrunken"
     return "unchanged"

@@ -1,4 +1,4 @@
-"""How noisy an image is, and a quieter one where it is very noisy."""
+"""How noisy an image is, and the same denoised where it is very noisy."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bids_app.image.white_matter import SURE_WM
 
 Array = npt.NDArray[np.float32]
 
-MAD_OF_NORMAL = 0.6745  # median absolute deviation of a standard normal number
-# on phantoms the lesions of the quieter image were better from 15 % and no better up to 10 %
-LOUD = 0.12
+MAD_OF_NORMAL = 0.6745  # median absolute deviation of a standard normal number (Donoho and Johnstone 1994)
+# on phantoms the lesions of the denoised image were better from 15 % and no better up to 10 %
+TOO_NOISY = 0.12
 
 
 def noise_share(data: Array, where: npt.NDArray[np.bool_]) -> float:
@@ -36,7 +36,7 @@ def noise_share(data: Array, where: npt.NDArray[np.bool_]) -> float:
     return float(np.median(np.abs(finest[where]))) / MAD_OF_NORMAL / median if median > 0 else 0.0
 
 
-def quieter(image: nib.Nifti1Image, brain: nib.Nifti1Image, wm_prior: nib.Nifti1Image) -> nib.Nifti1Image:
+def denoise(image: nib.Nifti1Image, brain: nib.Nifti1Image, wm_prior: nib.Nifti1Image) -> nib.Nifti1Image:
     """Take noise out of an image that has more than 12 % of white matter; return any other image as it is.
 
     Non-local means adapted to the noise of each place (Manjon et al. 2010, doi:10.1002/jmri.22003), within the brain.
@@ -57,13 +57,13 @@ def quieter(image: nib.Nifti1Image, brain: nib.Nifti1Image, wm_prior: nib.Nifti1
     """
     data = np.asarray(image.dataobj, dtype=np.float32)
     inside = np.asanyarray(brain.dataobj) > 0
-    if noise_share(data, inside & (np.asarray(wm_prior.dataobj) > SURE_WM)) <= LOUD:
+    if noise_share(data, inside & (np.asarray(wm_prior.dataobj) > SURE_WM)) <= TOO_NOISY:
         return image
     import ants
 
     mask = nib.Nifti1Image(inside.astype(np.float32), image.affine)
-    calm = ants.denoise_image(
+    denoised = ants.denoise_image(
         to_ants(image), to_ants(mask), shrink_factor=1, p=1, r=2, noise_model="Gaussian"
     )
-    calm = np.asarray(from_ants(calm, image).dataobj)
-    return nib.Nifti1Image(np.where(inside, calm, data).astype(np.float32), image.affine)
+    denoised = np.asarray(from_ants(denoised, image).dataobj)
+    return nib.Nifti1Image(np.where(inside, denoised, data).astype(np.float32), image.affine)

@@ -20,13 +20,13 @@ from bids_app.image.noise import noise_share
 Array = npt.NDArray[np.float32]
 
 CONTRACTIONS = (0.0, 0.0, 0.2, 0.6, 1.5)  # percent; two pairs without change, which get no lesions either
-NEW_MM3 = (10.0, 30.0, 100.0, 300.0)
+NEW_MM3 = (10.0, 30.0, 100.0, 300.0)  # of the lesions put in, each about three times the last; chosen by hand
 GROWING, GROWTH, LEAST_GROWING_MM3 = 4, 2.0, 30.0  # so many of the present lesions double
 TURN_DEGREES, SHIFT_MM = 2.0, 2.0  # SD of the head's position in the scanner from visit to visit
 GAIN, DRIFT = 0.1, 0.05  # the scanner's gain changes by up to so much, its field is that uneven
-CONFIDENCE = 0.95
+CONFIDENCE = 0.95  # of the interval of the mean error
 
-VOLUME_COLUMNS: dict[str, dict[str, object]] = {
+CALIBRATED_VOLUME_COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Row."},
     "name": {"Description": "Region."},
     "pair": {
@@ -35,7 +35,7 @@ VOLUME_COLUMNS: dict[str, dict[str, object]] = {
     "injected_percent": {"Description": "Change of volume that was put in.", "Units": "%"},
     "measured_percent": {"Description": "Change that was measured.", "Units": "%"},
 }
-CHANGE_COLUMNS: dict[str, dict[str, object]] = {
+CALIBRATED_CHANGE_COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Row."},
     "name": {
         "Description": "What was put in, or found where nothing was.",
@@ -45,7 +45,7 @@ CHANGE_COLUMNS: dict[str, dict[str, object]] = {
             "false": "A lesion called new or enlarged where nothing was put in.",
         },
     },
-    "pair": VOLUME_COLUMNS["pair"],
+    "pair": CALIBRATED_VOLUME_COLUMNS["pair"],
     "volume_mm3": {"Description": "Volume put in, or called new or enlarged.", "Units": "mm^3"},
     "contrast": {"Description": "FLAIR over the median of white matter, minus 1, of what was put in."},
     "found": {"Description": "1 where it was called new or enlarged, else 0; n/a for false ones."},
@@ -222,7 +222,7 @@ class Measured(NamedTuple):
 
 
 class PairCalibrated(NamedTuple):
-    """Change put in and measured: volumes (`VOLUME_COLUMNS`) and lesions (`CHANGE_COLUMNS`)."""
+    """Change put in and measured: volumes (`CALIBRATED_VOLUME_COLUMNS`) and lesions (`CALIBRATED_CHANGE_COLUMNS`)."""
 
     volumes: pd.DataFrame
     changes: pd.DataFrame
@@ -259,7 +259,9 @@ def calibrate_pair(
             for name, value in found.percent.items()
         ]
         changes += [row | {"pair": pair} for row in _judged(later, found)] if lesions else []
-    return PairCalibrated(_table(volumes, VOLUME_COLUMNS), _table(changes, CHANGE_COLUMNS))
+    return PairCalibrated(
+        _table(volumes, CALIBRATED_VOLUME_COLUMNS), _table(changes, CALIBRATED_CHANGE_COLUMNS)
+    )
 
 
 def _table(rows: list[dict[str, object]], columns: Mapping[str, object]) -> pd.DataFrame:
@@ -308,7 +310,7 @@ def errors(volumes: pd.DataFrame) -> dict[str, float]:
     Parameters
     ----------
     volumes : DataFrame
-        The columns of `VOLUME_COLUMNS`.
+        The columns of `CALIBRATED_VOLUME_COLUMNS`.
     """
     away = volumes["measured_percent"] - volumes["injected_percent"]
     found = {}

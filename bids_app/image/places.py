@@ -18,10 +18,11 @@ from bids_app.image.volume import resample
 
 Mask = npt.NDArray[np.bool_]
 
-FLUID = 0.5  # more likely fluid than tissue
-DEPTH_MM = 15.0  # fluid deeper in the brain than sulci reach is ventricle
-MIN_VENTRICLE_MM3 = 100.0  # smaller pieces are sulci or partial volume
-SEPTUM_REACH_MM = 5.0  # the septum is thin: its white matter lies this near to both ventricles
+LIKELY_FLUID = 0.5  # more likely fluid than not
+# fluid deeper in the template than this is ventricle, not sulcus; chosen by hand on the template
+DEPTH_MM = 15.0
+MIN_VENTRICLE_MM3 = 100.0  # smaller pieces are sulci or partial volume; chosen by hand on the template
+SEPTUM_REACH_MM = 5.0  # white matter this near to both ventricles is septum; chosen by hand on the template
 # AAL: 71 to 78 are basal ganglia and thalamus, 91 to 116 cerebellum and vermis
 DEEP_GREY = range(71, 79)
 FIRST_CEREBELLAR = 91  # of AAL's labels: 91 to 116 are cerebellum and vermis
@@ -37,8 +38,8 @@ BRAINSTEM = (
 TOUCH_MM = 1.5  # from a border: one voxel and its diagonal at 1 mm
 NEAR = f"{TOUCH_MM} mm ({TOUCH_MM} voxels where they are larger than 1 mm) from centre to centre"
 VENTRICLE_REACH_MM = 8.0  # how far from the template's ventricles the fluid of this brain counts as theirs
-FLAG_REACH_MM = 2.0  # about the error of registration
-SURE_GM = 0.5  # more likely grey matter than not
+FLAG_REACH_MM = 2.0  # allowance for the registration; chosen by hand
+LIKELY_GM = 0.5  # more likely grey matter than not
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ CLASSES: dict[str, LesionPlace] = {
         LesionPlace(
             "juxtacortical_cortical",
             "juxtacortical or cortical",
-            f"Within {NEAR} of cortical grey matter: probability of grey matter above {SURE_GM} in the atlas' cortex.",
+            f"Within {NEAR} of cortical grey matter: probability of grey matter above {LIKELY_GM} in the "
+            "atlas' cortex.",
             rank=3,
             counts=True,
         ),
@@ -145,7 +147,7 @@ def place_image() -> nib.Nifti1Image:
     template = load_template()
     brain = np.asarray(template.brain.dataobj) > 0
     size = nib.affines.voxel_sizes(template.brain.affine)
-    fluid = np.asarray(template.csf.dataobj) > FLUID
+    fluid = np.asarray(template.csf.dataobj) > LIKELY_FLUID
     lateral, fourth = _ventricles(template, brain, fluid, size)
     near = ndimage.distance_transform_edt(~lateral, sampling=size) <= SEPTUM_REACH_MM
     places = np.zeros(brain.shape, np.uint8)

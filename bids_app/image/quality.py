@@ -389,7 +389,7 @@ QUALITY: dict[str, QualityNumber] = {
     )
 }
 
-COLUMNS: dict[str, dict[str, object]] = {name: number.column for name, number in QUALITY.items()} | {
+QUALITY_COLUMNS: dict[str, dict[str, object]] = {name: number.column for name, number in QUALITY.items()} | {
     "flags": {
         "Description": "Numbers outside the range in which most visits lie, separated by commas; n/a if none."
     },
@@ -402,14 +402,14 @@ def quality_table(visit: QualityInputs) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row; the columns of `COLUMNS`.
+        One row; the columns of `QUALITY_COLUMNS`.
     """
     return quality_row({name: number.measure(visit) for name, number in QUALITY.items()})
 
 
 def quality_row(numbers: Mapping[str, float]) -> pd.DataFrame:
     """Return a table of one row from numbers by name, with its flags; numbers that are not there are missing."""
-    row = dict.fromkeys(COLUMNS) | dict(numbers) | {"flags": ",".join(flags(numbers)) or None}
+    row = dict.fromkeys(QUALITY_COLUMNS) | dict(numbers) | {"flags": ",".join(flags(numbers)) or None}
     return pd.DataFrame([row]).round(4)
 
 

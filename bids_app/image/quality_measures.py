@@ -10,8 +10,8 @@ from bids_app.image.noise import noise_share
 
 Mask = npt.NDArray[np.bool_]
 
-BINS = 64  # of each axis of the joint histogram
-FOREGROUND = 0.3  # share of the 98th percentile; air and its noise lie below
+BINS = 64  # of each axis of the joint histogram; chosen by hand
+FOREGROUND = 0.3  # share of the 98th percentile below which air and its noise lie; chosen by hand
 
 
 def contrast(

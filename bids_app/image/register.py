@@ -15,8 +15,10 @@ from bids_app.image.convert import from_ants, to_ants
 RIGID_ITERATIONS = (1000, 500, 250)  # shrunk by 6, 4 and 2
 RIGID_FULL = 50  # on the full grid, where that is not finer than RIGID_MM
 RIGID_MM = 1.5  # 4 mm alone leaves 0.9 mm of error; below 2 mm nothing is gained
-STEP = 2.0**-10  # mm, of displacements: far below any registration's error, and files a third as large
-SYN_ITERATIONS = (40, 20, 0)  # at a quarter, half and all of the template's resolution
+DISPLACEMENT_STEP_MM = (
+    2.0**-10
+)  # mm, of displacements: far below any registration's error, and files a third as large
+SYN_ITERATIONS = (40, 20, 0)  # at a quarter, half and all of the template's resolution; antspyx's default
 
 
 def align_rigid(moving: nib.Nifti1Image, fixed: nib.Nifti1Image, target: Path, *, seed: int) -> Path:
@@ -103,7 +105,7 @@ def align_template(
 
 
 def _write_compact(found: str, target: Path) -> None:
-    """Write an ITK composite transform with its displacements rounded to `STEP` and packed tightly.
+    """Write an ITK composite transform with its displacements rounded to `DISPLACEMENT_STEP_MM` and packed tightly.
 
     All later steps use the rounded one, so a published transform repeats their results to the bit.
     """
@@ -117,7 +119,7 @@ def _write_compact(found: str, target: Path) -> None:
             elif item.chunks is None or item.size < 1000:
                 source.copy(item, out, name)
             else:
-                values = np.rint(item[()] / STEP) * STEP
+                values = np.rint(item[()] / DISPLACEMENT_STEP_MM) * DISPLACEMENT_STEP_MM
                 out.create_dataset(name, data=values.astype(item.dtype), compression="gzip", shuffle=True)
 
         source.visititems(put)
@@ -232,7 +234,9 @@ def apply_median(
 
     Parameters
     ----------
-    image, like, transforms
+    image, like : Nifti1Image, (x, y, z)
+        What is moved, and the grid it comes to.
+    transforms : sequence of Path
         As in `apply`.
 
     Returns

@@ -34,22 +34,23 @@ MIXED = (
 )
 ONE = np.array([INTENSITIES.index(first) for first, _ in MIXED])
 OTHER = np.array([INTENSITIES.index(second) for _, second in MIXED])
-SHARE_OF_MIXED = 0.3
+SHARE_OF_MIXED = 0.3  # weight of the shared classes against the pure ones; chosen by hand, not tuned
 ROOT_2_PI, ROOT_12 = (
     float(np.sqrt(2 * np.pi)),
     float(np.sqrt(12)),
 )  # a NumPy number would make float64 of float32
-ROUNDS = 20
-NEIGHBOURS = 4.0  # weight of the 26 neighbours' mean probability
-SETTLING = 4  # rounds of it
+EM_ROUNDS = 20  # chosen by hand; it is not tested whether fewer would do
+NEIGHBOURS = 4.0  # weight of the 26 neighbours' mean probability; chosen by hand, not tuned
+SETTLING = 4  # rounds of it; chosen by hand, not tuned
 # a template is never all of an anatomy
 FLOOR = {"cortex": 1e-2, "wm": 1e-2, "csf": 1e-2, "ventricle": 3e-3}
-SMALL_FLOOR = 1e-3
-OUTLIERS = 0.02  # of white matter: lesions, vessels
-LEAST_SPREAD = 0.04  # of the distance from fluid to white matter: no Gaussian may fall onto one value
+SMALL_FLOOR = 1e-3  # for structures without an entry above; chosen by hand, as those
+OUTLIERS = 0.02  # of white matter: lesions, vessels; chosen by hand, not tuned
+# of the distance from fluid to white matter: no Gaussian may fall onto one value; chosen by hand
+LEAST_SPREAD = 0.04
 TISSUES = {"GM": 1, "WM": 2, "CSF": 3}
-MIN_VOXELS = 100
-TABLE_COLUMNS: dict[str, dict[str, object]] = {
+MIN_CLASS_VOXELS = 100  # of a tissue, below which the visit is refused; chosen by hand
+STRUCTURE_COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Value in the label image: FreeSurfer's number of the structure."},
     "name": {"Description": "Structure."},
     "volume_mm3": {"Description": "Number of voxels times the volume of a voxel.", "Units": "mm^3"},
@@ -175,7 +176,7 @@ def fit(values: Array, priors: Array, span: float) -> Mixture:
     """
     mixture = Mixture(*_moments(values, priors**2), span)
     weights = _with_mixed(priors)
-    for _ in range(ROUNDS):
+    for _ in range(EM_ROUNDS):
         posterior = weights * _likelihood(values, mixture)
         posterior /= posterior.sum(axis=0) + 1e-30
         mean, spread = _moments(values, posterior[: len(priors)] * priors)
@@ -283,7 +284,7 @@ def _images(
     maps = _summed(shares, of, len(TISSUES)) * ~lesion
     tissue = (np.argmax(maps, axis=0) + 1).astype(np.uint8) * ~lesion
     for name, value in TISSUES.items():
-        if (tissue == value).sum() < MIN_VOXELS:
+        if (tissue == value).sum() < MIN_CLASS_VOXELS:
             raise VisitError(f"structures: almost no {name} found; look at the brain mask and the contrast")
 
     def image(values: npt.NDArray[np.generic]) -> nib.Nifti1Image:
@@ -316,5 +317,5 @@ def structure_table(labels: nib.Nifti1Image) -> pd.DataFrame:
         for number, side, name in structure.parts()
     ]
     return pd.DataFrame(
-        [*rows, (LESION, "Lesion", round(float(counts[LESION]), 3))], columns=list(TABLE_COLUMNS)
+        [*rows, (LESION, "Lesion", round(float(counts[LESION]), 3))], columns=list(STRUCTURE_COLUMNS)
     )

@@ -16,10 +16,10 @@ from bids_app.lesion_masks import same_grid
 Array = npt.NDArray[np.float32]
 
 VOXEL_MM = (0.1, 12.0)  # smallest and largest of any scanner in use
-MIN_SLICES = 5  # fewer are a localiser
+MIN_SLICES = 5  # fewer are a localiser; chosen by hand
 MAX_VOXELS = 2**29  # 2 GB as floats: eight times a head at 0.5 mm
 FLAT = 1e-3  # volume of a voxel's edges as unit vectors, below which they lie in a plane
-MAX_INVALID = 0.05  # share of voxels without a number; more is damage, not a rim
+MAX_INVALID = 0.05  # share of voxels without a number; more is refused as damage; chosen by hand
 HEAD_MM = 320.0  # no head with its neck is longer
 
 

@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_app.errors import VisitError
+from bids_app.image.belief import SURE_GM
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-SURE_WM = 0.9  # of the template's probability: inside, away from the borders
-SURE_GM = 0.7  # as the belief map's
-MIN_VOXELS = 500  # a mean and a spread of fewer are noise
+SURE_WM = 0.9  # of the template's probability: away from the borders; chosen by hand, not tuned
+# grey against white matter; less is not divided by. Chosen by hand; the classifiers were trained so
+LEAST_CONTRAST = 0.03
+MIN_TISSUE_VOXELS = 500  # fewer are refused; chosen by hand
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def relative_to_white(image: Array, brain: Mask, prior: Array, gm: Array, name: 
     """
     white = brain & (prior > SURE_WM)
     grey = brain & (gm >= SURE_GM)
-    if min(white.sum(), grey.sum()) < MIN_VOXELS:
+    if min(white.sum(), grey.sum()) < MIN_TISSUE_VOXELS:
         raise VisitError("lesions: the brain has almost no white or grey matter; look at the tissues")
     median = float(np.median(image[white]))
     if median <= 0:

@@ -52,6 +52,17 @@ def check_description(folder: Path) -> dict[str, Any]:
 def chosen_labels(present: Sequence[str], asked: Sequence[str], prefix: str, folder: Path) -> list[str]:
     """Return the labels asked for (all where none were), each once, in the order of the dataset.
 
+    Parameters
+    ----------
+    present : sequence of str
+        Labels in the dataset.
+    asked : sequence of str
+        Labels on the command line, with or without the prefix.
+    prefix : str
+        `sub-` or `ses-`.
+    folder : Path
+        Where they were looked for, for the message.
+
     Raises
     ------
     InputError

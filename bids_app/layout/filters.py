@@ -20,7 +20,7 @@ SHORT = {  # BIDS' keys for what pybids calls otherwise
 NOTHING = ("Query.NONE", "<Query.NONE: 1>")
 ANYTHING = ("Query.ANY", "<Query.ANY: 2>", "Query.REQUIRED", "*")
 OPTIONAL = ("Query.OPTIONAL", "<Query.OPTIONAL: 3>")
-SHOWN = 8
+VALUES_SHOWN = 8  # known values in a message; more make it longer than a line
 
 
 class Filters:
@@ -77,7 +77,9 @@ class Filters:
         told = []
         for name in self.asked.get(role, {}):
             values = sorted({_word(one.get(name)) for one in known})
-            told.append(f"{name} {', '.join(values[:SHOWN])}{' ...' if len(values) > SHOWN else ''}")
+            told.append(
+                f"{name} {', '.join(values[:VALUES_SHOWN])}{' ...' if len(values) > VALUES_SHOWN else ''}"
+            )
         return "; ".join(told)
 
 

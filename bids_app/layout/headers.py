@@ -12,7 +12,7 @@ import numpy as np
 
 # a field of view in mm (right to left, front to back, bottom to top) that holds most of an adult's cerebrum: the brain
 # of the ICBM 2009a template measures 143 x 181 x 152 mm, and an axial FLAIR often ends above its lowest 40 mm
-HEAD_MM = (120.0, 150.0, 105.0)
+SMALLEST_HEAD_MM = (120.0, 150.0, 105.0)
 ANNEX = re.compile(r"(?:^|/)annex/objects/")
 METRES = 1.0  # mm: the longest side of a head in metres, taken as millimetres, is 0.3
 POINTER_BYTES = 32_768  # git-annex' own bound on what it takes for a pointer
@@ -42,7 +42,7 @@ class Header(NamedTuple):
     def head(self) -> float:
         """Share of a head that fits into the field of view, 0 to 1."""
         return float(
-            np.prod([min(1.0, have / need) for have, need in zip(self.extent, HEAD_MM, strict=True)])
+            np.prod([min(1.0, have / need) for have, need in zip(self.extent, SMALLEST_HEAD_MM, strict=True)])
         )
 
     @property

@@ -123,7 +123,19 @@ def find_visits(
     filter_file: Path | None = None,
     lesions_dir: Path | None = None,
 ) -> list[Visit]:
-    """Return the visits of `plan_visits`."""
+    """Return the visits of `plan_visits`.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        Root of the dataset.
+    participants, sessions : sequence of str
+        Labels; all where empty.
+    filter_file : Path, optional
+        BIDS filters (JSON).
+    lesions_dir : Path, optional
+        Derivatives with lesion masks.
+    """
     return plan_visits(
         bids_dir,
         participants_asked=participants,

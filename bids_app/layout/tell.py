@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from bids_app.layout.names import SUFFIXES
 from bids_app.layout.rows import Plan, Row
 from bids_app.layout.visit import Visit
-
-SHOWN = 3
+from bids_app.tables.notes import EXAMPLES
 
 
 def counted(number: int, what: str) -> str:
@@ -17,7 +16,7 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def such_as(names: Sequence[str], shown: int = SHOWN) -> str:
+def such_as(names: Sequence[str], shown: int = EXAMPLES) -> str:
     """Return the first few of many names."""
     return ", ".join(names[:shown]) + (" ..." if len(names) > shown else "")
 
@@ -30,9 +29,11 @@ def summary(plan: Plan) -> list[str]:
             f"no T1w or FLAIR image in {counted(len(plan.empty), 'folder')} of participants or sessions: "
             f"{such_as(plan.empty)}"
         )
-    lines += [f"alike: {' and '.join(group)} are taken as different" for group in plan.alike[:SHOWN]]
-    if len(plan.alike) > SHOWN:
-        lines.append(f"alike: {len(plan.alike) - SHOWN} more groups of labels differ in case or zeros alone")
+    lines += [f"alike: {' and '.join(group)} are taken as different" for group in plan.alike[:EXAMPLES]]
+    if len(plan.alike) > EXAMPLES:
+        lines.append(
+            f"alike: {len(plan.alike) - EXAMPLES} more groups of labels differ in case or zeros alone"
+        )
     by_kind: dict[str, list[Row]] = {}
     for row in plan.table:
         by_kind.setdefault(row.kind, []).append(row)

@@ -39,8 +39,11 @@ ALLOWED = {
     "sklearn.gaussian_process.kernels.WhiteKernel",
     "sklearn.tree._tree.Tree",
 }
-FORMAT = 4  # of the card: 2 added ComBat, 3 the hash of the card itself, 4 the folds that make an interval
+CARD_FORMAT = (
+    4  # of the card: 2 added ComBat, 3 the hash of the card itself, 4 the folds that make an interval
+)
 FREE = ("Description", "Licence")  # what the owner of a model may write anew
+# share of inputs inside the training range below which a prediction is marked; chosen by hand
 LOW_APPLICABILITY = 0.8
 LICENCE = "The trained model belongs to whoever trained it; state the data it came from."
 
@@ -97,7 +100,7 @@ def save_model(model: Model, stem: Path) -> list[Path]:
     with atomic(target) as aside:
         aside.write_bytes(content)
     card = _known(model.card) | {
-        "Format": FORMAT,
+        "Format": CARD_FORMAT,
         "DemyelinVersion": __version__,
         "Sha256": hashlib.sha256(content).hexdigest(),
     }
@@ -211,7 +214,7 @@ def load_model(stem: Path) -> Model:
 
 def _is_card(card: Any) -> bool:
     """Whether this is a card of this format, with what every model's card holds."""
-    if not isinstance(card, dict) or card.get("Format") != FORMAT or card.get("Kind") not in STUDIES:
+    if not isinstance(card, dict) or card.get("Format") != CARD_FORMAT or card.get("Kind") not in STUDIES:
         return False
     inputs, ranges, sites = (card.get(name) for name in ("Inputs", "Ranges", "Sites"))
     return (

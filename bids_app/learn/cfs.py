@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-GAIN = 1e-5  # by which a merit must rise to count as better
+LEAST_GAIN = 1e-5  # by which a merit must rise to count as better
 PATIENCE = 5  # expansions without a better subset, and candidates kept for expansion
 
 
@@ -89,7 +89,7 @@ def best_first(relevance: Array, redundancy: Array) -> list[int]:
                 continue
             larger = subset | {column}
             _keep_candidate(candidates, found[column], larger)
-            if found[column] - best_merit > GAIN:
+            if found[column] - best_merit > LEAST_GAIN:
                 best, best_merit, improved = larger, found[column], True
         idle = 0 if improved else idle + 1
     return sorted(best)

@@ -25,10 +25,10 @@ Doubles = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Index = npt.NDArray[np.intp]
 
-BLOCK = 256  # columns compared at once with all that stand
+COLUMN_BLOCK = 256  # columns compared at once with all that stand
 STRIP = 8192  # columns whose correlations with a block are held at once
 IN_MEMORY = 600_000_000  # bytes of standardised columns; more are kept in a temporary file
-HEAD = 0.45  # share of the rows that the bound is taken from
+BOUND_SHARE = 0.45  # share of the rows that the bound is taken from
 TIE = 1e-12  # a correlation so near the threshold depends on the order of summation
 MOSTLY = 0.92  # share of columns still standing below which they are moved together
 
@@ -54,7 +54,7 @@ def greedy_keep_first(X: Floats, order: Index, threshold: float) -> Index:
     representative = np.arange(X.shape[1], dtype=np.intp)
     rows, standing = _rows(X, columns), np.ones(len(columns), bool)
     while standing.any():
-        block = np.flatnonzero(standing)[:BLOCK]
+        block = np.flatnonzero(standing)[:COLUMN_BLOCK]
         exact = standardised(X, columns[block])
         stands_for = _thin(X, columns[block], exact, threshold)
         representative[columns[block]] = columns[block[stands_for]]
@@ -159,7 +159,7 @@ class _Strip:
 
     def _possible(self, kept: Singles, limit: float) -> npt.NDArray[np.bool_]:
         """Return for each column of the strip whether its correlation with a kept row may exceed the limit."""
-        head = int(HEAD * kept.shape[1])
+        head = int(BOUND_SHARE * kept.shape[1])
         part = kept[:, :head] @ self.rows[:, :head].T
         return may_exceed(part, _length(kept[:, head:]), _length(self.rows[:, head:]), np.float32(limit))
 

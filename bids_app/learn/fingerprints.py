@@ -12,14 +12,14 @@ import pandas as pd
 Array = npt.NDArray[np.float64]
 Pairs = list[tuple[int, int]]
 
-COLUMNS = 512  # compared at most, evenly spaced: two people do not agree in so many
-FEW, TOO_FEW = 20, 3  # columns; with few, only copies to the digit count, with too few nothing does
+MOST_COLUMNS = 512  # compared at most, evenly spaced: two people do not agree in so many
+FEW_COLUMNS, TOO_FEW = 20, 3  # columns; with few, only copies to the digit count, with too few nothing does
 ALIKE, EQUAL = (
     0.05,
     1e-4,
 )  # root mean square difference in interquartile ranges; that of two people is about 1
 LIMIT = 5.0  # interquartile ranges from the median: one outlier must not hide that all the rest agrees
-BLOCK = 512  # rows compared at once
+ROW_BLOCK = 512  # rows compared at once
 
 
 def same_measures(values: pd.DataFrame) -> Pairs:
@@ -35,18 +35,18 @@ def same_measures(values: pd.DataFrame) -> Pairs:
     list of (int, int)
         Row numbers, the lower first. Rows with few columns known on both sides are paired only if equal.
     """
-    place = np.unique(np.linspace(0, values.shape[1] - 1, min(COLUMNS, values.shape[1])).astype(int))
+    place = np.unique(np.linspace(0, values.shape[1] - 1, min(MOST_COLUMNS, values.shape[1])).astype(int))
     scaled = _scaled(values.iloc[:, place].to_numpy(np.float64))
     known = np.isfinite(scaled).astype(np.float64)
     filled = np.nan_to_num(scaled)
     squares = filled**2
     found: Pairs = []
-    for start in range(0, len(filled), BLOCK):
-        part = slice(start, start + BLOCK)
+    for start in range(0, len(filled), ROW_BLOCK):
+        part = slice(start, start + ROW_BLOCK)
         common = known[part] @ known.T
         apart = squares[part] @ known.T + known[part] @ squares.T - 2 * filled[part] @ filled.T
         distance = np.sqrt(np.maximum(apart, 0) / np.maximum(common, 1))
-        alike = (distance < np.where(common < FEW, EQUAL, ALIKE)) & (common >= TOO_FEW)
+        alike = (distance < np.where(common < FEW_COLUMNS, EQUAL, ALIKE)) & (common >= TOO_FEW)
         rows, others = np.nonzero(alike)
         found += [(int(i) + start, int(j)) for i, j in zip(rows, others, strict=True) if i + start < j]
     return found

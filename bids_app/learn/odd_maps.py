@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-LEAST = (
+LEAST_BELIEF = (
     -1.5
 )  # belief is intensity over a positive mean, less 1: below -1 only by overshoot of an interpolation
-FEW = 8  # maps from which a median absolute deviation can be told
+FEW_MAPS = 8  # maps from which a median absolute deviation can be told
 N_SCALES = 6.0  # limits: median +- 6 robust SD, beyond which a normal variable lies twice in 10^9
-ALIKE = 0.1  # Fisher's z of a map with the mean of the others, from which on they have a pattern in common
+COMMON_PATTERN = (
+    0.1  # Fisher's z of a map with the mean of the others, from which on they have a pattern in common
+)
 LEGIBLE = {
     "median": "median of belief",
     "spread": "spread of belief",
@@ -100,7 +102,7 @@ def impossible(values: Floats) -> str:
         return "is empty"
     if np.ptp(values) == 0:
         return "holds one value everywhere"
-    if values.min() < LEAST:
+    if values.min() < LEAST_BELIEF:
         return f"goes down to {values.min():.3g}; belief of an image without negative intensities ends at -1"
     return ""
 
@@ -148,7 +150,7 @@ def learn_usual(belief: npt.NDArray[np.float32], own: Floats) -> tuple[Usual, Fl
 
 def usual_limits(measures: Floats) -> dict[str, tuple[float, float]]:
     """Return the limits of each measure (n, 4) beyond which a map is odd; none where there are fewer than 8 maps."""
-    if len(measures) < FEW:
+    if len(measures) < FEW_MAPS:
         return {}
     limits = {
         name: robust_limits(column, LEAST_SCALE[name])
@@ -162,11 +164,21 @@ def usual_limits(measures: Floats) -> dict[str, tuple[float, float]]:
 
 def _least_likeness(low: float, middle: float) -> float:
     """Return the least likeness: where maps are alike at all, a quarter of the median, which no map upside down has."""
-    return max(low, middle / 4) if middle >= ALIKE else low
+    return max(low, middle / 4) if middle >= COMMON_PATTERN else low
 
 
 def measures_against(usual: Usual, belief: npt.NDArray[np.float32], own: Floats) -> Floats:
-    """Return the measures (n, 4) of new maps against what is usual in another cohort."""
+    """Return the measures (n, 4) of new maps against what is usual in another cohort.
+
+    Parameters
+    ----------
+    usual : Usual
+        Mean map and limits of the other cohort.
+    belief : ndarray of float32, (n, v)
+        Belief at the brain's voxels.
+    own : ndarray, (n, 3)
+        Median, spread and share of zeros of each map.
+    """
     return np.column_stack([own, [fisher_z(row, usual.reference) for row in belief]])
 
 

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 Array = npt.NDArray[np.float64]
-TINY = 1e-12  # least probability of a level, so that its logarithm is finite
+LEAST_PROBABILITY = 1e-12  # least probability of a level, so that its logarithm is finite
 
 
 class ProportionalOdds(RegressorMixin, BaseEstimator):
@@ -80,7 +80,7 @@ def _loss(
     limits = np.concatenate([[-np.inf], _thresholds(free), [np.inf]])
     line = X @ beta
     upper, lower = expit(limits[step + 1] - line), expit(limits[step] - line)
-    chance = np.maximum(upper - lower, TINY)
+    chance = np.maximum(upper - lower, LEAST_PROBABILITY)
     d_upper, d_lower = upper * (1 - upper) / chance, lower * (1 - lower) / chance
     loss = -np.log(chance).sum() + alpha / 2 * beta @ beta
     by_threshold = np.bincount(step, -d_upper, k + 1)[: k - 1] + np.bincount(step, d_lower, k + 1)[1:k]

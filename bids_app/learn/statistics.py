@@ -23,6 +23,13 @@ KAPPA_BANDS = (
     (np.inf, "almost perfect"),
 )
 BOOTSTRAPS = 2000  # the 2.5th percentile then rests on 50 samples (Efron and Tibshirani 1993: at least 1000)
+SCORE_BOOTSTRAPS = 1000  # of the scores of every model and rater, for time
+CURVE_BOOTSTRAPS = (
+    500  # of each point of a curve and each difference, for time (the 2.5th percentile then rests on 12)
+)
+CALIBRATION_GROUPS = (
+    5  # fifths: in smaller groups of a small test set calibration cannot be seen; chosen by hand
+)
 ROUNDING = 1e-12  # relative to the values, differences below it are none
 
 

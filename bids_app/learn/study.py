@@ -26,7 +26,7 @@ Tables = Mapping[str, pd.DataFrame]
 NOISE = "What the published protocol finds in noise"  # label of a headline number
 
 
-class Measured(Protocol):
+class VisitMeasures(Protocol):
     """Measures of visits: volumes, disconnection and radiomics."""
 
     @property
@@ -54,7 +54,7 @@ class StudyCohort(Protocol):
         """What each column of `features` is: column, family, region, image_type, feature, icc."""
 
     @property
-    def table(self) -> Measured:
+    def table(self) -> VisitMeasures:
         """Where `features` and `columns` come from, with notes on what was missing."""
 
 

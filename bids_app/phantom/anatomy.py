@@ -40,7 +40,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class PhantomAnatomy:
     """One person's maps on the phantom's grid.
 
     Attributes
@@ -113,7 +113,7 @@ def _shells(brain: npt.NDArray[np.bool_], affine: npt.NDArray[np.float64]) -> Ar
     return shells
 
 
-def make_anatomy(resolution: float, atrophy: float, rng: np.random.Generator) -> Anatomy:
+def make_anatomy(resolution: float, atrophy: float, rng: np.random.Generator) -> PhantomAnatomy:
     """Bend the template into a person.
 
     The deformation is a smooth random field (standard deviation 3 mm, correlated over 18 mm) and a scaling
@@ -146,7 +146,7 @@ def make_anatomy(resolution: float, atrophy: float, rng: np.random.Generator) ->
     total = np.maximum(tissues.sum(axis=0), 1e-6)
     labels = np.rint(sample(source.labels, order=0)).astype(np.int32)
     shells = np.rint(sample(source.shells, order=0)).astype(np.int32) * ~brain
-    return Anatomy(
+    return PhantomAnatomy(
         tissues / total * brain, sample(source.t1w).astype(np.float32), shells, brain, labels, points, affine
     )
 

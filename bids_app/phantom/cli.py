@@ -117,7 +117,7 @@ def _write(given: argparse.Namespace) -> Iterator[str]:
 
 def _scans(given: argparse.Namespace) -> Iterator[str]:
     """Check the options of a cohort with scans and write it."""
-    from bids_app.phantom.dataset import DIAGNOSES, Plan, write_phantom
+    from bids_app.phantom.dataset import DIAGNOSES, CohortPlan, write_phantom
 
     diagnoses = tuple(name.strip().upper() for name in given.diagnosis.split(","))
     if unknown := set(diagnoses) - set(DIAGNOSES):
@@ -131,7 +131,7 @@ def _scans(given: argparse.Namespace) -> Iterator[str]:
         raise InputError("--noise must be from 0 to 1, --slice-thickness above 0")
     return write_phantom(
         given.out,
-        Plan(
+        CohortPlan(
             participants=given.participants,
             sessions=given.sessions,
             sites=given.sites,

@@ -13,7 +13,7 @@ import pandas as pd
 from bids_app import __version__
 from bids_app.derivatives import save_image, write_json, write_table, write_text
 from bids_app.image.atlas import load_atlas
-from bids_app.phantom.anatomy import TISSUES, Anatomy, make_anatomy
+from bids_app.phantom.anatomy import TISSUES, PhantomAnatomy, make_anatomy
 from bids_app.phantom.images import FLAIR, T1W, scan, thick_slices
 from bids_app.phantom.lesions import draw_lesions
 from bids_app.phantom.people import EDSS_MODEL, Person, draw_person
@@ -50,7 +50,7 @@ disease; T1w and FLAIR follow from tissue maps, non-uniformity and noise.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class CohortPlan:
     """What to make: see `demyelin-phantom --help`."""
 
     participants: int = 4
@@ -64,14 +64,14 @@ class Plan:
     seed: int = 1
 
 
-def write_phantom(out: Path, plan: Plan) -> Iterator[str]:
+def write_phantom(out: Path, plan: CohortPlan) -> Iterator[str]:
     """Write the cohort, yielding a line of progress for each session.
 
     Parameters
     ----------
     out : Path
         Root of the raw dataset; the truth goes to `derivatives/truth` in it.
-    plan : Plan
+    plan : CohortPlan
         What to make. The same plan gives the same bytes, and a participant is the same in a cohort of any size.
     """
     truth = out / "derivatives" / "truth"
@@ -97,7 +97,7 @@ def write_phantom(out: Path, plan: Plan) -> Iterator[str]:
     )
 
 
-def _name(person: Person, session: int, plan: Plan) -> VisitName:
+def _name(person: Person, session: int, plan: CohortPlan) -> VisitName:
     """Return what a visit is called: without a session where the plan has one each."""
     return VisitName(person.label, str(session + 1) if plan.sessions > 1 else None)
 
@@ -132,7 +132,7 @@ def _write_sessions_table(out: Path, person: Person, scores: list[float]) -> Non
     write_json(columns | {"edss": {"Description": "EDSS at the session."}}, path.with_suffix(".json"))
 
 
-def _write_session(out: Path, truth: Path, person: Person, session: int, plan: Plan) -> float:
+def _write_session(out: Path, truth: Path, person: Person, session: int, plan: CohortPlan) -> float:
     """Write one session's images and truth; return its EDSS."""
     years = session * YEARS_BETWEEN
     anatomy = make_anatomy(
@@ -163,7 +163,7 @@ def _write_session(out: Path, truth: Path, person: Person, session: int, plan: P
     return edss
 
 
-def _write_truth(folder: Path, name: str, anatomy: Anatomy, lesions: np.ndarray, edss: float) -> None:
+def _write_truth(folder: Path, name: str, anatomy: PhantomAnatomy, lesions: np.ndarray, edss: float) -> None:
     """Write what the images were made from."""
     raw = f"bids:raw:{'/'.join(folder.parts[-2:])}/{name}_T1w.nii.gz"
 
@@ -189,7 +189,7 @@ def _write_truth(folder: Path, name: str, anatomy: Anatomy, lesions: np.ndarray,
     write_json(volumes, folder / f"{name}_desc-truth_volumes.json")
 
 
-def _describe(out: Path, truth: Path, plan: Plan) -> None:
+def _describe(out: Path, truth: Path, plan: CohortPlan) -> None:
     """Write the descriptions of both datasets."""
     made = [{"Name": "demyelin-phantom", "Version": __version__, "Description": str(plan)}]
     common = {"BIDSVersion": "1.10.0", "License": "CC0", "Authors": ["demyelin-phantom"]}

@@ -17,9 +17,8 @@ from bids_app.derivatives import save_image, write_json, write_table
 from bids_app.derivatives.dataset import write_sidecar
 from bids_app.derivatives.names import OUTPUTS, anat_folder
 from bids_app.image.atlas import AAL
-from bids_app.image.lesion_table import COLUMNS as LESION_COLUMNS
-from bids_app.image.lesion_table import number_lesions
-from bids_app.image.quality import COLUMNS as QUALITY_COLUMNS
+from bids_app.image.lesion_table import LESION_COLUMNS, number_lesions
+from bids_app.image.quality import QUALITY_COLUMNS
 from bids_app.image.template import BELIEF_MM, BUILT_IN
 from bids_app.phantom import study
 from bids_app.phantom.lesions import RADIUS_MM
@@ -78,12 +77,10 @@ ARTEFACT_RADII_MM = (3.0, 6.0)  # as large as a small lesion
 # belief: of grey matter, white matter and fluid (medians of two visits of an openMS patient, -.035, -.075 and -.30,
 # shifted so that the brain's mean is study B's .026); SD of texture between and within scans; lesions' range
 TISSUE_BELIEF = np.array([-0.035, -0.075, -0.30]) + 0.104
-TEXTURE = (
-    0.05,
-    0.07,
-)  # SD of belief: the patient's own, and each scan's; together .086, as in that patient's tissues
+# SD of belief: the patient's own, and each scan's; together .086, as in that patient's tissues
+TEXTURE_SD = (0.05, 0.07)
 LESION_BELIEF = (0.4, 0.9)  # from study B's threshold (0.33) up
-STEP = 1 / 1024  # belief is written in such steps, so that files compress
+BELIEF_STEP = 1 / 1024  # belief is written in such steps, so that files compress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +96,7 @@ class DiagnosisPlan:
 
 
 @dataclass(frozen=True)
-class Patient:
+class DiagnosisPatient:
     """One patient of study B's phantom; `drawn_as` is the class whose model the patient follows."""
 
     label: str
@@ -122,10 +119,10 @@ class Patient:
         return VisitName(self.label, f"{session:02d}")
 
 
-def draw_patients(plan: DiagnosisPlan) -> list[Patient]:
+def draw_patients(plan: DiagnosisPlan) -> list[DiagnosisPatient]:
     """Draw the patients and the times of their scans."""
     rng = np.random.default_rng([plan.seed, 51])
-    patients: list[Patient] = []
+    patients: list[DiagnosisPatient] = []
     for diagnosis, n_scans, n in zip(CLASSES, plan.scans, plan.patients, strict=True):
         counts = 1 + rng.multinomial(n_scans - n, rng.dirichlet(np.full(n, EVENNESS)))
         patients += [
@@ -135,14 +132,14 @@ def draw_patients(plan: DiagnosisPlan) -> list[Patient]:
     return patients
 
 
-def _draw_patient(number: int, diagnosis: str, scans: int, plan: DiagnosisPlan) -> Patient:
+def _draw_patient(number: int, diagnosis: str, scans: int, plan: DiagnosisPlan) -> DiagnosisPatient:
     rng = np.random.default_rng([plan.seed, 52, number])
     drawn_as = str(rng.choice(CLASSES)) if plan.null_outcome else diagnosis
     about = DEMOGRAPHICS[drawn_as]
     onset = float(np.clip(rng.normal(*about.onset), 12, 75))
     mean, sd = about.duration
     duration = float(np.clip(rng.gamma((mean / sd) ** 2, sd**2 / mean), 0.3, 40))
-    return Patient(
+    return DiagnosisPatient(
         label=f"{number:04d}",
         number=number,
         diagnosis=diagnosis,
@@ -155,12 +152,12 @@ def _draw_patient(number: int, diagnosis: str, scans: int, plan: DiagnosisPlan) 
     )
 
 
-def patient_lesions(patient: Patient, at: Sites, seed: int) -> list[tuple[float, Mask]]:
+def patient_lesions(patient: DiagnosisPatient, at: Sites, seed: int) -> list[tuple[float, Mask]]:
     """Draw a patient's lesions: years from onset to each, and its voxels.
 
     Parameters
     ----------
-    patient : Patient
+    patient : DiagnosisPatient
     at : Sites
         Where lesions may lie.
     seed : int
@@ -188,7 +185,7 @@ def patient_lesions(patient: Patient, at: Sites, seed: int) -> list[tuple[float,
     return found
 
 
-def _start(patient: Patient, rng: np.random.Generator) -> float:
+def _start(patient: DiagnosisPatient, rng: np.random.Generator) -> float:
     """Draw years from onset to a lesion; most are there when the first scan is made."""
     return float(rng.uniform(-patient.duration, patient.duration))
 
@@ -217,9 +214,9 @@ def belief_map(at: Sites, bright: Mask, steady: Array, rng: np.random.Generator)
         The patient's own texture, the same in all scans.
     rng : Generator
     """
-    belief = TISSUE_BELIEF @ at.tissues + TEXTURE[0] * steady + TEXTURE[1] * texture(at, rng)
+    belief = TISSUE_BELIEF @ at.tissues + TEXTURE_SD[0] * steady + TEXTURE_SD[1] * texture(at, rng)
     belief[bright] = rng.uniform(*LESION_BELIEF, int(bright.sum()))
-    return np.round(belief / STEP) * STEP
+    return np.round(belief / BELIEF_STEP) * BELIEF_STEP
 
 
 def texture(at: Sites, rng: np.random.Generator) -> Array:
@@ -229,7 +226,9 @@ def texture(at: Sites, rng: np.random.Generator) -> Array:
     return (inside - inside.mean()) / inside.std()
 
 
-def _write_patient(patient: Patient, plan: DiagnosisPlan, at: Sites, out: Path) -> list[dict[str, object]]:
+def _write_patient(
+    patient: DiagnosisPatient, plan: DiagnosisPlan, at: Sites, out: Path
+) -> list[dict[str, object]]:
     """Write a patient's scans; return a row of truth for each."""
     owned = patient_lesions(patient, at, plan.seed)
     steady = texture(at, np.random.default_rng([plan.seed, 54, patient.number]))
@@ -257,7 +256,7 @@ def _write_patient(patient: Patient, plan: DiagnosisPlan, at: Sites, out: Path) 
 
 
 def _write_scan(
-    patient: Patient,
+    patient: DiagnosisPatient,
     session: int,
     at: Sites,
     bright: Mask,
@@ -294,7 +293,7 @@ def _write_scan(
     study.write_with_sidecar(quality, path, OUTPUTS["qc"].about, QUALITY_COLUMNS)
 
 
-def _write_sessions(patient: Patient, out: Path) -> None:
+def _write_sessions(patient: DiagnosisPatient, out: Path) -> None:
     """Write what is known of each scan."""
     years = np.array(patient.years)
     table = pd.DataFrame(
@@ -345,7 +344,7 @@ def write_diagnosis_study(out: Path, plan: DiagnosisPlan) -> Iterator[str]:
     write_table(draw_ratings(scans, plan.seed, plan.null_outcome), out / "raters.tsv")
 
 
-def _people(patients: list[Patient]) -> pd.DataFrame:
+def _people(patients: list[DiagnosisPatient]) -> pd.DataFrame:
     rows = [
         {
             "participant_id": p.name,

@@ -44,7 +44,7 @@ WBV_ML = {1: 1026.1, 2: 1042.6}
 
 
 @dataclass(frozen=True)
-class Patient:
+class EDSSPatient:
     """One patient of study A's phantom; years, mL. `latent` belongs to `PLANTED`, in its order."""
 
     label: str
@@ -62,7 +62,7 @@ class Patient:
     age_z: float
 
 
-def draw_patient(site: int, number: int, seed: int, null_outcome: bool) -> Patient:
+def draw_patient(site: int, number: int, seed: int, null_outcome: bool) -> EDSSPatient:
     """Draw a patient; the same for the same seed, site and number, whatever the size of the cohort.
 
     Courses and sexes come round so that the published numbers of patients have the published counts. Lesion
@@ -96,7 +96,7 @@ def draw_patient(site: int, number: int, seed: int, null_outcome: bool) -> Patie
     edss = edss_of(score, ("SP" if drawn else "RR") if null_outcome else course, site)
     tiv = rng.normal(1560, 115) if male else rng.normal(1400, 105)
     wbv = WBV_ML[site] + 0.7 * (tiv - 1448) - 2.2 * (age - 37.5) - 20 * known + rng.normal(0, 62)
-    return Patient(
+    return EDSSPatient(
         label=f"{site}{number:04d}",
         site=site,
         course=course,

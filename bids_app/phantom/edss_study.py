@@ -15,11 +15,11 @@ import pandas as pd
 from bids_app.derivatives import write_json, write_table, write_text
 from bids_app.derivatives.names import OUTPUTS, anat_folder
 from bids_app.derivatives.reader import Derivatives
-from bids_app.features.volumes import COLUMNS as VOLUME_COLUMNS
-from bids_app.features.volumes import FIRST_GLOBAL, GLOBAL
+from bids_app.features.chaco import CHACO_COLUMNS
+from bids_app.features.volumes import FIRST_GLOBAL, GLOBAL, VOLUME_COLUMNS
 from bids_app.image.atlas import AAL, load_atlas
-from bids_app.image.lesion_table import COLUMNS as LESION_COLUMNS
-from bids_app.image.quality import COLUMNS as QUALITY_COLUMNS
+from bids_app.image.lesion_table import LESION_COLUMNS
+from bids_app.image.quality import QUALITY_COLUMNS
 from bids_app.image.template import BUILT_IN
 from bids_app.phantom import study
 from bids_app.phantom.edss_people import (
@@ -31,7 +31,7 @@ from bids_app.phantom.edss_people import (
     PLANTED,
     SHARES,
     SITES,
-    Patient,
+    EDSSPatient,
     draw_patient,
 )
 from bids_app.phantom.quality import NUMBERS, Typical, draw_quality
@@ -48,14 +48,6 @@ LOADING = (0.93, 0.99)  # correlations inside a block are 0.86 to 0.98
 HEAVY_SHARE = 0.04  # columns with a few extreme values: what a variance filter on scaled values drops
 SITE_SHIFT_SD = 0.25  # of a block's mean at the second site
 MOST_LESIONS = 200  # the sites hold no more apart
-CHACO_COLUMNS = {
-    "index": {"Description": "Value of the region in the label image."},
-    "name": {"Description": "Region."},
-    "chaco": {"Description": "Share of the region's streamlines that lesions hit, 0 to 1."},
-    "chaco_sd": {"Description": "Standard deviation over reference subjects."},
-    "n_streamlines": {"Description": "Streamlines of the region."},
-    "frac_defined": {"Description": "Share of reference subjects where the region has streamlines."},
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +68,7 @@ class EDSSPlan:
 
 
 @dataclass(frozen=True)
-class Structure:
+class CohortStructure:
     """How columns hang together: arrays (regions, features) or (regions, blocks)."""
 
     names: list[str]
@@ -94,7 +86,7 @@ class Structure:
 
 
 @lru_cache(maxsize=2)
-def structure(seed: int, like: tuple[Path, ...] = ()) -> Structure:
+def structure(seed: int, like: tuple[Path, ...] = ()) -> CohortStructure:
     """Draw the columns' structure: column j of a region belongs to block j modulo 182.
 
     The members of a block lie 182 columns apart, so that they belong to different image types and only one
@@ -112,7 +104,7 @@ def structure(seed: int, like: tuple[Path, ...] = ()) -> Structure:
     names, regions = feature_names(), [*load_atlas().regions["name"], NAWM]
     shape, blocks = (len(regions), len(names)), (len(regions), BLOCKS)
     scale = 10 ** rng.uniform(-2, 4, shape)
-    drawn = Structure(
+    drawn = CohortStructure(
         names,
         regions,
         loading=rng.uniform(*LOADING, shape),
@@ -137,7 +129,7 @@ def finished_radiomics(out: Path) -> tuple[Path, ...]:
     return tuple(path for _, path in found)
 
 
-def _shape_like(drawn: Structure, tables: Iterable[Path]) -> None:
+def _shape_like(drawn: CohortStructure, tables: Iterable[Path]) -> None:
     """Give columns the mean and spread that they have in tables; a spread is a tenth of the mean at least."""
     found = [
         pd.read_csv(path, sep="\t").set_index("name").reindex(drawn.regions)[drawn.names].to_numpy(np.float64)
@@ -149,10 +141,19 @@ def _shape_like(drawn: Structure, tables: Iterable[Path]) -> None:
     drawn.scale[known] = np.maximum(spread, 0.1 * np.abs(mean))[known]
 
 
-def radiomics(patient: Patient, seed: int, like: tuple[Path, ...] = ()) -> npt.NDArray[np.float32]:
+def radiomics(patient: EDSSPatient, seed: int, like: tuple[Path, ...] = ()) -> npt.NDArray[np.float32]:
     """Return a patient's radiomics, (117 regions, 1,092 features).
 
     The columns' names are pyradiomics' own; their ranges are not, but for those of `like` (see `structure`).
+
+    Parameters
+    ----------
+    patient : EDSSPatient
+        Whose features are drawn.
+    seed : int
+        Of the study's structure.
+    like : tuple of Path
+        Tables whose ranges the features get.
     """
     of = structure(seed, like)
     rng = np.random.default_rng([seed, 42, int(patient.label)])
@@ -192,7 +193,7 @@ def write_radiomics(values: npt.NDArray[np.float32], regions: int | None, seed: 
     write_text("".join("\t".join(line) + "\n" for line in lines), path)
 
 
-def volumes(patient: Patient, rng: np.random.Generator) -> pd.DataFrame:
+def volumes(patient: EDSSPatient, rng: np.random.Generator) -> pd.DataFrame:
     """Return a patient's volumes in mm3, in the participant level's columns.
 
     Regions share the grey matter by their size in the atlas, which leaves a tenth of it without a name.
@@ -228,12 +229,12 @@ def _atlas() -> tuple[pd.DataFrame, Array]:
     return atlas.regions, counts / counts.sum()
 
 
-def disconnection(patient: Patient, seed: int, rng: np.random.Generator) -> pd.DataFrame:
+def disconnection(patient: EDSSPatient, seed: int, rng: np.random.Generator) -> pd.DataFrame:
     """Return a patient's ChaCo scores: each region loses connections with lesion volume at its own rate.
 
     Parameters
     ----------
-    patient : Patient
+    patient : EDSSPatient
     seed : int
         Of the cohort: the regions' rates are the same for all patients.
     rng : Generator
@@ -248,12 +249,12 @@ def disconnection(patient: Patient, seed: int, rng: np.random.Generator) -> pd.D
     return table.assign(n_streamlines=streamlines, frac_defined=1.0).round(6)
 
 
-def lesions(patient: Patient, at: Sites, rng: np.random.Generator) -> pd.DataFrame:
+def lesions(patient: EDSSPatient, at: Sites, rng: np.random.Generator) -> pd.DataFrame:
     """Return a patient's lesion table: the lesion volume over lesions at the disease's sites, largest first.
 
     Parameters
     ----------
-    patient : Patient
+    patient : EDSSPatient
     at : Sites
         Where lesions may lie.
     rng : Generator
@@ -268,7 +269,7 @@ def lesions(patient: Patient, at: Sites, rng: np.random.Generator) -> pd.DataFra
     return lesion_rows(at, labels, 1000 * patient.lesion_ml * share, rng.uniform(0.4, 0.9, count))
 
 
-def _write_visit(patient: Patient, plan: EDSSPlan, at: Sites, out: Path) -> str:
+def _write_visit(patient: EDSSPatient, plan: EDSSPlan, at: Sites, out: Path) -> str:
     """Write a patient's tables; return the participant's name."""
     name = VisitName(patient.label).prefix
     folder = anat_folder(out / study.DERIVATIVES, Path(name))
@@ -327,7 +328,7 @@ def write_edss_study(out: Path, plan: EDSSPlan) -> Iterator[str]:
         yield from study.progress(number, len(patients), name)
 
 
-def _people(patients: list[Patient]) -> pd.DataFrame:
+def _people(patients: list[EDSSPatient]) -> pd.DataFrame:
     rows = [
         {
             "participant_id": VisitName(p.label).participant_id,

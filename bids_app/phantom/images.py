@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bids_app.phantom.anatomy import Anatomy
+from bids_app.phantom.anatomy import PhantomAnatomy
 
 Array = npt.NDArray[np.float32]
 
@@ -33,13 +33,19 @@ SLICE_MM = 3.0  # of a usual 2D FLAIR
 
 
 def scan(
-    anatomy: Anatomy, lesions: Array, contrast: Contrast, *, site: int, noise: float, rng: np.random.Generator
+    anatomy: PhantomAnatomy,
+    lesions: Array,
+    contrast: Contrast,
+    *,
+    site: int,
+    noise: float,
+    rng: np.random.Generator,
 ) -> nib.Nifti1Image:
     """Make one image: tissue contrast, site scaling, non-uniformity, Rician noise.
 
     Parameters
     ----------
-    anatomy : Anatomy
+    anatomy : PhantomAnatomy
         The person.
     lesions : ndarray, (x, y, z)
         Share of lesion in each voxel.

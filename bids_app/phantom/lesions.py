@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bids_app.image.places import Place, place_image
-from bids_app.phantom.anatomy import HEAD, Anatomy, axes_mm, sources
+from bids_app.phantom.anatomy import HEAD, PhantomAnatomy, axes_mm, sources
 
 Mask = npt.NDArray[np.bool_]
 DIAGNOSES = ("MS", "NMOSD")
@@ -55,7 +55,7 @@ def _boxes(name: str, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Mask:
 
 
 def draw_lesions(
-    anatomy: Anatomy, diagnosis: str, count: int, rng: np.random.Generator
+    anatomy: PhantomAnatomy, diagnosis: str, count: int, rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
     """Draw ellipsoid lesions into a person's white matter.
 
@@ -63,7 +63,7 @@ def draw_lesions(
 
     Parameters
     ----------
-    anatomy : Anatomy
+    anatomy : PhantomAnatomy
         The person.
     diagnosis : {"MS", "NMOSD"}
         Whose sites.

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import ndimage
 
 from bids_app.image.atlas import load_atlas
-from bids_app.image.lesion_table import COLUMNS
+from bids_app.image.lesion_table import LESION_COLUMNS
 from bids_app.image.places import ARTEFACT_SITES, FLAG_REACH_MM, RANKED, TOUCH_MM, Place, place_image
 from bids_app.image.template import BELIEF_MM, belief_grid, load_template
 from bids_app.image.volume import resample
@@ -147,7 +147,7 @@ def lesion_rows(at: Sites, labels: npt.NDArray[np.int64], volumes: Array, probab
         Lesion probability of each lesion.
     """
     if not volumes.size:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=list(LESION_COLUMNS))
     voxels = np.flatnonzero(labels)
     lesion, index = labels[voxels], np.arange(1, volumes.size + 1)
 
@@ -177,4 +177,4 @@ def lesion_rows(at: Sites, labels: npt.NDArray[np.int64], volumes: Array, probab
             "artefact_prone": [flag or None for flag in flags],
         }
     )
-    return table[list(COLUMNS)].round(4)
+    return table[list(LESION_COLUMNS)].round(4)

@@ -38,7 +38,17 @@ class Display:
         """Show that a visit or phase has begun; `total` is its number of steps where known."""
 
     def advance(self, key: str, done: int, note: str = "") -> None:
-        """Show how far a visit or phase is, and what it does now."""
+        """Show how far a visit or phase is, and what it does now.
+
+        Parameters
+        ----------
+        key : str
+            Which visit or phase.
+        done : int
+            Steps that are done.
+        note : str
+            What it does now.
+        """
 
     def end(self, key: str, line: str = "") -> None:
         """Show that a visit or phase is over, and keep a line about it."""
@@ -75,7 +85,17 @@ class Tee(Display):
         self._shown.begin(key, total)
 
     def advance(self, key: str, done: int, note: str = "") -> None:
-        """Show how far something is."""
+        """Show how far something is.
+
+        Parameters
+        ----------
+        key : str
+            Which visit or phase.
+        done : int
+            Steps that are done.
+        note : str
+            What it does now.
+        """
         self._shown.advance(key, done, note)
 
     def end(self, key: str, line: str = "") -> None:

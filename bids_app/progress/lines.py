@@ -66,7 +66,17 @@ class Lines(Display):
         self.say(f"{key}: begins")
 
     def advance(self, key: str, done: int, note: str = "") -> None:
-        """Print how far a phase is, now and then; visits tell their steps themselves."""
+        """Print how far a phase is, now and then; visits tell their steps themselves.
+
+        Parameters
+        ----------
+        key : str
+            Which phase.
+        done : int
+            Steps that are done.
+        note : str
+            What it does now.
+        """
         if key not in self._running:
             return
         running = self._running[key]

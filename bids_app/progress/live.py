@@ -16,7 +16,7 @@ from rich.text import Text
 from bids_app.progress import Display
 from bids_app.progress.meter import Countdown, Meter, spell
 
-SHOWN = 12  # rows of the table at most
+ROWS_SHOWN = 12  # rows of the table at most
 
 
 def can_show() -> bool:
@@ -26,7 +26,7 @@ def can_show() -> bool:
 
 
 @dataclass
-class Row:
+class PhaseRow:
     """A visit or phase that goes on."""
 
     total: int | None
@@ -56,7 +56,7 @@ class Live(Display):
     def __init__(self, verbose: int, console: Console | None = None) -> None:
         self._verbose = verbose
         self._meter = Meter(self._beat)
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, PhaseRow] = {}
         self._overall = ""
         self._left = Countdown()
         self._spinner = Spinner("dots")
@@ -83,10 +83,20 @@ class Live(Display):
 
     def begin(self, key: str, total: int | None) -> None:
         """Add a row."""
-        self._rows[key] = Row(total, time.monotonic())
+        self._rows[key] = PhaseRow(total, time.monotonic())
 
     def advance(self, key: str, done: int, note: str = "") -> None:
-        """Change a row."""
+        """Change a row.
+
+        Parameters
+        ----------
+        key : str
+            Which row.
+        done : int
+            Steps that are done.
+        note : str
+            What it does now.
+        """
         if key in self._rows:
             self._rows[key].done, self._rows[key].note = done, note
 
@@ -113,10 +123,10 @@ class Live(Display):
         head.add_row(self._spinner, Text(" · ".join([*whole, self._meter.memory()]), style="bold"))
         table = Table.grid(padding=(0, 2))
         rows = list(self._rows.items())
-        for key, row in rows[:SHOWN]:
+        for key, row in rows[:ROWS_SHOWN]:
             bar = ProgressBar(total=row.total, completed=row.done, width=24, pulse=row.total is None)
             count = f"{row.done}/{row.total}" if row.total else ""
             took = spell(time.monotonic() - row.begun)
             table.add_row("", Text(key), bar, count, Text(row.note or row.left(), style="dim"), took)
-        more = [Text(f"   and {len(rows) - SHOWN} more", style="dim")] if len(rows) > SHOWN else []
+        more = [Text(f"   and {len(rows) - ROWS_SHOWN} more", style="dim")] if len(rows) > ROWS_SHOWN else []
         return Group(head, table, *more)

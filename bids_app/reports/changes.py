@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import nibabel as nib
 
 COLOURS = {name: change.colour for name, change in CHANGES.items()}
-SLICES = 6
-MARGIN = 4
+SLICES = 6  # as many as fit the page
+SLICES_APART = 4  # so that neighbouring pictures differ; chosen by hand
 
 
 def draw_changes(
@@ -97,7 +97,7 @@ def _slices(index: np.ndarray, rows: pd.DataFrame) -> list[int]:
     sums = 1000.0 * np.isin(index, changed).sum(axis=(0, 1)) + (index > 0).sum(axis=(0, 1))
     chosen: list[int] = []
     for place in np.argsort(-sums, kind="stable"):
-        if len(chosen) < SLICES and all(abs(int(place) - other) >= MARGIN for other in chosen):
+        if len(chosen) < SLICES and all(abs(int(place) - other) >= SLICES_APART for other in chosen):
             chosen.append(int(place))
     return sorted(chosen)
 

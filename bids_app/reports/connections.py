@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bids_app.image.atlas import Atlas
 
 DRAWN = 80  # pairs on the circle; with more, single curves cannot be followed
-LISTED = 60  # pairs in the table
+PAIRS_LISTED = 60  # pairs in the table
 RADIUS = 250.0  # of the circle, in units of its picture
 GAP = 0.06  # radians left open at the top and the bottom, between the hemispheres
 HEATS = 9  # steps of the colour scale in style.css
@@ -86,7 +86,7 @@ def connections_context(visit: VisitFiles, atlas: Atlas) -> dict[str, Any] | Non
                 number(row["cut"], 0),
                 number(row["chaco"] * 100, 1),
             ]
-            for row in hit.head(LISTED).to_dict("records")
+            for row in hit.head(PAIRS_LISTED).to_dict("records")
         ],
     }
 

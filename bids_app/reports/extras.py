@@ -9,7 +9,7 @@ import pandas as pd
 
 from bids_app.derivatives.reader import VisitFiles, read_table
 
-ROWS_SHOWN = 150
+LINES_SHOWN = 150  # rows of a table on the page; the file has all
 
 
 def extra_tables(visit: VisitFiles) -> list[dict[str, Any]]:
@@ -30,7 +30,19 @@ def extra_tables(visit: VisitFiles) -> list[dict[str, Any]]:
 
 
 def shown_table(visit: VisitFiles, title: str, path: Path, table: pd.DataFrame) -> dict[str, Any]:
-    """Return a table of the derivatives for the page: numbers short, missing values named, long ones cut."""
+    """Return a table of the derivatives for the page: numbers short, missing values named, long ones cut.
+
+    Parameters
+    ----------
+    visit : VisitFiles
+        The visit's derivatives.
+    title : str
+        Heading.
+    path : Path
+        The table's file, to be linked.
+    table : DataFrame
+        What it holds.
+    """
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
     return {
         "title": title,
@@ -40,8 +52,8 @@ def shown_table(visit: VisitFiles, title: str, path: Path, table: pd.DataFrame) 
             {"label": str(name).replace("_", " "), "numeric": is_number}
             for name, is_number in zip(table.columns, numeric, strict=True)
         ],
-        "rows": [[_text(value) for value in row] for row in table.head(ROWS_SHOWN).itertuples(index=False)],
-        "left_out": max(0, len(table) - ROWS_SHOWN),
+        "rows": [[_text(value) for value in row] for row in table.head(LINES_SHOWN).itertuples(index=False)],
+        "left_out": max(0, len(table) - LINES_SHOWN),
     }
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 TILES_ACROSS = 7  # of a sheet
 PLANES = (2, 2, 1, 0)  # two rows of axial slices, one coronal, one sagittal
-TILE = 176  # pixels
-MARGIN_MM = 4.0
+SHEET_TILE = 176  # pixels
+SLICE_MARGIN_MM = 4.0  # round the brain in the pictures; chosen by eye
 INK = {"brain": "#ff5d5d", "lesion": "#ff3b3b", "WM": "#39c2ff", "GM": "#ffd166", "CSF": "#7bd88f"}
 RAMPS = {"heat": "inferno", "warm": "autumn", "cut": "viridis", "signed": "RdBu_r", "share": "YlOrRd"}
 AXES = "xyz"
@@ -76,12 +76,12 @@ class Sheet:
             for plane, row in zip(PLANES, _places(where, box, focus is not None), strict=True)
         ]
         widest = max((side.stop - side.start) * zoom for side, zoom in zip(box, self.zooms, strict=True))
-        self.scale = TILE / float(widest)  # pixels per millimetre
+        self.scale = SHEET_TILE / float(widest)  # pixels per millimetre
 
     @cached_property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        return TILE * len(self.crops), TILE * TILES_ACROSS
+        return SHEET_TILE * len(self.crops), SHEET_TILE * TILES_ACROSS
 
     def grey(self, image: nib.Nifti1Image, window: tuple[float, float] | None = None) -> Image:
         """Draw a background, black to white over `window`, else from the 1st to the 99.5th percentile of the head."""
@@ -95,7 +95,17 @@ class Sheet:
         return fromarray(_bytes(self._tiles(data, "bicubic"), low, high))
 
     def outline(self, image: nib.Nifti1Image, level: float, colour: str) -> Image:
-        """Draw the outline of image > level, transparent elsewhere."""
+        """Draw the outline of image > level, transparent elsewhere.
+
+        Parameters
+        ----------
+        image : Nifti1Image, (x, y, z)
+            Mask or map.
+        level : float
+            Value whose outline is drawn.
+        colour : str
+            As `#rrggbb`.
+        """
         from PIL import ImageColor
         from PIL.Image import fromarray
         from scipy import ndimage
@@ -121,7 +131,15 @@ class Sheet:
         return fromarray(drawn)
 
     def values(self, image: nib.Nifti1Image, low: float, high: float) -> Image:
-        """Draw values from `low` to `high` as the bytes 0 to 255: what the page's threshold works on."""
+        """Draw values from `low` to `high` as the bytes 0 to 255: what the page's threshold works on.
+
+        Parameters
+        ----------
+        image : Nifti1Image, (x, y, z)
+            A map.
+        low, high : float
+            Values of the bytes 0 and 255.
+        """
         from PIL.Image import fromarray
 
         return fromarray(_bytes(self._tiles(canonical(image), "bilinear"), low, high))
@@ -133,8 +151,8 @@ class Sheet:
             for column, crop in enumerate(crops):
                 tile = cut(data, crop, self.zooms, self.scale, how)
                 top, left = (
-                    (TILE - tile.shape[0]) // 2 + row * TILE,
-                    (TILE - tile.shape[1]) // 2 + column * TILE,
+                    (SHEET_TILE - tile.shape[0]) // 2 + row * SHEET_TILE,
+                    (SHEET_TILE - tile.shape[1]) // 2 + column * SHEET_TILE,
                 )
                 sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
         return sheet
@@ -150,7 +168,7 @@ class Sheet:
                 place = (self.affine @ [*centre, 1])[crop.plane]
                 sides = ("L", "R") if crop.plane else ("P", "A")
                 words = f"{AXES[crop.plane]} {place:.0f} mm"
-                found.append(Mark(column * TILE, row * TILE, TILE, *sides, words))
+                found.append(Mark(column * SHEET_TILE, row * SHEET_TILE, SHEET_TILE, *sides, words))
         return found
 
     def marked(self, sheet: Image) -> Image:
@@ -160,14 +178,28 @@ class Sheet:
         written = sheet.copy()
         pen, font = ImageDraw.Draw(written), ImageFont.load_default(11)
         for mark in self.marks:
-            pen.text((mark.x + 4, mark.y + TILE - 16), mark.place, fill="#bebebe", font=font)
+            pen.text((mark.x + 4, mark.y + SHEET_TILE - 16), mark.place, fill="#bebebe", font=font)
             pen.text((mark.x + 4, mark.y + 3), mark.left, fill="#e6e6e6", font=font)
-            pen.text((mark.x + TILE - 12, mark.y + 3), mark.right, fill="#e6e6e6", font=font)
+            pen.text((mark.x + SHEET_TILE - 12, mark.y + 3), mark.right, fill="#e6e6e6", font=font)
         return written
 
 
 def cut(data: Array, crop: Crop, zooms: npt.NDArray[np.float64], scale: float, how: str) -> Array:
-    """Return one slice as a picture: rows from the top, `scale` pixels per millimetre."""
+    """Return one slice as a picture: rows from the top, `scale` pixels per millimetre.
+
+    Parameters
+    ----------
+    data : ndarray, (x, y, z)
+        Axes to the right, front and top.
+    crop : Crop
+        Plane, place along it, and box.
+    zooms : ndarray, (3,)
+        Voxel edges in mm.
+    scale : float
+        Pixels per mm.
+    how : str
+        Name of one of `PIL.Image.Resampling`.
+    """
     from PIL.Image import Resampling, fromarray
 
     across, up = (axis for axis in range(3) if axis != crop.plane)
@@ -183,7 +215,19 @@ def cut(data: Array, crop: Crop, zooms: npt.NDArray[np.float64], scale: float, h
 
 
 def colour(values: Image, ramp: str, low: float, high: float, level: float) -> Image:
-    """Colour what `Sheet.values` drew, transparent below `level`: the picture before any threshold is moved."""
+    """Colour what `Sheet.values` drew, transparent below `level`: the picture before any threshold is moved.
+
+    Parameters
+    ----------
+    values : Image
+        Bytes of `Sheet.values`.
+    ramp : str
+        Name of a colour scale in `RAMPS`.
+    low, high : float
+        Values of the bytes 0 and 255.
+    level : float
+        Value below which nothing is drawn.
+    """
     from matplotlib import colormaps
     from PIL.Image import fromarray
 
@@ -245,7 +289,7 @@ def _head_box(grey: Array, zooms: npt.NDArray[np.float64]) -> tuple[slice, ...]:
     sides = []
     for axis in range(3):
         found = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
-        margin = int(np.ceil(MARGIN_MM / zooms[axis]))
+        margin = int(np.ceil(SLICE_MARGIN_MM / zooms[axis]))
         sides.append(
             slice(max(int(found[0]) - margin, 0), min(int(found[-1]) + margin + 1, grey.shape[axis]))
         )

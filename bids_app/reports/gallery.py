@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float32]
     Bytes = npt.NDArray[np.uint8]
 
-TILE, GAP = 150, 2
-REACH_MM = 28.0
+LESION_TILE, TILE_GAP = 150, 2  # pixels; chosen by eye
+TILE_REACH_MM = 28.0  # to each side of a lesion, so that its surroundings are seen; chosen by eye
 OTHER = "#ffb000"
 
 
@@ -36,13 +36,13 @@ class Scene(NamedTuple):
 def strip_marks(with_t1w: bool) -> list[Mark]:
     """Return what is written on the tiles of a strip."""
     sides = [("L", "R"), ("L", "R"), ("L", "R"), ("P", "A"), *([("L", "R")] if with_t1w else [])]
-    return [Mark(place * (TILE + GAP), 0, TILE, *pair) for place, pair in enumerate(sides)]
+    return [Mark(place * (LESION_TILE + TILE_GAP), 0, LESION_TILE, *pair) for place, pair in enumerate(sides)]
 
 
 def strip_width(with_t1w: bool) -> int:
     """Return the width of a strip in pixels."""
     tiles = 5 if with_t1w else 4
-    return TILE * tiles + GAP * (tiles - 1)
+    return LESION_TILE * tiles + TILE_GAP * (tiles - 1)
 
 
 def lesion_strips(visit: VisitFiles, numbers: list[int]) -> dict[int, str]:
@@ -84,7 +84,7 @@ def _scene(images: list[nib.Nifti1Image], labels: nib.Nifti1Image) -> Scene:
         windows.append((float(low), float(max(high, low + 1e-6))))
     zooms = voxel_sizes(as_closest_canonical(images[0]).affine)
     widest = max(size * zoom for size, zoom in zip(data[0].shape, zooms, strict=True))
-    return Scene(data, windows, canonical(labels), zooms, TILE / float(widest))
+    return Scene(data, windows, canonical(labels), zooms, LESION_TILE / float(widest))
 
 
 def _middles(labels: Array, numbers: list[int]) -> dict[int, tuple[int, int, int]]:
@@ -110,10 +110,10 @@ def _strip(scene: Scene, number: int, middle: tuple[int, int, int]) -> bytes:
     close = [_crop(scene, middle, plane) for plane in (2, 1, 0)]
     views = [(0, crop) for crop in close] + [(1, close[0])] * (len(scene.images) - 1)
     tiles = [_overview(scene, middle), *(_close_up(scene, number, which, crop) for which, crop in views)]
-    strip = np.zeros((TILE, strip_width(len(tiles) > 4), 3), np.uint8)
+    strip = np.zeros((LESION_TILE, strip_width(len(tiles) > 4), 3), np.uint8)
     for place, tile in enumerate(tiles):
-        left = place * (TILE + GAP)
-        strip[:, left : left + TILE] = tile
+        left = place * (LESION_TILE + TILE_GAP)
+        strip[:, left : left + LESION_TILE] = tile
     return encode(fromarray(strip), ".webp", quality=76)
 
 
@@ -121,7 +121,7 @@ def _crop(scene: Scene, middle: tuple[int, int, int], plane: int) -> Crop:
     """Return the box around a lesion in one plane, moved to stay inside the image."""
     sides = []
     for axis in (axis for axis in range(3) if axis != plane):
-        half = int(np.ceil(REACH_MM / scene.zooms[axis]))
+        half = int(np.ceil(TILE_REACH_MM / scene.zooms[axis]))
         size = scene.labels.shape[axis]
         start = min(max(middle[axis] - half, 0), max(size - 2 * half, 0))
         sides.append(slice(start, min(start + 2 * half, size)))
@@ -139,7 +139,7 @@ def _close_up(scene: Scene, number: int, which: int, crop: Crop) -> Bytes:
     from PIL import ImageColor
     from scipy import ndimage
 
-    scale = TILE / (2 * REACH_MM)
+    scale = LESION_TILE / (2 * TILE_REACH_MM)
     tile = np.repeat(_grey(scene, which, crop, scale)[..., None], 3, axis=2)
     slab = np.moveaxis(np.moveaxis(scene.labels, crop.plane, 0)[crop.at : crop.at + 1], 0, crop.plane)
     for ink, mask in ((OTHER, (slab > 0) & (slab != number)), (INK["lesion"], slab == number)):
@@ -166,8 +166,8 @@ def _overview(scene: Scene, middle: tuple[int, int, int]) -> Bytes:
 
 def _centred(tile: Bytes) -> Bytes:
     """Put a tile on a black square, cut where it is larger."""
-    square = np.zeros((TILE, TILE, 3), np.uint8)
-    tile = tile[:TILE, :TILE]
-    top, left = (TILE - tile.shape[0]) // 2, (TILE - tile.shape[1]) // 2
+    square = np.zeros((LESION_TILE, LESION_TILE, 3), np.uint8)
+    tile = tile[:LESION_TILE, :LESION_TILE]
+    top, left = (LESION_TILE - tile.shape[0]) // 2, (LESION_TILE - tile.shape[1]) // 2
     square[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
     return square

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bids_app.derivatives.reader import VisitFiles
+from bids_app.figures.slices import CLEAR
 from bids_app.image.outliers import FAR, Side, stands_out
 from bids_app.reports.figures import RAMPS, ramp_stops
 from bids_app.reports.norms import Norms, by_region, region_norms
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from bids_app.image.atlas import Atlas
 
 GLASS_MM = 2.0  # grid of the glass brains; at their size on the page a pixel is about 1 mm
-INCHES, DPI = (9.0, 3.3), 72
+INCHES, DPI = (9.0, 3.3), 72  # of the picture; chosen by eye
 OUTLINE = "#808a94"  # can be seen on a light and on a dark page
-CLEAR = 1e-6  # values nearer to 0 are not drawn, regions without a value neither
 MNI = "MNI152"  # templates whose outline nilearn's glass brain has
 
 

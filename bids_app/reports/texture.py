@@ -12,7 +12,7 @@ from bids_app.image.outliers import FEWEST, MAD_TO_SD
 from bids_app.reports.connections import heat
 from bids_app.reports.norms import others, read_once
 
-MOST = 3.0  # mean |z| of the darkest step
+DARKEST_Z = 3.0  # mean |z| of the darkest step
 FILTERS = {"original": "Original", "log": "LoG", "wavelet": "Wavelet"}
 CLASSES = {
     "firstorder": "first order",
@@ -105,4 +105,4 @@ def _robust(table: pd.DataFrame, median: Any, spread: Any) -> pd.DataFrame:
 def _cell(value: float) -> Any:
     if np.isnan(value):
         return "n/a"
-    return {"text": f"{value:.1f}", "value": round(float(value), 3), "heat": heat(float(value) / MOST)}
+    return {"text": f"{value:.1f}", "value": round(float(value), 3), "heat": heat(float(value) / DARKEST_Z)}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-MARGIN_MM = 8.0
+AROUND_BRAIN_MM = 8.0  # kept around the brain; chosen by eye
 
 
 class Shown(NamedTuple):
@@ -46,7 +46,7 @@ SHOWN = (
 
 
 WHOLE_SCALE = ("lesion_probability", "lesions")  # 0 to 1, whatever the largest value
-LISTED = 150  # lesions to choose from
+LESIONS_LISTED = 150  # lesions to choose from
 
 
 def viewer_path(visit: VisitFiles) -> Path:
@@ -90,7 +90,7 @@ def _lesions(visit: VisitFiles) -> list[dict[str, Any]]:
     if table is None or not {"index", "volume_mm3", *"xyz"} <= set(table.columns):
         return []
     numbers = table[["index", "volume_mm3", *"xyz"]].apply(pd.to_numeric, errors="coerce").dropna()
-    largest = numbers.sort_values("volume_mm3", ascending=False, kind="stable").head(LISTED)
+    largest = numbers.sort_values("volume_mm3", ascending=False, kind="stable").head(LESIONS_LISTED)
     return [
         {
             "id": f"lesion-{int(row['index'])}",
@@ -108,7 +108,7 @@ def _rim(brain: nib.Nifti1Image) -> tuple[Mask, tuple[slice, ...]]:
     from scipy import ndimage
 
     mask = np.asanyarray(brain.dataobj) > 0
-    inside = ndimage.distance_transform_edt(~mask, sampling=voxel_sizes(brain.affine)) <= MARGIN_MM
+    inside = ndimage.distance_transform_edt(~mask, sampling=voxel_sizes(brain.affine)) <= AROUND_BRAIN_MM
     boxes = ndimage.find_objects(inside.astype(np.uint8))
     return inside, boxes[0]
 

@@ -17,7 +17,7 @@ from bids_app.reports.about import IMAGE_COLUMNS, effective_settings
 from bids_app.reports.connections import connections_context
 from bids_app.reports.criteria import criteria_context
 from bids_app.reports.extras import extra_tables
-from bids_app.reports.gallery import TILE, lesion_strips, strip_marks, strip_width
+from bids_app.reports.gallery import LESION_TILE, lesion_strips, strip_marks, strip_width
 from bids_app.reports.limits import limits_context
 from bids_app.reports.methods import Facts, methods_parts
 from bids_app.reports.norms import quality_norms
@@ -32,8 +32,8 @@ from bids_app.reports.visits_page import PAGE
 from bids_app.reports.words import facts, lights, quality_rows
 from bids_app.tables.ratings import ARTEFACTS, RATINGS
 
-LESIONS_SHOWN = 150
-LESION_COLUMNS: tuple[tuple[str, str, int], ...] = (
+LESIONS_SHOWN = 150  # rows on the page; the table has all
+PAGE_COLUMNS: tuple[tuple[str, str, int], ...] = (
     ("volume_mm3", "Volume, mm³", 0),
     ("contrast", "FLAIR contrast", 2),
     ("mean_probability", "Mean probability", 2),
@@ -162,7 +162,7 @@ def _lesions_context(visit: VisitFiles, table: pd.DataFrame | None) -> dict[str,
         return None
     shown = table.head(LESIONS_SHOWN)
     strips = lesion_strips(visit, [int(index) for index in shown["index"].dropna()])
-    columns = [column for column in LESION_COLUMNS if column[0] in shown]
+    columns = [column for column in PAGE_COLUMNS if column[0] in shown]
     return {
         "columns": [
             "Lesion",
@@ -187,7 +187,7 @@ def _lesions_context(visit: VisitFiles, table: pd.DataFrame | None) -> dict[str,
         "has_t1w": visit.has("t1w"),
         "marks": strip_marks(visit.has("t1w")),
         "width": strip_width(visit.has("t1w")),
-        "height": TILE,
+        "height": LESION_TILE,
     }
 
 

@@ -17,12 +17,12 @@ from bids_app.steps.anatomy import (
 from bids_app.steps.calibration import calibrate_lesions, calibrate_pair
 from bids_app.steps.disconnection import measure_disconnection
 from bids_app.steps.lesions import check_lesions, describe_lesions, fill, find_lesions, take_lesions
-from bids_app.steps.longitudinal import Compared, compare_visits
+from bids_app.steps.longitudinal import ComparedFiles, compare_visits
 from bids_app.steps.measures import assess, measure_radiomics, measure_volumes
 from bids_app.steps.spaces import to_other_spaces
 
 __all__ = [
-    "Compared",
+    "ComparedFiles",
     "align_flair",
     "align_to_template",
     "assess",

@@ -12,7 +12,7 @@ from bids_app.steps.files import Image, Table, WithMeta, masked
 from bids_app.steps.record import stage, step
 
 
-class Head(NamedTuple):
+class HeadImages(NamedTuple):
     """A head image on the working grid, its brain mask and what was noticed."""
 
     image: WithMeta[Image]
@@ -22,10 +22,19 @@ class Head(NamedTuple):
 
 
 @step("preparing the first image: resampling, intensity non-uniformity, brain mask", seconds=12.0, mem_gb=2.0)
-def prepare_head(scan: Path, voxel_size: float, after: Path | None = None) -> Head:
+def prepare_head(scan: Path, voxel_size: float, after: Path | None = None) -> HeadImages:
     """Read a scan, bring it to isotropic voxels, find the brain, correct non-uniformity.
 
     `after` is a result of a step that must have ended well before.
+
+    Parameters
+    ----------
+    scan : Path
+        T1w or FLAIR as acquired.
+    voxel_size : float
+        Edge of the isotropic voxels in mm.
+    after : Path, optional
+        A result of a step that must have ended well before.
     """
     from bids_app.image.background import background_noise, check_background
     from bids_app.image.bias import correct_bias
@@ -43,7 +52,7 @@ def prepare_head(scan: Path, voxel_size: float, after: Path | None = None) -> He
         notes.append(f"{scan.name}: is already skull-stripped; its foreground is used as the brain mask")
     stage("3 of 3, intensity non-uniformity")
     corrected = WithMeta(correct_bias(grid, brain.mask), {"SkullStripped": brain.stripped})
-    return Head(corrected, brain.mask, brain.stripped, notes)
+    return HeadImages(corrected, brain.mask, brain.stripped, notes)
 
 
 class Aligned(NamedTuple):
@@ -57,7 +66,17 @@ class Aligned(NamedTuple):
 
 @step("aligning the FLAIR with the T1w image", seconds=11.0, mem_gb=2.0)
 def align_flair(scan: Path, t1w: Image, brain: Image, seed: int) -> Aligned:
-    """Read a FLAIR scan, align it with the T1w and correct non-uniformity."""
+    """Read a FLAIR scan, align it with the T1w and correct non-uniformity.
+
+    Parameters
+    ----------
+    scan : Path
+        FLAIR as acquired.
+    t1w, brain : Nifti1Image, (x, y, z)
+        T1w and its brain mask, on the grid that the FLAIR comes to.
+    seed : int
+        Of the registration.
+    """
     from bids_app.image import coverage
     from bids_app.image.bias import correct_bias
     from bids_app.image.register import align_rigid, apply
@@ -91,7 +110,19 @@ class Registered(NamedTuple):
 
 @step("registration to the template", seconds=13.0, mem_gb=3.0)
 def align_to_template(image: Image, brain: Image, template: str, resolution: float, seed: int) -> Registered:
-    """Register a brain to the template at a resolution in mm."""
+    """Register a brain to the template at a resolution in mm.
+
+    Parameters
+    ----------
+    image, brain : Nifti1Image, (x, y, z)
+        The visit's image and brain mask.
+    template : str
+        Name of the template.
+    resolution : float
+        Voxel edge of the template in mm.
+    seed : int
+        Of the registration.
+    """
     from bids_app.image.register import align_template
     from bids_app.image.template import load_template
 
@@ -115,7 +146,19 @@ class Placed(NamedTuple):
 
 @step("finding the image's place in the template", seconds=4.0, mem_gb=2.0)
 def place_in_template(brain: Image, forward: Path, inverse: Path, template: str, resolution: float) -> Placed:
-    """Find every voxel's place in the template, the intracranial volume, and what the mask holds beyond it."""
+    """Find every voxel's place in the template, the intracranial volume, and what the mask holds beyond it.
+
+    Parameters
+    ----------
+    brain : Nifti1Image, (x, y, z)
+        Brain mask in the visit's space.
+    forward, inverse : Path
+        Transforms to the template and from it.
+    template : str
+        Name of the template.
+    resolution : float
+        Voxel edge of the template in mm.
+    """
     from bids_app.image.intracranial import (
         cut_foreign,
         intracranial_probability,
@@ -139,7 +182,19 @@ def place_in_template(brain: Image, forward: Path, inverse: Path, template: str,
 
 
 def in_template(brain: Image, inverse: Path, template: str, resolution: float) -> tuple[Image, Image]:
-    """Return every voxel's place in the template, (x, y, z, 3) in mm, and the prior of white matter there."""
+    """Return every voxel's place in the template, (x, y, z, 3) in mm, and the prior of white matter there.
+
+    Parameters
+    ----------
+    brain : Nifti1Image, (x, y, z)
+        Brain mask in the visit's space.
+    inverse : Path
+        Transform from the template.
+    template : str
+        Name of the template.
+    resolution : float
+        Voxel edge of the template in mm.
+    """
     from bids_app.image.structure_priors import sample, template_coordinates
     from bids_app.image.template import load_template
 
@@ -161,19 +216,37 @@ class Segmented(NamedTuple):
 
 @step("segmentation of structures", seconds=4.0, mem_gb=2.0)
 def segment(image: Image, brain: Image, coordinates: Image, lesions: Image | None = None) -> Segmented:
-    """Segment structures and tissues by the priors of each voxel's place; lesions are neither grey nor white."""
+    """Segment structures and tissues by the priors of each voxel's place; lesions are neither grey nor white.
+
+    Parameters
+    ----------
+    image, brain : Nifti1Image, (x, y, z)
+        The visit's image and brain mask.
+    coordinates : Nifti1Image, (x, y, z, 3)
+        Each voxel's place in the template, mm.
+    lesions : Nifti1Image, (x, y, z), optional
+        Lesion mask.
+    """
     from bids_app.image.structure_priors import priors_at
-    from bids_app.image.structures import TABLE_COLUMNS, segment_structures, structure_table
+    from bids_app.image.structures import STRUCTURE_COLUMNS, segment_structures, structure_table
 
     where = np.moveaxis(np.asarray(coordinates.dataobj), 3, 0)[:, np.asarray(brain.dataobj) > 0]
     found = segment_structures(image, brain, priors_at(where), lesions)
-    table = WithMeta(structure_table(found.labels), TABLE_COLUMNS)
+    table = WithMeta(structure_table(found.labels), STRUCTURE_COLUMNS)
     return Segmented(found.labels, table, found.tissues, found.gm, found.wm, found.csf)
 
 
 @step("first segmentation of structures", seconds=4.0, mem_gb=2.0)
 def segment_unfilled(image: Image, brain: Image, coordinates: Image) -> Segmented:
-    """Segment with the lesions still in the image, to find them."""
+    """Segment with the lesions still in the image, to find them.
+
+    Parameters
+    ----------
+    image, brain : Nifti1Image, (x, y, z)
+        The visit's image and brain mask.
+    coordinates : Nifti1Image, (x, y, z, 3)
+        Each voxel's place in the template, mm.
+    """
     return segment(image, brain, coordinates)
 
 
@@ -189,7 +262,17 @@ class Parcelled(NamedTuple):
 def parcellate(
     inverse: Path, wm: Image, lesions: Image, brain: Image, structures: Image, atlas: str
 ) -> Parcelled:
-    """Bring the atlas to the visit, its nuclei to the visit's own; find the normal-appearing white matter."""
+    """Bring the atlas to the visit, its nuclei to the visit's own; find the normal-appearing white matter.
+
+    Parameters
+    ----------
+    inverse : Path
+        Transform from the template.
+    wm, lesions, brain, structures : Nifti1Image, (x, y, z)
+        White matter's probability, masks and structures' labels in the visit's space.
+    atlas : str
+        Name or file of the atlas.
+    """
     from bids_app.image.atlas import load_atlas, meet_structures, normal_appearing_white_matter, parcels
 
     source = load_atlas(atlas)

@@ -41,7 +41,31 @@ def calibrate_lesions(
     seed: int,
     t1w: Image | None = None,
 ) -> Limits:
-    """Put lesions into a visit's normal-appearing white matter; segment tissues and lesions again."""
+    """Put lesions into a visit's normal-appearing white matter; segment tissues and lesions again.
+
+    Parameters
+    ----------
+    flair, brain : Nifti1Image, (x, y, z)
+        Corrected FLAIR and brain mask on the working grid.
+    coordinates : Nifti1Image, (x, y, z, 3)
+        Each voxel's place in the template, mm.
+    wm_prior, wm : Nifti1Image, (x, y, z)
+        White matter's probability by the template, and of this brain.
+    lesions : Nifti1Image, (x, y, z)
+        Mask of the scan as it is.
+    method : str
+        Name in `METHODS`.
+    threshold : float
+        Least probability in the mask; 0 for the method's own.
+    min_volume : float
+        Smallest lesion in mm3.
+    flair_scan : Path
+        FLAIR as acquired: its voxels.
+    seed : int
+        Of the places and shapes.
+    t1w : Nifti1Image, (x, y, z), optional
+        Corrected T1w.
+    """
     from bids_app.image import calibration
     from bids_app.image.atlas import normal_appearing_white_matter
     from bids_app.image.injection import acquired_voxel
@@ -54,7 +78,7 @@ def calibrate_lesions(
         tissues = segment_unfilled(bright if dark is None else dark, brain, coordinates)
         return _lesions(bright, dark, brain, tissues, wm_prior, chosen)
 
-    scan = calibration.Scan(
+    scan = calibration.CalibrationScan(
         flair=flair,
         t1w=t1w,
         normal=normal_appearing_white_matter(wm, lesions, brain),
@@ -64,7 +88,7 @@ def calibrate_lesions(
     found = calibration.calibrate(scan, detect, seed)
     return Limits(
         WithMeta(found.limits, calibration.LIMIT_COLUMNS),
-        WithMeta(found.lesions, calibration.LESION_COLUMNS),
+        WithMeta(found.lesions, calibration.INSERTED_COLUMNS),
     )
 
 
@@ -104,6 +128,25 @@ def calibrate_pair(
     """Put known change into the earlier visit of a pair, segment and compare again.
 
     `lesions` is how Demyelin segments them; None where masks came with the data, which follow the head then.
+
+    Parameters
+    ----------
+    before : dict of str to Nifti1Image, (x, y, z)
+        Images of the earlier visit.
+    with_t1w : bool
+        Whether both visits have a T1w.
+    inverse : Path
+        Transform from the template to the earlier visit.
+    flair_scan : Path
+        FLAIR as acquired: its voxels.
+    template : str
+        Name of the template.
+    resolution : float
+        Voxel edge of the template in mm.
+    seed : int
+        Of the change that is put in.
+    lesions : dict, optional
+        How Demyelin segments them.
     """
     from bids_app.image import pair_calibration as known
     from bids_app.image.injection import acquired_voxel
@@ -128,8 +171,8 @@ def calibrate_pair(
         return _measured(before, after, with_t1w, seed)
 
     found = known.calibrate_pair(head, measure, seed, lesions=lesions is not None)
-    changes = WithMeta(found.changes, known.CHANGE_COLUMNS) if lesions is not None else None
-    return PairErrors(WithMeta(found.volumes, known.VOLUME_COLUMNS), changes)
+    changes = WithMeta(found.changes, known.CALIBRATED_CHANGE_COLUMNS) if lesions is not None else None
+    return PairErrors(WithMeta(found.volumes, known.CALIBRATED_VOLUME_COLUMNS), changes)
 
 
 def _follow_up_images(

@@ -32,9 +32,35 @@ def measure_disconnection(
     resolution: float,
     coverage: float | None = None,
 ) -> Disconnected:
-    """Score what lesions (a mask; a probability where `weighted`) disconnect, in template space."""
+    """Score what lesions (a mask; a probability where `weighted`) disconnect, in template space.
+
+    Parameters
+    ----------
+    lesions : Nifti1Image, (x, y, z)
+        Mask, or probability where `weighted`, in template space.
+    connectome : str
+        Name or folder of the connectome.
+    atlas : str
+        Name or file of the atlas.
+    end_radius : float
+        How far from a streamline's end a region is looked for, mm.
+    weighted : bool
+        Weigh a streamline by the largest lesion probability on its way.
+    template : str
+        Name of the template.
+    resolution : float
+        Its voxel edge in mm.
+    coverage : float, optional
+        Share of the brain that the FLAIR shows.
+    """
     from bids_app.features.bundles import BUNDLE_COLUMNS, damage_by_bundle, open_bundles
-    from bids_app.features.chaco import COLUMNS, PAIR_COLUMNS, chaco, disconnectome_map, streamline_damage
+    from bids_app.features.chaco import (
+        CHACO_COLUMNS,
+        PAIR_COLUMNS,
+        chaco,
+        disconnectome_map,
+        streamline_damage,
+    )
     from bids_app.features.connectome import Connectome
     from bids_app.image.atlas import load_atlas
     from bids_app.image.coverage import about
@@ -59,7 +85,7 @@ def measure_disconnection(
         bundles = WithMeta(_numbered(table), columns | {"Connectome": named.describe(), "Damage": hit})
     pairs = found.pairs.assign(name=found.pairs["region_a"] + "-" + found.pairs["region_b"])
     return Disconnected(
-        WithMeta(found.regions, COLUMNS | meta),
+        WithMeta(found.regions, CHACO_COLUMNS | meta),
         WithMeta(_numbered(pairs), BOTH | PAIR_COLUMNS | meta),
         WithMeta(disconnectome_map(normative, damage), common),
         bundles,

@@ -12,7 +12,7 @@ from bids_app.steps.files import Image, Table, WithMeta
 from bids_app.steps.record import step
 
 
-class Found(NamedTuple):
+class FoundLesions(NamedTuple):
     """Lesion probability and mask."""
 
     probability: WithMeta[Image]
@@ -33,8 +33,30 @@ def find_lesions(
     flair_scan: Path,
     t1w: Image | None = None,
     coverage: float | None = None,
-) -> Found:
-    """Segment lesions by one method of `image.lesions.METHODS`."""
+) -> FoundLesions:
+    """Segment lesions by one method of `image.lesions.METHODS`.
+
+    Parameters
+    ----------
+    flair, brain : Nifti1Image, (x, y, z)
+        Corrected FLAIR and brain mask on the working grid.
+    gm, wm, csf : Nifti1Image, (x, y, z)
+        Tissue probabilities.
+    wm_prior : Nifti1Image, (x, y, z)
+        The template's probability of white matter, brought to the visit.
+    method : str
+        Name in `METHODS`.
+    threshold : float
+        Least probability in the mask; 0 for the method's own.
+    min_volume : float
+        Smallest lesion in mm3.
+    flair_scan : Path
+        FLAIR as acquired: thickness of its slices.
+    t1w : Nifti1Image, (x, y, z), optional
+        Corrected T1w.
+    coverage : float, optional
+        Share of the brain that the FLAIR shows.
+    """
     from bids_app.image.coverage import about
     from bids_app.image.lesions import METHODS, LesionInputs, segment_lesions
     from bids_app.image.volume import read_scan
@@ -48,7 +70,7 @@ def find_lesions(
     meta = {"Method": chosen.about, "MethodSettings": chosen.recorded(threshold, min_volume)} | about(
         coverage
     )
-    return Found(WithMeta(found.probability, meta), WithMeta(found.mask, meta))
+    return FoundLesions(WithMeta(found.probability, meta), WithMeta(found.mask, meta))
 
 
 class Provided(NamedTuple):
@@ -63,7 +85,17 @@ class Provided(NamedTuple):
 def check_lesions(
     given: Path, flair_scan: Path, t1w_scan: Path | None = None, label: int | None = None
 ) -> Provided:
-    """Read a lesion mask of the dataset and find out which scan it belongs to, before anything that takes long."""
+    """Read a lesion mask of the dataset and find out which scan it belongs to, before anything that takes long.
+
+    Parameters
+    ----------
+    given : Path
+        Lesion mask of the dataset.
+    flair_scan, t1w_scan : Path
+        Scans as acquired.
+    label : int, optional
+        Value of lesions in a label image.
+    """
     from bids_app.image.volume import read_mask, read_scan
 
     scans = {"T1w": t1w_scan, "FLAIR": flair_scan}
@@ -80,8 +112,24 @@ def take_lesions(
     flair: Image,
     to_t1w: Path | None = None,
     coverage: float | None = None,
-) -> Found:
-    """Bring a lesion mask of the dataset to the working grid."""
+) -> FoundLesions:
+    """Bring a lesion mask of the dataset to the working grid.
+
+    Parameters
+    ----------
+    given : Nifti1Image, (x, y, z)
+        Mask as checked.
+    owner : {"T1w", "FLAIR"}
+        On whose grid it is.
+    source : str
+        What the metadata say of where it comes from.
+    flair : Nifti1Image, (x, y, z)
+        FLAIR on the working grid.
+    to_t1w : Path, optional
+        Transform from the FLAIR to the T1w.
+    coverage : float, optional
+        Share of the brain that the FLAIR shows.
+    """
     from bids_app.image.coverage import about
     from bids_app.image.register import apply
     from bids_app.image.volume import resample
@@ -99,7 +147,7 @@ def take_lesions(
         meta["Manual"] = True
     data = (np.asarray(moved.dataobj) > 0).astype(np.uint8)
     probability = nib.Nifti1Image(data.astype(np.float32), flair.affine)
-    return Found(WithMeta(probability, meta), WithMeta(nib.Nifti1Image(data, flair.affine), meta))
+    return FoundLesions(WithMeta(probability, meta), WithMeta(nib.Nifti1Image(data, flair.affine), meta))
 
 
 class Filled(NamedTuple):
@@ -110,7 +158,15 @@ class Filled(NamedTuple):
 
 @step("filling lesions", seconds=3.0, mem_gb=2.0)
 def fill(t1w: Image, lesions: Image, wm: Image, brain: Image, seed: int) -> Filled:
-    """Fill the lesions of a T1w image from the white matter around them."""
+    """Fill the lesions of a T1w image from the white matter around them.
+
+    Parameters
+    ----------
+    t1w, lesions, wm, brain : Nifti1Image, (x, y, z)
+        Corrected T1w, lesion mask, white matter's probability and brain mask on one grid.
+    seed : int
+        Of the noise that is filled in.
+    """
     from bids_app.image.atlas import normal_appearing_white_matter
     from bids_app.image.fill import fill_lesions
 
@@ -139,7 +195,17 @@ def describe_lesions(
     regions: Table,
     inverse: Path,
 ) -> Described:
-    """Number the lesions and say where each is."""
+    """Number the lesions and say where each is.
+
+    Parameters
+    ----------
+    lesions, probability, flair, gm, csf, nawm, parcels : Nifti1Image, (x, y, z)
+        Mask, lesion probability, FLAIR, tissues and labels on one grid.
+    regions : DataFrame
+        Names of the parcels.
+    inverse : Path
+        Transform from the template.
+    """
     from bids_app.image import criteria, lesion_table
     from bids_app.image.places import place_image
     from bids_app.image.register import apply
@@ -161,7 +227,7 @@ def describe_lesions(
     space = criteria.in_space(lesion_table.visit_summary(table))
     return Described(
         labels,
-        WithMeta(table, lesion_table.COLUMNS),
+        WithMeta(table, lesion_table.LESION_COLUMNS),
         WithMeta(places, lesion_table.PLACES_COLUMNS),
         WithMeta(space, criteria.SPACE_COLUMNS | {"Remark": criteria.NO_DIAGNOSIS}),
     )

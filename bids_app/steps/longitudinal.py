@@ -9,11 +9,11 @@ from bids_app.steps.files import Image, Table, WithMeta, masked
 from bids_app.steps.record import step
 
 if TYPE_CHECKING:
-    from bids_app.image.longitudinal import Array, Visit
+    from bids_app.image.longitudinal import Array, VisitImages
     from bids_app.image.volume_change import Side
 
 
-class Compared(NamedTuple):
+class ComparedFiles(NamedTuple):
     """Lesions matched: the table; labels on the later visit's grid; half-way, labels and both FLAIRs; volumes."""
 
     table: WithMeta[Table]
@@ -33,15 +33,28 @@ def compare_visits(
     protocol: list[str],
     years: float | None = None,
     known: Table | None = None,
-) -> Compared:
+) -> ComparedFiles:
     """Register two visits rigidly in both directions, match their lesions half-way and measure volume change.
 
     Each visit is the keys `t1w` (where both have one), `flair`, `brain`, `dseg` and `lesion_labels` of its
     derivatives. `protocol` is how what made the images differs; `known` the volumes of `calibrate_pair`.
+
+    Parameters
+    ----------
+    before, after : dict of str to Nifti1Image, (x, y, z)
+        Images of the earlier and the later visit.
+    seed : int
+        Of the registrations.
+    protocol : list of str
+        How what made the images differs.
+    years : float, optional
+        Between the visits.
+    known : DataFrame, optional
+        Volumes of `calibrate_pair`.
     """
     from bids_app.image import expansion
     from bids_app.image.criteria import NO_DIAGNOSIS, TIME_COLUMNS, over_time
-    from bids_app.image.longitudinal import COLUMNS, compare, on_grid, summary
+    from bids_app.image.longitudinal import CHANGE_COLUMNS, compare, on_grid, summary
     from bids_app.image.pair_calibration import errors
     from bids_app.image.volume_change import volume_change, volume_columns, volume_table
 
@@ -58,8 +71,8 @@ def compare_visits(
         "Summary": summary(found.table),
     }
     labels = on_grid(found.labels, half, after["lesion_labels"])
-    return Compared(
-        WithMeta(table, COLUMNS | expansion.COLUMNS | meta),
+    return ComparedFiles(
+        WithMeta(table, CHANGE_COLUMNS | expansion.EXPANSION_COLUMNS | meta),
         WithMeta(over_time(summary(found.table)), TIME_COLUMNS | {"Remark": NO_DIAGNOSIS}),
         WithMeta(
             volume_table(changed, years, None if known is None else errors(known)),
@@ -72,17 +85,27 @@ def compare_visits(
     )
 
 
-def visit_of(images: dict[str, Image]) -> Visit:
+def visit_of(images: dict[str, Image]) -> VisitImages:
     """Return what comparing lesions needs of a visit."""
-    from bids_app.image.longitudinal import Visit
+    from bids_app.image.longitudinal import VisitImages
 
-    return Visit(
+    return VisitImages(
         flair=images["flair"], lesions=images["lesion_labels"], tissue=images["dseg"], brain=images["brain"]
     )
 
 
 def half_way_of(before: dict[str, Image], after: dict[str, Image], guide: str, seed: int) -> Array:
-    """Return half of the rigid motion between two visits, the mean of both directions."""
+    """Return half of the rigid motion between two visits, the mean of both directions.
+
+    Parameters
+    ----------
+    before, after : dict of str to Nifti1Image, (x, y, z)
+        Images of the earlier and the later visit.
+    guide : {"t1w", "flair"}
+        Which image is aligned.
+    seed : int
+        Of the registrations.
+    """
     from bids_app.image.longitudinal import half_way, rigid_matrix
     from bids_app.image.register import align_rigid
 

@@ -15,7 +15,7 @@ from bids_app.steps.record import step
 NAWM_INDEX = 117  # after AAL's 116 regions; larger where another atlas has that label
 
 
-class Measured(NamedTuple):
+class MeasuredTable(NamedTuple):
     """One table."""
 
     table: WithMeta[Table]
@@ -34,9 +34,25 @@ def measure_volumes(
     structures: Table,
     tiv_mm3: float,
     coverage: float | None = None,
-) -> Measured:
-    """Measure global volumes, structures, and grey matter per region."""
-    from bids_app.features.volumes import COLUMNS, volumes_table
+) -> MeasuredTable:
+    """Measure global volumes, structures, and grey matter per region.
+
+    Parameters
+    ----------
+    gm, wm, csf : Nifti1Image, (x, y, z)
+        Tissue probabilities.
+    brain, nawm, lesions : Nifti1Image, (x, y, z)
+        Masks on the same grid.
+    parcels : Nifti1Image, (x, y, z)
+        Labels of the atlas' regions.
+    regions, structures : DataFrame
+        Names of the parcels; volumes of the structures.
+    tiv_mm3 : float
+        Total intracranial volume.
+    coverage : float, optional
+        Share of the brain that the FLAIR shows.
+    """
+    from bids_app.features.volumes import VOLUME_COLUMNS, volumes_table
     from bids_app.image.coverage import about
 
     table = volumes_table(
@@ -51,17 +67,28 @@ def measure_volumes(
         structures=structures,
         tiv_mm3=tiv_mm3,
     )
-    return Measured(WithMeta(table, COLUMNS | about(coverage)))
+    return MeasuredTable(WithMeta(table, VOLUME_COLUMNS | about(coverage)))
 
 
 @step("radiomics", seconds=14.0, mem_gb=3.0)
 def measure_radiomics(
     t1w: Image, parcels: Image, nawm: Image, brain: Image, regions: Table, settings_file: Path | None = None
-) -> Measured:
+) -> MeasuredTable:
     """Extract radiomic features of every atlas region and of normal-appearing white matter.
 
     The two overlap at the inner edge of the cortex, so they are two label images. Features come from the
     unfilled T1w, as in study A.
+
+    Parameters
+    ----------
+    t1w : Nifti1Image, (x, y, z)
+        Corrected, lesions unfilled.
+    parcels, nawm, brain : Nifti1Image, (x, y, z)
+        Labels of the atlas' regions, and masks, on its grid.
+    regions : DataFrame
+        Names of the parcels.
+    settings_file : Path, optional
+        pyradiomics' parameter file.
     """
     from bids_app.features.radiomics import PAPER_SETTINGS, RadiomicsSettings, extract
     from bids_app.features.radiomics.catalogue import describe_feature
@@ -86,7 +113,7 @@ def measure_radiomics(
         "RadiomicsSettings": settings.to_dict(),
         "Columns": "The other columns are pyradiomics' feature names: image type, class, feature.",
     } | {name: describe_feature(name) for name in table.columns if name not in ("index", "name")}
-    return Measured(WithMeta(table, meta))
+    return MeasuredTable(WithMeta(table, meta))
 
 
 @step("quality numbers")
@@ -105,9 +132,35 @@ def assess(
     t1w: Image | None = None,
     segmented: Image | None = None,
     coverage: float | None = None,
-) -> Measured:
-    """Measure the visit's quality; `segmented` is Demyelin's lesion mask where another came with the data."""
-    from bids_app.image.quality import COLUMNS, QualityInputs, quality_table
+) -> MeasuredTable:
+    """Measure the visit's quality; `segmented` is Demyelin's lesion mask where another came with the data.
+
+    Parameters
+    ----------
+    flair : Nifti1Image, (x, y, z)
+        FLAIR on the working grid.
+    flair_scan : Path
+        FLAIR as acquired.
+    labels, brain, lesions : Nifti1Image, (x, y, z)
+        Tissue labels, brain and lesion mask on the working grid.
+    lesion_table : DataFrame
+        A row a lesion.
+    correlation : float
+        Of the registered image with the template.
+    stripped : bool
+        Whether the head came without its skull.
+    foreign_ml : float
+        What was cut from the brain mask, mL.
+    tiv_mm3, tiv_by_scaling_mm3 : float
+        Intracranial volume as measured, and by the affine's scaling.
+    t1w : Nifti1Image, (x, y, z), optional
+        Corrected T1w.
+    segmented : Nifti1Image, (x, y, z), optional
+        Demyelin's lesion mask where another came with the data.
+    coverage : float, optional
+        Share of the brain that the FLAIR shows.
+    """
+    from bids_app.image.quality import QUALITY_COLUMNS, QualityInputs, quality_table
     from bids_app.image.volume import read_scan
 
     visit = QualityInputs(
@@ -126,4 +179,4 @@ def assess(
         segmented=segmented,
         coverage=np.nan if coverage is None else coverage,
     )
-    return Measured(WithMeta(quality_table(visit), COLUMNS))
+    return MeasuredTable(WithMeta(quality_table(visit), QUALITY_COLUMNS))

@@ -41,7 +41,17 @@ def stage(words: str) -> None:
 
 
 def step(words: str, *, seconds: float = 2.0, mem_gb: float = 1.0) -> Callable[[Function], Function]:
-    """Declare a function to be a step of a graph: see `StepRecord`."""
+    """Declare a function to be a step of a graph: see `StepRecord`.
+
+    Parameters
+    ----------
+    words : str
+        What it does, for people.
+    seconds : float
+        At 2 mm on one core of a laptop; only proportions matter, until it was measured.
+    mem_gb : float
+        Peak memory at 1 mm, rounded up.
+    """
 
     def declare(function: Function) -> Function:
         STEPS[function.__name__] = StepRecord(words, seconds, mem_gb)

@@ -39,7 +39,25 @@ def to_other_spaces(
     t1w: Image | None = None,
     to_t1w: Path | None = None,
 ) -> Spread:
-    """Bring maps to template space (working resolution and 3 mm) and lesions to the FLAIR as acquired."""
+    """Bring maps to template space (working resolution and 3 mm) and lesions to the FLAIR as acquired.
+
+    Parameters
+    ----------
+    flair, gm, csf, brain, lesions, probability : Nifti1Image, (x, y, z)
+        Images of the visit on the working grid.
+    forward : Path
+        Transform to the template.
+    flair_scan : Path
+        FLAIR as acquired, whose grid the lesions are brought to.
+    template : str
+        Name of the template.
+    resolution : float
+        Its voxel edge in mm.
+    t1w : Nifti1Image, (x, y, z), optional
+        Corrected T1w.
+    to_t1w : Path, optional
+        Transform from the FLAIR to the T1w.
+    """
     from bids_app.image.belief import belief_map, grey_matter_mean, parenchyma_moments
     from bids_app.image.register import apply, apply_averaged, apply_median
     from bids_app.image.template import belief_grid, load_template

@@ -12,7 +12,7 @@ SLASHED = re.compile(
     r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?:[ ,]+(\d{1,2}:\d{2}(?::\d{2})?(?: ?[AP]M)?))?", re.IGNORECASE
 )
 COMPACT = re.compile(r"(?:19|20)\d{6}")
-MONTHS = 12
+MONTHS = 12  # of a year
 
 
 class Dates(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-SHOWN = 3
+EXAMPLES = 3  # named in a message; the tables have all
 
 
 class Notes:
@@ -27,11 +27,33 @@ class Notes:
         self._plain[text] += 1
 
     def cell(self, column: str, what: str, line: object, value: str) -> None:
-        """Note something about a cell; `what` follows its value, as in `'2.7' is not on the scale`."""
+        """Note something about a cell; `what` follows its value, as in `'2.7' is not on the scale`.
+
+        Parameters
+        ----------
+        column : str
+            Name of the column.
+        what : str
+            What is said of it.
+        line : object
+            Number of the line.
+        value : str
+            What the cell holds.
+        """
         self._found.setdefault((column, what), []).append((line, value))
 
     def cells(self, column: str, what: str, found: Iterable[tuple[object, str]]) -> None:
-        """Note the same of several cells."""
+        """Note the same of several cells.
+
+        Parameters
+        ----------
+        column : str
+            Name of the column.
+        what : str
+            What is said of them.
+        found : iterable of (line, value)
+            The cells.
+        """
         for line, value in found:
             self.cell(column, what, line, value)
 
@@ -48,10 +70,12 @@ class Notes:
         ]
         for (column, what), found in self._found.items():
             values = list(dict.fromkeys(value for _, value in found))
-            some = ", ".join(repr(value) for value in values[:SHOWN]) + (
-                " ..." if len(values) > SHOWN else ""
+            some = ", ".join(repr(value) for value in values[:EXAMPLES]) + (
+                " ..." if len(values) > EXAMPLES else ""
             )
-            where = ", ".join(str(line) for line, _ in found[:SHOWN]) + (" ..." if len(found) > SHOWN else "")
+            where = ", ".join(str(line) for line, _ in found[:EXAMPLES]) + (
+                " ..." if len(found) > EXAMPLES else ""
+            )
             count = f"{len(found)} cells, lines {where}" if len(found) > 1 else f"line {where}"
             told.append(f"{self.name}: column {column} ({count}): {some} {what}")
         return told

@@ -28,7 +28,7 @@ ARTEFACTS = (
     "lesion mask",
     "other disease or surgery",
 )
-COLUMNS = ("participant_id", "session_id", "rating", "artefacts", "comment", "rater", "date")
+RATING_COLUMNS = ("participant_id", "session_id", "rating", "artefacts", "comment", "rater", "date")
 
 
 @dataclass(frozen=True)
@@ -94,14 +94,14 @@ def read_ratings(path: Path, visits: Sequence[VisitName]) -> Ratings:
 
 
 def _named(path: Path, cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells with the columns' names as `COLUMNS` spells them.
+    """Return the cells with the columns' names as `RATING_COLUMNS` spells them.
 
     Raises
     ------
     InputError
         If none says which visit is meant.
     """
-    known = {plain(name): name for name in (*COLUMNS, "visit")}
+    known = {plain(name): name for name in (*RATING_COLUMNS, "visit")}
     named = cells.rename(columns={own: known[plain(str(own))] for own in cells if plain(str(own)) in known})
     named = named.loc[:, ~named.columns.duplicated()]
     if not {"visit", "participant_id"} & set(named):

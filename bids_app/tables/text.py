@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from bids_app.errors import InputError
-from bids_app.tables.notes import SHOWN, Notes
+from bids_app.tables.notes import EXAMPLES, Notes
 
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .xls
@@ -203,7 +203,7 @@ def _without_missing(cells: pd.DataFrame, notes: Notes) -> pd.DataFrame:
     words = pd.Series(cells.to_numpy()[gone.to_numpy()]) if len(cells) else pd.Series(dtype=object)
     other = sorted(set(words) - {"n/a", ""})
     if other:
-        said = ", ".join(repr(word) for word in other[:SHOWN]) + (" ..." if len(other) > SHOWN else "")
+        said = ", ".join(repr(word) for word in other[:EXAMPLES]) + (" ..." if len(other) > EXAMPLES else "")
         notes.say(f"{int(words.isin(other).sum())} cells say {said}: taken as missing, which BIDS writes n/a")
     return cells.where(~gone, None)
 
@@ -220,7 +220,17 @@ def _merge_columns(cells: pd.DataFrame, notes: Notes) -> pd.DataFrame:
 
 
 def agree(same: pd.DataFrame, name: str, notes: Notes) -> pd.Series:
-    """Return one column of several that should say the same; where they do not, the cell is missing, and named."""
+    """Return one column of several that should say the same; where they do not, the cell is missing, and named.
+
+    Parameters
+    ----------
+    same : DataFrame, (n, k)
+        The columns.
+    name : str
+        Their name.
+    notes : Notes
+        Takes what does not agree.
+    """
     values = same.apply(
         lambda row: list(dict.fromkeys(cell for cell in row if isinstance(cell, str))), axis=1
     )

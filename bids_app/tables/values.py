@@ -171,6 +171,17 @@ def as_texts(name: str, cells: pd.Series, about: About, notes: Notes) -> pd.Seri
     `sex` becomes M or F, else missing; `disease_course` RR, SP, PP, CIS or RIS where it says one of these without
     doubt, else it stays as written; `diagnosis` and `site` lose differences of case and blanks alone. Codes are
     words by the `Levels` of the table's JSON file.
+
+    Parameters
+    ----------
+    name : str
+        Of the column.
+    cells : Series of str, (n,)
+        As written.
+    about : mapping
+        The column's entry in the table's JSON file.
+    notes : Notes
+        Takes what is doubtful.
     """
     levels = _levels(about)
     codes = {

@@ -20,8 +20,10 @@ def read_yes_no(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
 
     Returns
     -------
-    values, unread : Series
-        `values` has the index of `cells`.
+    values : Series
+        1, 0 or NaN, with the index of `cells`.
+    unread : Series
+        Cells that say something else.
     """
     words = cells.where(cells.notna(), "").astype(str).str.strip().str.casefold()
     values = words.map(WORDS).astype(float)

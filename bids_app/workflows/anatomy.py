@@ -17,7 +17,7 @@ FLAIR_ALONE_MM = (
 )
 
 
-class Anatomy(NamedTuple):
+class AnatomyResults(NamedTuple):
     """What later steps need of a visit: results of steps on the working grid."""
 
     head: Handle
@@ -34,7 +34,7 @@ class Anatomy(NamedTuple):
     coverage: Result | None = None
 
 
-def add_anatomy(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
+def add_anatomy(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResults:
     """Add the steps from a visit's scans to tissues, template and lesions.
 
     Prepare the images, register once, find lesions on a first segmentation, segment again with them known; with a T1w
@@ -52,7 +52,7 @@ def add_anatomy(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
     return _add_both(graph, visit, settings) if visit.t1w else _add_flair_only(graph, visit, settings)
 
 
-def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
+def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResults:
     """Add the anatomy of a visit with T1w and FLAIR."""
     seed, size, template = settings.random_seed, settings.resolution, settings.template
     given = _add_check(graph, visit)
@@ -89,7 +89,7 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
     }
     notes = {"t1w": head.notes, "flair": aligned.notes, "brain": placed.notes}
     notes |= {"lesions": given.notes} if given else {}
-    return Anatomy(
+    return AnatomyResults(
         head,
         aligned.flair,
         placed.brain,
@@ -105,7 +105,7 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
     )
 
 
-def _add_flair_only(graph: Workflow, visit: Visit, settings: Settings) -> Anatomy:
+def _add_flair_only(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResults:
     """Add the anatomy of a visit with a FLAIR alone: study B's outputs."""
     size, template = settings.resolution, settings.template
     given = _add_check(graph, visit)
@@ -117,7 +117,7 @@ def _add_flair_only(graph: Workflow, visit: Visit, settings: Settings) -> Anatom
     tissues = _add_segmentation(graph, head.image, placed, lesions)
     files = {"flair_native": head.image, "flair_to_template": registered.forward}
     notes = {"flair": head.notes, "brain": placed.notes} | ({"lesions": given.notes} if given else {})
-    return Anatomy(
+    return AnatomyResults(
         head, head.image, placed.brain, registered, placed, tissues, lesions, own, files, None, notes
     )
 

@@ -11,7 +11,7 @@ from bids_app.derivatives.files import write_text
 from bids_app.layout import Plan
 from bids_app.layout.rows import Row
 
-COLUMNS = ("visit", "role", "image", "used", "reason")
+CHOSEN_COLUMNS = ("visit", "role", "image", "used", "reason")
 MISSING = "n/a"
 LOCKED = 2**62  # a byte of logs/.locks that is no visit's
 
@@ -35,7 +35,7 @@ def write_chosen(plan: Plan, logs: Path, *, everybody: bool) -> Path:
         if not everybody:
             mine = ({visit.name for visit in plan.visits} | {row[0] for row in rows}) - {MISSING}
             rows |= {row for row in _read(path) if row[0] not in mine}
-        lines = ["\t".join(row) for row in [COLUMNS, *sorted(rows)]]
+        lines = ["\t".join(row) for row in [CHOSEN_COLUMNS, *sorted(rows)]]
         return write_text("\n".join(lines) + "\n", path)
 
 
@@ -51,7 +51,7 @@ def _read(path: Path) -> Iterator[tuple[str, ...]]:
         return
     for line in lines:
         row = tuple(line.split("\t"))
-        if len(row) == len(COLUMNS):
+        if len(row) == len(CHOSEN_COLUMNS):
             yield row
 
 

@@ -94,7 +94,17 @@ def run_graph(
 
 
 def execute(workflow: Any, settings: Settings, watch: Watch | None = None) -> None:
-    """Run a nipype graph; failed visits are found afterwards, so its summary error is not needed."""
+    """Run a nipype graph; failed visits are found afterwards, so its summary error is not needed.
+
+    Parameters
+    ----------
+    workflow : Workflow
+        The graph.
+    settings : Settings
+        Processes, memory and where they run.
+    watch : Watch, optional
+        Is told of each step, for the progress display.
+    """
     plugin, arguments = choose_plugin(settings)
     if settings.write_graph:
         graph = settings.output_dir / "logs" / "graph.dot"

@@ -71,7 +71,21 @@ def finish(
     t1w: Path | None = None,
     lesions: Path | None = None,
 ) -> Finished:
-    """Write a visit's derivatives and report, then its done record."""
+    """Write a visit's derivatives and report, then its done record.
+
+    Parameters
+    ----------
+    files : dict of str to Path
+        Results by their key in `OUTPUTS`.
+    notes : dict
+        Lines for the report, by the step they come from.
+    flair : Path
+        FLAIR as acquired.
+    plan : VisitPlan
+        Where and as what the visit is written.
+    t1w, lesions : Path, optional
+        T1w and lesion mask as given.
+    """
     output_dir, name, settings, level = plan.output_dir, plan.name.prefix, plan.settings, plan.level
     folder = anat_folder(output_dir, plan.name.folder)
     describe_atlas(output_dir, plan.atlas)

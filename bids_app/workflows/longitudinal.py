@@ -80,6 +80,13 @@ def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list
     Visits are ordered by `acq_time` of the raw dataset's `sub-<label>_sessions.tsv` where all have one, else by their
     labels, numbers in them as numbers.
 
+    Parameters
+    ----------
+    output_dir, bids_dir : Path
+        Derivatives and raw dataset.
+    participant : str
+        Label without `sub-`.
+
     Returns
     -------
     pairs : list of Pair
@@ -155,7 +162,7 @@ def _times(bids_dir: Path, names: Sequence[VisitName]) -> dict[str, str]:
     return times
 
 
-DAYS_A_YEAR = 365.25
+DAYS_A_YEAR = 365.25  # with leap years
 
 
 def _years(before: str | None, after: str | None) -> float | None:
@@ -183,7 +190,17 @@ def _files(output_dir: Path, name: VisitName) -> dict[str, Path] | None:
 
 
 def due_pairs(settings: Settings, participants: Iterable[str], tell: Callable[[str], None]) -> list[Pair]:
-    """Return the pairs to compare now; results of pairs that are none any more are removed."""
+    """Return the pairs to compare now; results of pairs that are none any more are removed.
+
+    Parameters
+    ----------
+    settings : Settings
+        Choices of the run.
+    participants : iterable of str
+        Labels without `sub-`.
+    tell : callable
+        Takes a note on each pair that cannot be compared.
+    """
     due = []
     for participant in participants:
         pairs, notes = find_pairs(settings.output_dir, settings.bids_dir, participant)
@@ -295,10 +312,10 @@ def _add_calibration(graph: Workflow, pair: Pair, settings: Settings) -> dict[st
 
 def compared_files(compared: Any) -> dict[str, Any]:
     """Return the results of `compare_visits` by name."""
-    return {name: getattr(compared, name) for name in steps.Compared._fields}
+    return {name: getattr(compared, name) for name in steps.ComparedFiles._fields}
 
 
-class Finished(NamedTuple):
+class FinishedPair(NamedTuple):
     """The record that a pair is finished."""
 
     record: Path
@@ -327,7 +344,7 @@ class PairPlan:
 
 
 @step("writing the comparison with the visit before", seconds=4.0, mem_gb=1.0)
-def finish_pair(files: dict[str, Path], plan: PairPlan) -> Finished:
+def finish_pair(files: dict[str, Path], plan: PairPlan) -> FinishedPair:
     """Write a pair's table, label image and figure, the later visit's report anew, then the pair's done record."""
     from bids_app.reports.changes import draw_changes
     from bids_app.reports.since import changes_figure
@@ -360,7 +377,7 @@ def finish_pair(files: dict[str, Path], plan: PairPlan) -> Finished:
     record_file = mark_done(
         output_dir, pair.name, inputs=plan.inputs, settings=plan.settings, outputs=[*written, figure]
     )
-    return Finished(record_file)
+    return FinishedPair(record_file)
 
 
 def _publish_table(plan: PairPlan, source: Path, key: str) -> list[Path]:
@@ -379,6 +396,17 @@ def run_pairs(
     participants: Iterable[str], settings: Settings, work: Path, locks: VisitLocks
 ) -> tuple[list[str], dict[str, str]]:
     """Compare the visits of participants whose visits are finished.
+
+    Parameters
+    ----------
+    participants : iterable of str
+        Labels without `sub-`.
+    settings : Settings
+        Choices of the run.
+    work : Path
+        Folder for intermediate files.
+    locks : VisitLocks
+        Of visits that this run works on.
 
     Returns
     -------

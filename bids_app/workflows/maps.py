@@ -8,11 +8,11 @@ from bids_app import steps
 from bids_app.features.bundles import has_bundles
 from bids_app.layout import Visit
 from bids_app.settings import Settings
-from bids_app.workflows.anatomy import Anatomy
+from bids_app.workflows.anatomy import AnatomyResults
 from bids_app.workflows.step import Handle, Result, add_step
 
 
-def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy) -> dict[str, Result]:
+def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: AnatomyResults) -> dict[str, Result]:
     """Add parcels, tables, template maps and quality.
 
     Parameters
@@ -23,7 +23,7 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
         Its images; tables of regions need a T1w.
     settings : Settings
         Choices of the run.
-    anatomy : Anatomy
+    anatomy : AnatomyResults
         From `add_anatomy`.
 
     Returns
@@ -75,7 +75,7 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
     return files | _add_tables(graph, settings, anatomy, parcels, spread)
 
 
-def _add_lesion_table(graph: Workflow, anatomy: Anatomy, regions: dict[str, Result]) -> Handle:
+def _add_lesion_table(graph: Workflow, anatomy: AnatomyResults, regions: dict[str, Result]) -> Handle:
     """Add the table of lesions: where each lies and how it differs from the white matter."""
     return add_step(
         graph,
@@ -91,7 +91,7 @@ def _add_lesion_table(graph: Workflow, anatomy: Anatomy, regions: dict[str, Resu
 
 
 def _add_calibration(
-    graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
+    graph: Workflow, visit: Visit, settings: Settings, anatomy: AnatomyResults
 ) -> dict[str, Result]:
     """Add the detection limits of a visit whose lesions were segmented here."""
     calibrated = add_step(
@@ -113,7 +113,7 @@ def _add_calibration(
     return {"detection_limits": calibrated.limits, "calibration_lesions": calibrated.lesions}
 
 
-def _add_spaces(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy) -> Handle:
+def _add_spaces(graph: Workflow, visit: Visit, settings: Settings, anatomy: AnatomyResults) -> Handle:
     """Add lesions on the FLAIR's own grid, and lesions and belief in template space."""
     return add_step(
         graph,
@@ -133,7 +133,7 @@ def _add_spaces(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anat
     )
 
 
-def _add_quality(graph: Workflow, visit: Visit, anatomy: Anatomy, described: Handle) -> Handle:
+def _add_quality(graph: Workflow, visit: Visit, anatomy: AnatomyResults, described: Handle) -> Handle:
     """Add the table of quality numbers."""
     return add_step(
         graph,
@@ -156,7 +156,7 @@ def _add_quality(graph: Workflow, visit: Visit, anatomy: Anatomy, described: Han
 
 
 def _add_tables(
-    graph: Workflow, settings: Settings, anatomy: Anatomy, parcels: Handle, spread: Handle
+    graph: Workflow, settings: Settings, anatomy: AnatomyResults, parcels: Handle, spread: Handle
 ) -> dict[str, Result]:
     """Add what needs a T1w: volumes, radiomics, disconnection; return their files."""
     tissues = anatomy.tissues
@@ -194,7 +194,7 @@ def _add_tables(
 
 
 def _add_disconnection(
-    graph: Workflow, settings: Settings, anatomy: Anatomy, spread: Handle
+    graph: Workflow, settings: Settings, anatomy: AnatomyResults, spread: Handle
 ) -> dict[str, Result]:
     """Add disconnection by region, pair, voxel and, where the connectome has names, bundle; return its files."""
     folder = str(settings.connectome)

@@ -22,7 +22,7 @@ from bids_app.errors import InputError
 from bids_app.settings import Settings
 from bids_app.workflows.resources import memory_gb, processors
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG = 1  # from Linux' sys/prctl.h
 KILLED = "a step was ended by the system, most likely out of memory; give --mem and fewer --nprocs, or --fast"
 
 

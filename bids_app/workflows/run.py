@@ -31,7 +31,7 @@ from bids_app.workflows.validate import validate
 from bids_app.workflows.watch import StepTimes, Watch
 
 NEARLY_FULL = 2**25  # bytes: less than one image at 1 mm
-FEW = 5  # reports that are listed one by one
+FEW_REPORTS = 5  # reports that are listed one by one
 BATCH = 100  # visits in one graph: nipype's bookkeeping grows with the square of it
 
 
@@ -52,14 +52,14 @@ class Outcome:
     def summary(self, output_dir: Path) -> str:
         """Return the closing lines of a run."""
         lines = [f"failed  {name}: {reason}" for name, reason in self.failed.items()]
-        some = list(self.left_out.items())[:FEW]
+        some = list(self.left_out.items())[:FEW_REPORTS]
         lines += [f"left out  {name}: {reason}" for name, reason in some]
         counts = f"{len(self.done)} processed, {len(self.kept)} already finished, {len(self.failed)} failed"
         if self.left_out:
             counts += f", {len(self.left_out)} left out (see logs/chosen.tsv)"
         lines.append(counts)
         pages = [str(output_dir / f"{name}.html") for name in sorted([*self.done, *self.kept])]
-        if len(pages) > FEW:
+        if len(pages) > FEW_REPORTS:
             pages = [f"{output_dir}/sub-*.html"]
         lines += [f"report  {page}" for page in pages]
         lines += [f"all visits  {output_dir / 'qc.html'}"] if pages else []
@@ -225,7 +225,8 @@ def _compare_visits(
     done, reasons = run_pairs(sorted(people), settings, work, locks)
     outcome.failed |= reasons
     if done:
-        say(f"lesions compared between visits: {', '.join(done[:FEW])}{' ...' if len(done) > FEW else ''}")
+        more = " ..." if len(done) > FEW_REPORTS else ""
+        say(f"lesions compared between visits: {', '.join(done[:FEW_REPORTS])}{more}")
 
 
 def _due(visits: Sequence[Visit], settings: Settings, locks: VisitLocks, outcome: Outcome) -> Iterator[Visit]:

@@ -16,13 +16,13 @@ from bids_app.derivatives import write_json
 from bids_app.errors import InputError
 from bids_app.layout import Visit
 from bids_app.progress import say, track
+from bids_app.tables.notes import EXAMPLES
 from bids_app.visit_name import VisitName
 
 READ = ("dataset_description.json", "README", "README.md", "README.txt", "README.rst", ".bidsignore")
 SIDECARS = ("*T1w.json", "*FLAIR.json")
 AT_ONCE = 100  # participants for one start of the validator, which takes about a second
 LIMIT_S = 180.0  # then the run goes on: names and headers are checked anyway
-SHOWN = 3
 
 
 def validate(bids_dir: Path, visits: Sequence[Visit], log: Path) -> None:
@@ -68,8 +68,8 @@ def _tell(bids_dir: Path, found: Sequence[dict[str, Any]], log: Path) -> None:
     """Refuse errors of the dataset's description; count the others in a line."""
     stop = [_line(issue) for issue in found if str(issue.get("location")).lstrip("/") == READ[0]]
     if stop:
-        more = f" (and {len(stop) - SHOWN} more, see {log})" if len(stop) > SHOWN else ""
-        told = "; ".join(stop[:SHOWN]) + more
+        more = f" (and {len(stop) - EXAMPLES} more, see {log})" if len(stop) > EXAMPLES else ""
+        told = "; ".join(stop[:EXAMPLES]) + more
         raise InputError(f"{bids_dir}: not valid BIDS: {told}; correct it or give --skip-bids-validation")
     if found:
         say(f"warning: not valid BIDS: {len(found)} errors, such as {_line(found[0])} (see {log})")

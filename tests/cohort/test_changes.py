@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bids_app.cli import main
-from bids_app.cohort.changes import COLUMNS, MEASURES, read_changes, read_limits, with_changes
+from bids_app.cohort.changes import COHORT_CHANGE_COLUMNS, MEASURES, read_changes, read_limits, with_changes
 from bids_app.derivatives import write_json, write_table
 from bids_app.derivatives.reader import Derivatives
 from bids_app.image.calibration import CONTRASTS
@@ -80,8 +80,8 @@ def test_a_row_a_pair(root):
     assert np.isnan(other["years"]) and np.isnan(other["new_per_year"])
     assert one["protocol_differences"] is None
     assert other["protocol_differences"] == "FLAIR scanner: a, then b; x"
-    endings = tuple(name[1:] for name in COLUMNS if name.startswith("*"))
-    assert all(name in COLUMNS or name.endswith(endings) for name in read_changes(root, VISITS))
+    endings = tuple(name[1:] for name in COHORT_CHANGE_COLUMNS if name.startswith("*"))
+    assert all(name in COHORT_CHANGE_COLUMNS or name.endswith(endings) for name in read_changes(root, VISITS))
 
 
 def test_only_later_visits_get_measures_of_change(root):

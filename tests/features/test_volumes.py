@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_app.features.volumes import COLUMNS, GLOBAL, volumes_table
+from bids_app.features.volumes import GLOBAL, VOLUME_COLUMNS, volumes_table
 
 
 def image(data):
@@ -61,7 +61,7 @@ def test_values(table):
 
 
 def test_layout(table):
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(VOLUME_COLUMNS)
     assert list(table["name"][:7]) == list(GLOBAL) == ["TIV", "WBV", "GM", "WM", "CSF", "NAWM", "TLV"]
     assert list(table["index"][:7]) == list(range(1001, 1008))
     assert list(table["index"][7:]) == [1110, 1, 4, 9]

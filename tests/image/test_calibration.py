@@ -9,12 +9,12 @@ from scipy import ndimage
 
 from bids_app.image.calibration import (
     CONTRASTS,
-    LESION_COLUMNS,
+    INSERTED_COLUMNS,
+    LESION_SETS,
     LIMIT_COLUMNS,
-    REPETITIONS,
     SIZES,
     SMALLEST_MM3,
-    Scan,
+    CalibrationScan,
     calibrate,
     false_volume,
 )
@@ -30,14 +30,16 @@ def image(data, kind=np.float32):
 
 
 @pytest.fixture(scope="module")
-def scan() -> Scan:
+def scan() -> CalibrationScan:
     """White matter of 80 mm with one lesion in it."""
     noise = np.random.default_rng(0).normal(0, 1, SHAPE)
     white, lesion = np.zeros(SHAPE), np.zeros(SHAPE)
     lesion[50:56, 50:56, 50:56] = 1
     white[15:95, 15:95, 15:95] = 1
     flair = WHITE * white * (1 + 0.6 * lesion) + noise
-    return Scan(image(flair), None, image(white * (1 - lesion), np.uint8), image(lesion, np.uint8), (1, 1, 1))
+    return CalibrationScan(
+        image(flair), None, image(white * (1 - lesion), np.uint8), image(lesion, np.uint8), (1, 1, 1)
+    )
 
 
 def threshold(level, smallest=0.0, noise=None):
@@ -60,8 +62,8 @@ def limit(found, name):
 def test_a_detector_that_sees_all_has_the_smallest_limit(scan):
     found = calibrate(scan, threshold(0.1), 1)
     assert list(found.limits.columns) == list(LIMIT_COLUMNS)
-    assert list(found.lesions.columns) == list(LESION_COLUMNS)
-    assert len(found.lesions) == REPETITIONS * SIZES * len(CONTRASTS)
+    assert list(found.lesions.columns) == list(INSERTED_COLUMNS)
+    assert len(found.lesions) == LESION_SETS * SIZES * len(CONTRASTS)
     assert found.lesions["found"].all()
     assert found.limits["limit_mm3"].tolist() == pytest.approx([SMALLEST_MM3] * 4)
     assert limit(found, "all") == SMALLEST_MM3

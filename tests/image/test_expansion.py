@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from bids_app.image.expansion import COLUMNS, OVER_VISITS, measure, over_visits
+from bids_app.image.expansion import EXPANSION_COLUMNS, OVER_VISITS, measure, over_visits
 from bids_app.image.injection import deformed
 from bids_app.image.volume_change import Side, tissue_regions, volume_change
 
@@ -52,7 +52,7 @@ def test_a_lesion_that_grew_is_a_candidate_and_one_that_did_not_is_none(pair):
     labels = pair[0].lesions
     table = pd.DataFrame({"index": [1, 2], "volume_before_mm3": [1400.0, 1400.0]})
     found = measure(changed.jacobian, labels, table, 1.0)
-    assert list(found.columns) == list(COLUMNS)
+    assert list(found.columns) == list(EXPANSION_COLUMNS)
     grown, same = found.iloc[0], found.iloc[1]
     assert 8 < grown["expansion_percent_per_year"] < 25
     assert grown["concentricity"] > 2

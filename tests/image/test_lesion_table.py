@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bids_app.image.lesion_table import (
-    COLUMNS,
+    LESION_COLUMNS,
     PLACES_COLUMNS,
     Surroundings,
     lesion_table,
@@ -79,7 +79,7 @@ def table(around):
 
 
 def test_sizes_places_and_flags(table):
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(LESION_COLUMNS)
     assert list(table["volume_mm3"]) == [125, 64, 27, 18, 8, 4, 3]
     assert list(table["place"][:5]) == [
         "periventricular",
@@ -142,7 +142,7 @@ def test_touching_is_touching_on_a_coarse_grid_too(around):
 
 def test_no_lesions(around):
     table = lesion_table(number_lesions(image(np.zeros(SHAPE), np.uint8)), around)
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(LESION_COLUMNS)
     assert table.empty
     assert visit_summary(table)["lesion_count"] == 0
     assert places_table(table)["lesion_count"].eq(0).all()

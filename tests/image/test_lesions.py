@@ -19,11 +19,11 @@ from bids_app.image.lesions import (
     METHODS,
     LesionInputs,
     drop_small,
+    hysteresis_threshold,
     own_probability,
-    peaked,
     segment_lesions,
-    sharpened,
     weighted_belief,
+    without_blur,
 )
 from bids_app.image.quality import flags
 from bids_app.image.quality_measures import contrast, scan_noise, slice_outlier
@@ -115,9 +115,9 @@ def test_a_lesion_has_a_peak():
     probability = np.zeros((12, 5, 5), np.float32)
     probability[1:4, 2, 2], probability[7:10, 2, 2] = 0.4, 0.4
     probability[2, 2, 2], probability[8, 2, 2] = 0.9, 0.6
-    assert np.argwhere(peaked(probability, 0.3, 0.8))[:, 0].tolist() == [1, 2, 3]
-    assert peaked(probability, 0.3, 0.3).sum() == 6
-    assert peaked(probability, 0.95, 0.8).sum() == 0
+    assert np.argwhere(hysteresis_threshold(probability, 0.3, 0.8))[:, 0].tolist() == [1, 2, 3]
+    assert hysteresis_threshold(probability, 0.3, 0.3).sum() == 6
+    assert hysteresis_threshold(probability, 0.95, 0.8).sum() == 0
 
 
 def with_images(inputs, **images):
@@ -387,16 +387,16 @@ def test_a_lesion_ends_where_its_blur_begins_however_bright_it_is(excess):
         1.0 * ball, 2
     )
     wide = flair > 82
-    found = sharpened(wide, with_images(inputs, flair=image(flair)), 0.4)
+    found = without_blur(wide, with_images(inputs, flair=image(flair)), 0.4)
     assert dice(wide, ball) < 0.85
     assert dice(found, ball) > 0.9
-    assert not sharpened(np.zeros_like(ball), inputs, 0.4).any()
+    assert not without_blur(np.zeros_like(ball), inputs, 0.4).any()
 
 
 def test_what_is_hardly_brighter_than_grey_matter_is_no_lesion():
     inputs, _ = brain_with(lesions=False)  # grey matter is 20 brighter than white matter
     balls = [sum((axis - place) ** 2 for axis in np.indices((56, 56, 56))) < 5**2 for place in (22, 34)]
     flair = np.asarray(inputs.flair.dataobj) + 40 * balls[0] + 80 * balls[1]
-    found = sharpened(balls[0] | balls[1], with_images(inputs, flair=image(flair)), 0.4, 3.0)
+    found = without_blur(balls[0] | balls[1], with_images(inputs, flair=image(flair)), 0.4, 3.0)
     assert not (found & balls[0]).any()
     assert dice(found, balls[1]) > 0.9

@@ -9,8 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from bids_app.image.lesion_table import number_lesions
 from bids_app.image.longitudinal import (
-    COLUMNS,
-    Visit,
+    CHANGE_COLUMNS,
+    VisitImages,
     compare,
     half_way,
     match,
@@ -38,7 +38,7 @@ def motion(angles=(4.0, -3.0, 5.0), shift=(3.0, -4.0, 6.0)) -> np.ndarray:
     return matrix
 
 
-def head(side: int, move: np.ndarray) -> Visit:
+def head(side: int, move: np.ndarray) -> VisitImages:
     """The template at 2 mm with the lesions of one visit, moved."""
     template = load_template(resolution=2.0)
     shape, affine = template.brain.shape, template.brain.affine
@@ -51,7 +51,7 @@ def head(side: int, move: np.ndarray) -> Visit:
     tissue = np.where(wm > 0.5, 2, np.where(gm > 0.5, 1, 0)).astype(np.uint8)
     numbered = number_lesions(nib.Nifti1Image(lesion, affine))
     images = (nib.Nifti1Image(flair.astype(np.float32), affine), numbered, nib.Nifti1Image(tissue, affine))
-    return Visit(
+    return VisitImages(
         *(nib.Nifti1Image(np.asanyarray(i.dataobj), move @ affine) for i in (*images, template.brain))
     )
 
@@ -65,7 +65,7 @@ def test_known_changes_are_found(visits):
     before, after = visits
     found = compare(before, after, half_way(motion(), np.linalg.inv(motion())))
     table = found.table
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(CHANGE_COLUMNS)
     centres = np.array(list(LESIONS))
     nearest = [int(np.linalg.norm(centres - row, axis=1).argmin()) for row in table[list("xyz")].to_numpy()]
     expected = [list(LESIONS.values())[k][2] for k in nearest]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bids_app.image.noise import noise_share, quieter
+from bids_app.image.noise import denoise, noise_share
 
 
 def head(noise):
@@ -28,9 +28,9 @@ def test_noise_is_measured_whatever_the_unit(noise):
 
 def test_only_a_loud_image_is_changed_and_comes_nearer_to_what_is_under_the_noise():
     quiet = head(0.1)
-    assert quieter(*quiet[:3]) is quiet[0]
+    assert denoise(*quiet[:3]) is quiet[0]
     image, brain, prior, soft = head(0.3)
-    calm = np.asarray(quieter(image, brain, prior).dataobj)
+    calm = np.asarray(denoise(image, brain, prior).dataobj)
     loud, inside = np.asarray(image.dataobj), np.asarray(brain.dataobj) > 0
     assert np.abs(calm - soft)[inside].mean() < 0.5 * np.abs(loud - soft)[inside].mean()
     assert np.array_equal(calm[~inside], loud[~inside])

@@ -10,11 +10,11 @@ from scipy import ndimage
 
 from bids_app.image.calibration import CONTRASTS
 from bids_app.image.pair_calibration import (
-    CHANGE_COLUMNS,
+    CALIBRATED_CHANGE_COLUMNS,
+    CALIBRATED_VOLUME_COLUMNS,
     CONTRACTIONS,
     GROWTH,
     NEW_MM3,
-    VOLUME_COLUMNS,
     Head,
     Measured,
     calibrate_pair,
@@ -86,11 +86,11 @@ def test_a_pair_without_change_has_no_lesions_put_in(head):
 
 def test_errors_are_those_of_the_measurement(head):
     found = calibrate_pair(head, lambda later: measured(later, head, 0.1), SEEDS)
-    assert list(found.volumes.columns) == list(VOLUME_COLUMNS)
+    assert list(found.volumes.columns) == list(CALIBRATED_VOLUME_COLUMNS)
     assert found.volumes["pair"].tolist() == list(range(1, len(CONTRACTIONS) + 1))
     assert found.volumes["injected_percent"].tolist() == pytest.approx([-c for c in CONTRACTIONS], abs=0.3)
     assert errors(found.volumes)["brain"] == pytest.approx(2.571 * 0.1, abs=0.002)  # Student's t of 5
-    assert list(found.changes.columns) == list(CHANGE_COLUMNS)
+    assert list(found.changes.columns) == list(CALIBRATED_CHANGE_COLUMNS)
     assert set(found.changes["name"]) == {"new", "growth"}
     assert found.changes["found"].all()
 

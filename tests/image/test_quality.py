@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bids_app.image.quality import BRAIN_MASK, COLUMNS, LOOK, QUALITY, REGISTRATION, SCAN, flags
+from bids_app.image.quality import BRAIN_MASK, LOOK, QUALITY, QUALITY_COLUMNS, REGISTRATION, SCAN, flags
 from bids_app.image.quality_measures import (
     compare_masks,
     contrast,
@@ -99,4 +99,4 @@ def test_every_number_is_described_and_what_can_be_bad_says_what_to_look_at():
     judged = [number for number in QUALITY.values() if number.worse or number.has_usual_range]
     assert all(number.advice != LOOK for number in judged)
     assert {number.light for number in judged} >= {SCAN, REGISTRATION, BRAIN_MASK}
-    assert all(str(column["Description"]).endswith((".", ").")) for column in COLUMNS.values())
+    assert all(str(column["Description"]).endswith((".", ").")) for column in QUALITY_COLUMNS.values())

@@ -10,7 +10,7 @@ import pytest
 
 from bids_app.errors import VisitError
 from bids_app.image.convert import from_ants, to_ants
-from bids_app.image.register import STEP, align_rigid, align_template, apply, apply_averaged
+from bids_app.image.register import DISPLACEMENT_STEP_MM, align_rigid, align_template, apply, apply_averaged
 from bids_app.image.template import load_template
 from bids_app.image.volume import resample
 
@@ -100,7 +100,7 @@ def test_displacements_are_kept_to_the_micrometre_and_read_by_itk(registered):
     with h5py.File(forward) as whole:
         field = whole["TransformGroup/2/TransformParameters"]
         assert (field.compression, field.shuffle) == ("gzip", True)
-        steps = field[()] / STEP
+        steps = field[()] / DISPLACEMENT_STEP_MM
     assert np.abs(steps).max() > 1
     np.testing.assert_array_equal(steps, np.rint(steps))
     read = sitk.CompositeTransform(sitk.ReadTransform(str(forward)))

@@ -16,7 +16,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from bids_app.cohort import read_cohort
 from bids_app.features.volumes import GLOBAL
-from bids_app.image.lesion_table import COLUMNS
+from bids_app.image.lesion_table import LESION_COLUMNS
 from bids_app.image.template import BUILT_IN, belief_grid, load_template
 from bids_app.phantom.cli import main
 from bids_app.phantom.diagnosis_study import CLASSES, DiagnosisPlan, draw_patients, patient_lesions
@@ -106,7 +106,7 @@ def test_edss_tables_have_the_contracts_columns(edss):
 def test_lesion_tables_add_up_to_the_lesion_volume(edss):
     volumes = tables(edss, "atlas-AAL_desc-volumes_dseg")
     for name, table in tables(edss, "seg-lesions_dseg").items():
-        assert list(table.columns) == list(COLUMNS)
+        assert list(table.columns) == list(LESION_COLUMNS)
         total = volumes[name].set_index("name").loc["TLV", "volume_mm3"]
         assert table["volume_mm3"].sum() == pytest.approx(total, rel=1e-3, abs=0.1)
         assert table["volume_mm3"].is_monotonic_decreasing
@@ -221,7 +221,7 @@ def test_diagnosis_lesion_tables_match_their_masks(diagnosis):
     for path in (diagnosis / "derivatives/demyelin").rglob("*_seg-lesions_dseg.tsv"):
         table = pd.read_csv(path, sep="\t", na_values="n/a")
         visit = path.name.removesuffix("_seg-lesions_dseg.tsv")
-        assert list(table.columns) == list(COLUMNS)
+        assert list(table.columns) == list(LESION_COLUMNS)
         assert table["volume_mm3"].sum() == pytest.approx(27 * np.count_nonzero(lesions[visit]))
 
 

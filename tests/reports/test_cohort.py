@@ -13,7 +13,7 @@ import pytest
 from bids_app.cli import main
 from bids_app.derivatives import write_table, write_text
 from bids_app.derivatives.names import OUTPUTS, anat_folder
-from bids_app.image.quality import COLUMNS, flags
+from bids_app.image.quality import QUALITY_COLUMNS, flags
 from bids_app.phantom.cli import main as phantom
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -54,7 +54,7 @@ def write_visits(out: Path) -> None:
         }
         if EVIL in name:
             numbers["flair_slice_outlier"] = 60.0
-        row = dict.fromkeys(COLUMNS) | numbers | {"flags": ",".join(flags(numbers)) or None}
+        row = dict.fromkeys(QUALITY_COLUMNS) | numbers | {"flags": ",".join(flags(numbers)) or None}
         path = anat_folder(out, Path(*name.split("_"))) / OUTPUTS["qc"].path(name, template="", atlas="")
         write_table(pd.DataFrame([row]), path)
         write_text(f"<!doctype html><title>visit {k}</title>", out / f"{name}.html")

@@ -11,7 +11,7 @@ from made_visits import EVIL, SPHERES, make_tables, make_visit, place, settings
 
 from bids_app.derivatives import write_json, write_table
 from bids_app.derivatives.names import OUTPUTS
-from bids_app.image.calibration import CONTRASTS, LESION_COLUMNS
+from bids_app.image.calibration import CONTRASTS, INSERTED_COLUMNS
 from bids_app.image.criteria import NO_DIAGNOSIS, in_space
 from bids_app.image.lesion_table import CLASSES
 from bids_app.reports.visit import write_visit_report
@@ -344,7 +344,7 @@ def test_criteria_are_told_with_what_was_not_imaged(tmp_path):
 def test_detection_limits_are_told(tmp_path):
     anat = make_visit(tmp_path, "sub-01_ses-2")
     rows = [(name, 1, 100.0, c, int(name != "faint")) for name, c in CONTRASTS.items()]
-    lesions = pd.DataFrame(rows, columns=list(LESION_COLUMNS)[1:]).assign(index=[1, 2, 3])
+    lesions = pd.DataFrame(rows, columns=list(INSERTED_COLUMNS)[1:]).assign(index=[1, 2, 3])
     write_table(lesions, place(anat, "sub-01_ses-2", "calibration_lesions"))
     table = pd.DataFrame(
         {"name": ["all", *CONTRASTS], "limit_mm3": [45.4, None, 60, 10], "false_mm3": [12, None, None, None]}

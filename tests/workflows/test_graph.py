@@ -101,7 +101,7 @@ def test_a_misspelt_result_fails_when_the_graph_is_built():
 
 
 def test_a_function_that_is_not_declared_as_a_step_is_none():
-    def made_up(scan: Path) -> steps.Compared:
+    def made_up(scan: Path) -> steps.ComparedFiles:
         raise AssertionError
 
     with pytest.raises(GraphError, match="step made_up: is not declared"):

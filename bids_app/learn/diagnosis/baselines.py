@@ -125,7 +125,17 @@ def baselines(
 
 
 def unevenness(site: pd.Series, label: npt.NDArray[Any], patient: npt.NDArray[Any]) -> float:
-    """Return Cramer's V between sites and classes, each patient counted once per site; 0 with one site."""
+    """Return Cramer's V between sites and classes, each patient counted once per site; 0 with one site.
+
+    Parameters
+    ----------
+    site : Series, (n,)
+        Site of each scan.
+    label : ndarray, (n,)
+        Class of each scan.
+    patient : ndarray, (n,)
+        Patient of each scan.
+    """
     from scipy.stats.contingency import association
 
     pairs = pd.DataFrame({"site": site.astype(str).to_numpy(), "label": label, "patient": patient})

@@ -94,10 +94,15 @@ def analyse(
     view, published_view : LesionView
         What the leak-free and the published protocol learn from.
     design : Design
+        Classes, patients and folds.
     classes : (str, str)
+        Names of the two classes.
     protocols : sequence of Protocol
+        Which to run.
     options : Options
+        Choices of the study.
     beside : Beside
+        What is compared with the maps: clinical columns, sites, quality numbers.
     """
     part = Binary(*classes, {"scans": pd.DataFrame(index=range(len(design.y)))})
     if Protocol.PAPER in protocols:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.statistics import cluster_bootstrap
+from bids_app.learn.statistics import CALIBRATION_GROUPS, CURVE_BOOTSTRAPS, cluster_bootstrap
 
 Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
@@ -20,8 +20,6 @@ COHORT, EVEN = "this cohort", "one to one"
 PREVALENCES = {"Europe and North America": (100, 5), "Asia": (1, 1.06)}
 MS, NMOSD = ("RRMS", "MS"), ("NMOSD", "NMO")
 ONE_LABEL = 0.95  # share of scans with one label from which on calls tell hardly anything
-GROUPS = 5
-RESAMPLES = 500
 
 
 def prevalences(positive: str, others: Sequence[str]) -> dict[str, float]:
@@ -75,7 +73,7 @@ def worth(
         metrics["specificity" + of, ""] = lambda r: _rates(y[r][called[r]], first[r][called[r]])[1]
     every, rows = np.arange(len(y)), []
     for (metric, where), statistic in metrics.items():
-        low, high = cluster_bootstrap(statistic, patient, seed=seed, n=RESAMPLES)
+        low, high = cluster_bootstrap(statistic, patient, seed=seed, n=CURVE_BOOTSTRAPS)
         rows.append((metric, where or None, statistic(every), low, high, len(y), "patient bootstrap"))
     columns = ["metric", "prevalence", "estimate", "low", "high", "n", "interval"]
     return pd.DataFrame(rows, columns=columns)
@@ -114,6 +112,17 @@ def calibration(
 ) -> pd.DataFrame:
     """Compare probabilities with what happened, in groups of similar probability.
 
+    Parameters
+    ----------
+    y : ndarray of bool, (n,)
+        Scans of the first class.
+    probability : ndarray, (n,)
+        Of the first class, out of sample.
+    patient : ndarray, (n,)
+        Patient of each scan.
+    seed : int
+        Of the bootstrap.
+
     Returns
     -------
     DataFrame
@@ -126,9 +135,9 @@ def calibration(
         "brier_of_the_share": float(np.mean((y.mean() - y) ** 2)),
     }
     rows = []
-    for number, some in enumerate(np.array_split(order, min(GROUPS, len(y))), start=1):
+    for number, some in enumerate(np.array_split(order, min(CALIBRATION_GROUPS, len(y))), start=1):
         of = y[some]
-        low, high = cluster_bootstrap(partial(_mean, of), patient[some], seed=seed, n=RESAMPLES)
+        low, high = cluster_bootstrap(partial(_mean, of), patient[some], seed=seed, n=CURVE_BOOTSTRAPS)
         row = {"group": number, "n": len(some), "predicted": float(probability[some].mean())}
         rows.append(row | {"observed": float(of.mean()), "low": low, "high": high} | whole)
     return pd.DataFrame(rows)

@@ -23,7 +23,21 @@ if TYPE_CHECKING:
 def cohort_maps(
     scans: Scans, store: MapStore, parts: Sequence[Binary], view: LesionView, seed: int
 ) -> tuple[dict[str, nib.Nifti1Image], dict[str, pd.DataFrame]]:
-    """Return the maps as images and the tables of clusters, from all scans of the cohort."""
+    """Return the maps as images and the tables of clusters, from all scans of the cohort.
+
+    Parameters
+    ----------
+    scans : Scans
+        The cohort.
+    store : MapStore
+        Their maps, in template space at 3 mm.
+    parts : sequence of Binary
+        Results of each pair of classes.
+    view : LesionView
+        Features of all scans.
+    seed : int
+        Of the permutations.
+    """
     every = np.arange(len(scans.table))
     maps = view.fitted(every).maps
     images = {

@@ -10,12 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.learn.diagnosis.protocols import fold_auc
-from bids_app.learn.statistics import cluster_bootstrap
+from bids_app.learn.statistics import CURVE_BOOTSTRAPS, cluster_bootstrap
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-RESAMPLES = 500
 THRESHOLDS = np.arange(0.05, 1, 0.05)
 
 
@@ -56,7 +55,7 @@ def auc_differences(
             ) -> float:
                 return fold_auc(y[r], d[r], f[r]) - fold_auc(y[r], base[r], base_fold[r])
 
-            low, high = cluster_bootstrap(statistic, patient, seed=seed, n=RESAMPLES)
+            low, high = cluster_bootstrap(statistic, patient, seed=seed, n=CURVE_BOOTSTRAPS)
             rows.append((name, against, statistic(np.arange(len(y))), low, high))
     return pd.DataFrame(rows, columns=["model", "against", "difference", "low", "high"])
 

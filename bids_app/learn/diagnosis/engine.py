@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-BLOCK = 4096  # voxels per matrix product: 17 MB of float32 for 1,038 maps
+VOXEL_BLOCK = 4096  # voxels per matrix product: 17 MB of float32 for 1,038 maps
 Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
 
@@ -131,7 +131,17 @@ def value_distances(
     order: npt.NDArray[np.intp],
     sizes: Sequence[int],
 ) -> Iterator[npt.NDArray[np.float64]]:
-    """Yield squared distances between maps of continuous values; as `binary_distances` but float64."""
+    """Yield squared distances between maps of continuous values; as `binary_distances` but float64.
+
+    Parameters
+    ----------
+    a, b : ndarray, (n, v) and (m, v)
+        Maps, one a row.
+    order : ndarray of int, (v,)
+        Voxels from the first to the last that enters.
+    sizes : sequence of int
+        Numbers of voxels, ascending; an array (n, m) is yielded for each, the same one every time.
+    """
     distance = np.zeros((len(a), len(b)))
     for start, stop, size_ends in _blocks(sizes):
         voxels = order[start:stop]
@@ -143,11 +153,11 @@ def value_distances(
 
 
 def _blocks(sizes: Sequence[int]) -> Iterator[tuple[int, int, bool]]:
-    """Yield (start, stop, whether a size ends here) so that no block is longer than BLOCK."""
+    """Yield (start, stop, whether a size ends here) so that no block is longer than VOXEL_BLOCK."""
     start = 0
     for size in sizes:
         while start < size:
-            stop = min(start + BLOCK, size)
+            stop = min(start + VOXEL_BLOCK, size)
             yield start, stop, stop == size
             start = stop
 
@@ -157,6 +167,15 @@ def kernel_values(distance: npt.NDArray[Any], gamma: float, kind: Kernel = "rbf"
 
     `rbf` is exp(-gamma d), for integer d the very double that LIBSVM computes. `linear` is -gamma d / 2: it
     differs from gamma times the inner product by terms that cancel in a machine with an intercept.
+
+    Parameters
+    ----------
+    distance : ndarray, (n, m)
+        Squared distances.
+    gamma : float
+        Width of the kernel, in units of 1 over squared distance.
+    kind : {"rbf", "linear"}
+        Which kernel.
     """
     if kind == "linear":
         return -0.5 * gamma * distance
@@ -247,7 +266,17 @@ def _fits(
 
 
 def fit_machine(kernel: npt.NDArray[np.float64], y: npt.NDArray[np.bool_], C: float) -> Any:
-    """Fit scikit-learn's SVC on a kernel matrix."""
+    """Fit scikit-learn's SVC on a kernel matrix.
+
+    Parameters
+    ----------
+    kernel : ndarray, (n, n)
+        Kernel values between training scans.
+    y : ndarray of bool, (n,)
+        Class of each scan.
+    C : float
+        Penalty of scans on the wrong side.
+    """
     from sklearn.svm import SVC
 
     return SVC(C=C, kernel="precomputed").fit(kernel, y)
@@ -256,7 +285,19 @@ def fit_machine(kernel: npt.NDArray[np.float64], y: npt.NDArray[np.bool_], C: fl
 def fit_size(
     distance: npt.NDArray[Any], y: npt.NDArray[np.bool_], C: float, gamma: float, kind: Kernel = "rbf"
 ) -> SizeModel:
-    """Fit the machine of one number of voxels on all training scans."""
+    """Fit the machine of one number of voxels on all training scans.
+
+    Parameters
+    ----------
+    distance : ndarray, (n, n)
+        Squared distances between training scans.
+    y : ndarray of bool, (n,)
+        Class of each scan.
+    C, gamma : float
+        Penalty, and width of the kernel.
+    kind : {"rbf", "linear"}
+        Which kernel.
+    """
     return SizeModel(C, gamma, kind, fit_machine(kernel_values(distance, gamma, kind), y, C))
 
 

@@ -46,6 +46,15 @@ def normal_scans(
 
     A reader's own judgement (`column`: yes or no) goes before the lesion table, in which rows flagged as prone to
     artefact do not count. `notes` gets cells of the column that say neither.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        Lesions of each scan.
+    column : Series, optional
+        What a reader said, yes or no.
+    notes : list of str, optional
+        Notes are appended to it.
     """
     found = (counts["lesions_sure"] == 0).astype(float).where(counts["lesions_sure"].notna())
     if column is None:

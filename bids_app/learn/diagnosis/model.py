@@ -65,7 +65,19 @@ class VoxelMachine:
     def of(
         cls, found: Sweep, maps: npt.NDArray[np.bool_], threshold: float, point: OperatingPoint
     ) -> VoxelMachine:
-        """Take the machine of a sweep's best size, fitted to lesion maps (n, v), with that size's operating point."""
+        """Take the machine of a sweep's best size, fitted to lesion maps (n, v), with that size's operating point.
+
+        Parameters
+        ----------
+        found : Sweep
+            Machines by number of voxels.
+        maps : ndarray of bool, (n, v)
+            Lesion maps of the training scans.
+        threshold : float
+            Belief above which a voxel is lesion.
+        point : OperatingPoint
+            Where that size's decisions are cut.
+        """
         best = found.best_size
         voxels, fitted = found.order[: found.sizes[best]], found.models[best]
         return cls(
@@ -234,6 +246,17 @@ def fit_model(
     Patients are kept whole and ranking and threshold learned inside the folds; the number of voxels is that of the
     highest mean AUC over folds, and so are C and gamma; the operating point is learned from the decisions made out of
     fold. The threshold of the model is that of all scans.
+
+    Parameters
+    ----------
+    scans : Scans
+        All scans of the cohort.
+    store : MapStore
+        Their maps.
+    options : Options
+        Choices of the study.
+    seed : int
+        Of the folds.
 
     Returns
     -------

@@ -119,6 +119,15 @@ def youden_cut(decision: Floats, y: Flags, slope: float, intercept: float) -> fl
     It lies where the probability equals the class's share. The cut that is best on the scans themselves
     (`best_cut`), which serves where the curve is flat, follows single scans: learned from 441 scans with an AUC of .76,
     it left both rates above .6 in 67 of 100 new cohorts, the curve's in all.
+
+    Parameters
+    ----------
+    decision : ndarray, (n,)
+        Decision values, out of sample.
+    y : ndarray of bool, (n,)
+        Scans of the class called where the decision is not below the cut.
+    slope, intercept : float
+        Of the calibrated curve: logit of the probability by the decision.
     """
     share = float(y.mean())
     cut = (np.log(share / (1 - share)) - intercept) / slope if slope > 0 else np.inf
@@ -152,6 +161,15 @@ def no_call_zone(decision: Floats, y: Flags, wrong: float) -> tuple[float, float
     Outside, each class is called wrongly in at most the share `wrong` of its own scans: the classes' conformal
     quantiles (Vovk et al. 2005, Algorithmic Learning in a Random World, 4.5), scans taken for exchangeable within a
     class. Where they cross, every scan can be called and the zone is empty (low above high).
+
+    Parameters
+    ----------
+    decision : ndarray, (n,)
+        Decision values, out of sample.
+    y : ndarray of bool, (n,)
+        Class of each scan.
+    wrong : float
+        Greatest share of a class called wrongly outside the zone.
     """
     low = _conformal(decision[y], wrong)
     high = -_conformal(-decision[~y], wrong)

@@ -12,8 +12,8 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 LEAST_PATIENTS = 5  # with a lesion at a voxel, below which it is not tested
-PERMUTATIONS = 1000
-BLOCK = 100  # permutations at once
+PERMUTATIONS = 1000  # the smallest P is then .001
+PERMUTATION_BLOCK = 100  # permutations at once
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,15 @@ def patient_frequency(maps: Flags, y: Flags, patient: npt.NDArray[Any]) -> tuple
     """Return each patient's share of scans with a lesion at each voxel, (patients, v), and the patients' classes.
 
     Scans of one patient repeat its lesions; what is independent is the patient.
+
+    Parameters
+    ----------
+    maps : ndarray of bool, (n, v)
+        Lesion maps.
+    y : ndarray of bool, (n,)
+        Class of each scan.
+    patient : ndarray, (n,)
+        Patient of each scan.
     """
     _, first, number = np.unique(patient.astype(str), return_index=True, return_inverse=True)
     frequency = np.empty((len(first), maps.shape[1]))
@@ -86,8 +95,10 @@ def permutation_map(
         standard = _standardised(frequency[:, tested])
         observed = _contrast(of) @ standard
         rng, largest = np.random.default_rng(seed), np.empty(permutations)
-        for start in range(0, permutations, BLOCK):
-            some = np.array([_contrast(rng.permutation(of)) for _ in range(min(BLOCK, permutations - start))])
+        for start in range(0, permutations, PERMUTATION_BLOCK):
+            some = np.array(
+                [_contrast(rng.permutation(of)) for _ in range(min(PERMUTATION_BLOCK, permutations - start))]
+            )
             largest[start : start + len(some)] = np.abs(some @ standard).max(axis=1)
         z[tested] = observed
         reached = permutations - np.searchsorted(np.sort(largest), np.abs(observed) - 1e-9)
@@ -108,7 +119,17 @@ def _contrast(of: Flags) -> Floats:
 
 
 def small_expected(maps: Flags, y: Flags, least: float = 5.0) -> float:
-    """Return the share of voxels with any lesion whose chi-square test has an expected count below `least`."""
+    """Return the share of voxels with any lesion whose chi-square test has an expected count below `least`.
+
+    Parameters
+    ----------
+    maps : ndarray of bool, (n, v)
+        Lesion maps.
+    y : ndarray of bool, (n,)
+        Class of each scan.
+    least : float
+        Expected count below which the chi-square distribution does not hold (Cochran's rule).
+    """
     with_lesion = maps.sum(axis=0)
     seen = with_lesion > 0
     expected = np.minimum(with_lesion, len(y) - with_lesion) * min(y.mean(), 1 - y.mean())

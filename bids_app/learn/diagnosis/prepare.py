@@ -27,7 +27,7 @@ from bids_app.learn.lesion_maps import MapStore, build_store
 from bids_app.learn.map_prints import bits_apart, copies, fingerprints
 from bids_app.learn.study import StudyCohort
 
-SHOWN = 5  # names in a note; the tables have all
+NAMES_SHOWN = 5  # names in a note; the tables have all
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _with_maps(scans: Scans, derivatives: Path, template: str) -> tuple[Scans, d
 
 
 def _names(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
+    return ", ".join(names[:NAMES_SHOWN]) + (" ..." if len(names) > NAMES_SHOWN else "")
 
 
 def without(scans: Scans, visits: Sequence[str], what: str, table: str) -> Scans:
@@ -170,7 +170,17 @@ def without(scans: Scans, visits: Sequence[str], what: str, table: str) -> Scans
 def duplicates_table(
     scans: Scans, prints: npt.NDArray[np.uint8], first: npt.NDArray[np.intp]
 ) -> pd.DataFrame:
-    """Return a row per scan that is a copy: which scan it repeats, both diagnoses, in how many bits they differ."""
+    """Return a row per scan that is a copy: which scan it repeats, both diagnoses, in how many bits they differ.
+
+    Parameters
+    ----------
+    scans : Scans
+        The cohort.
+    prints : ndarray of uint8, (n, bytes)
+        Fingerprint of each scan's map.
+    first : ndarray of int, (n,)
+        Row of the scan that each repeats; its own row where it repeats none.
+    """
     copy = np.flatnonzero(first != np.arange(len(first)))
     of = first[copy]
     table = scans.table

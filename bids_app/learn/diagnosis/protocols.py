@@ -18,7 +18,7 @@ from bids_app.learn.statistics import cluster_bootstrap, wilson_interval
 from bids_app.progress import track
 from bids_app.protocol import Protocol
 
-TEST_SHARE = 0.3
+TEST_SHARE = 0.3  # study B: 70/30
 COMPACT = Grid(sizes=(1, 4, 16, 64, 256, 1024, 4096, 16384, "all"), C=(0.125, 1, 8), gamma=(0.125, 1, 8))
 MakeView = Callable[[npt.NDArray[np.bool_], Protocol], View]
 
@@ -100,7 +100,17 @@ class LeakFree:
 
 
 def published(view: View, design: Design, grid: Grid) -> Published:
-    """Run study B as published: scans of one patient may be on both sides, and size is picked on the test."""
+    """Run study B as published: scans of one patient may be on both sides, and size is picked on the test.
+
+    Parameters
+    ----------
+    view : View
+        Features of the scans.
+    design : Design
+        Classes, patients, folds and seed.
+    grid : Grid
+        Numbers of voxels, C and gamma to try.
+    """
     train, test = split_scans(design.y, TEST_SHARE, design.seed)
     folds = cv_folds(design.y[train], None, design.cv, design.seed)
     sweep = search(view, design.y, grid, train, folds, inside_folds=False, test=test)
@@ -109,7 +119,17 @@ def published(view: View, design: Design, grid: Grid) -> Published:
 
 
 def split_scans(y: npt.NDArray[np.bool_], share: float, seed: int) -> tuple[Rows, Rows]:
-    """Split scans into training and test at random within each class."""
+    """Split scans into training and test at random within each class.
+
+    Parameters
+    ----------
+    y : ndarray of bool, (n,)
+        Class of each scan.
+    share : float
+        Of each class that becomes test.
+    seed : int
+        Of the draw.
+    """
     rng = np.random.default_rng(seed)
     test = [
         rng.permutation(np.flatnonzero(y == label))[: round(share * np.sum(y == label))] for label in (0, 1)
@@ -162,7 +182,17 @@ def _outer(
 
 
 def learn_points(run: Sweep, y: npt.NDArray[np.bool_], rule: Rule) -> list[OperatingPoint]:
-    """Return the operating point of each size from its out-of-fold decisions at the best C and gamma."""
+    """Return the operating point of each size from its out-of-fold decisions at the best C and gamma.
+
+    Parameters
+    ----------
+    run : Sweep
+        Decisions of each size, C and gamma.
+    y : ndarray of bool, (n,)
+        Class of the training scans.
+    rule : Rule
+        How decisions are cut.
+    """
     return [
         OperatingPoint.learn(decided[i, j], y, rule)
         for decided, (i, j) in zip(run.decisions, run.best, strict=True)
@@ -172,7 +202,17 @@ def learn_points(run: Sweep, y: npt.NDArray[np.bool_], rule: Rule) -> list[Opera
 def fold_auc(
     y: npt.NDArray[np.bool_], decision: npt.NDArray[np.float64], fold: npt.NDArray[np.intp]
 ) -> float:
-    """Return the mean AUC over outer folds: decisions of different machines are not on one scale."""
+    """Return the mean AUC over outer folds: decisions of different machines are not on one scale.
+
+    Parameters
+    ----------
+    y : ndarray of bool, (n,)
+        Class of each scan.
+    decision : ndarray, (n,)
+        Out-of-fold decisions.
+    fold : ndarray of int, (n,)
+        Outer fold of each scan.
+    """
     found = [auc(y[fold == k], decision[fold == k]) for k in np.unique(fold)]
     return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
@@ -194,7 +234,21 @@ def patient_table(
     patient: npt.NDArray[Any],
     seed: int,
 ) -> pd.DataFrame:
-    """Return the four metrics with intervals from a bootstrap over patients, one row each."""
+    """Return the four metrics with intervals from a bootstrap over patients, one row each.
+
+    Parameters
+    ----------
+    y : ndarray of bool, (n,)
+        Class of each scan.
+    decision : ndarray, (n,)
+        Out-of-fold decisions.
+    fold : ndarray of int, (n,)
+        Outer fold of each scan.
+    patient : ndarray, (n,)
+        Patient of each scan.
+    seed : int
+        Of the bootstrap.
+    """
     called = decision >= 0
     metrics: dict[str, Callable[[Rows], float]] = {
         "sensitivity": lambda rows: _share(called[rows][y[rows]]),
@@ -212,7 +266,19 @@ def patient_table(
 def auc_row(
     y: npt.NDArray[np.bool_], decision: npt.NDArray[np.float64], patient: npt.NDArray[Any], seed: int
 ) -> pd.DataFrame:
-    """Return the AUC of one machine with an interval from a bootstrap over patients, one row."""
+    """Return the AUC of one machine with an interval from a bootstrap over patients, one row.
+
+    Parameters
+    ----------
+    y : ndarray of bool, (n,)
+        Class of each scan.
+    decision : ndarray, (n,)
+        Decisions of one machine on them.
+    patient : ndarray, (n,)
+        Patient of each scan.
+    seed : int
+        Of the bootstrap.
+    """
     low, high = cluster_bootstrap(lambda rows: auc(y[rows], decision[rows]), patient, seed=seed)
     row = {"metric": "auc", "estimate": auc(y, decision), "low": low, "high": high, "n": len(y)}
     return pd.DataFrame([row | {"interval": "patient bootstrap"}])
@@ -237,6 +303,19 @@ def null_aucs(
     make_view: MakeView, design: Design, grid: Grid, n: int, protocols: Sequence[Protocol]
 ) -> pd.DataFrame:
     """Run the protocols on the observed labels (permutation 0) and on labels permuted between patients.
+
+    Parameters
+    ----------
+    make_view : callable
+        Makes the features from a design's labels.
+    design : Design
+        Observed labels, patients, folds and seed.
+    grid : Grid
+        Numbers of voxels, C and gamma to try.
+    n : int
+        Permutations.
+    protocols : sequence of Protocol
+        Which to run.
 
     Returns
     -------

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bids_app.errors import InputError
 from bids_app.learn.names import visit_names
-from bids_app.learn.statistics import cluster_bootstrap, cohen_kappa, mcnemar
+from bids_app.learn.statistics import SCORE_BOOTSTRAPS, cluster_bootstrap, cohen_kappa, mcnemar
 from bids_app.tables import match_ids, read_table
 from bids_app.tables.match import with_prefix
 from bids_app.tables.text import plain
@@ -21,9 +21,8 @@ from bids_app.visit_name import FORM, PARTICIPANT, SESSION, VisitName
 
 MODEL, MAJORITY = "model", "majority"
 UNSURE = ("", "n/a", "na", "nan", "none", "?", "unsure", "uncertain", "unknown", "undecided", "indeterminate")
-COLUMNS = ("visit", "rater", "decision", "occasion", "participant_id", "session_id")
+RATER_COLUMNS = ("visit", "rater", "decision", "occasion", "participant_id", "session_id")
 OWN, COMMON = "own", "common"  # scans: all that a judge decided, those that every judge decided
-RESAMPLES = 1000
 
 Rows = npt.NDArray[np.intp]
 Ratings = tuple[pd.DataFrame, pd.DataFrame]
@@ -81,15 +80,15 @@ def _read(path: Path, told: list[str]) -> pd.DataFrame:
     except InputError as error:
         reason = str(error).removeprefix(f"{path}: ")
         raise InputError(f"{path}: raters' table cannot be read ({reason})") from error
-    known = {plain(name): name for name in COLUMNS}
+    known = {plain(name): name for name in RATER_COLUMNS}
     table = read.cells.rename(columns={own: known.get(plain(str(own)), own) for own in read.cells})
     table = table.loc[:, ~table.columns.duplicated()].fillna("")
     if "visit" not in table and "participant_id" in table:
         session = table.get("session_id", pd.Series("", table.index))
         table["visit"] = visit_names(table["participant_id"], session)
-    missing = [name for name in COLUMNS[:3] if name not in table]
+    missing = [name for name in RATER_COLUMNS[:3] if name not in table]
     if missing:
-        raise InputError(f"{path}: column {missing[0]} is missing; needed: {', '.join(COLUMNS[:4])}")
+        raise InputError(f"{path}: column {missing[0]} is missing; needed: {', '.join(RATER_COLUMNS[:4])}")
     told += read.notes.lines()
     return table
 
@@ -235,7 +234,7 @@ def _metrics(
         if not n:
             rows.append((metric, np.nan, np.nan, np.nan, 0, 0, "patient bootstrap"))
             continue
-        low, high = cluster_bootstrap(_mean_of(hits), who[among], seed=seed, n=RESAMPLES)
+        low, high = cluster_bootstrap(_mean_of(hits), who[among], seed=seed, n=SCORE_BOOTSTRAPS)
         rows.append((metric, float(hits.mean()), low, high, int(hits.sum()), n, "patient bootstrap"))
     return pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "right", "n", "interval"])
 
@@ -311,7 +310,7 @@ def _pair(first: str, second: str, both: pd.DataFrame, who: pd.Series, seed: int
     one, two = np.split(codes, 2)
     groups = who[both.index].to_numpy()
     low, high = cluster_bootstrap(
-        lambda rows: fast_kappa(one[rows], two[rows]), groups, seed=seed, n=RESAMPLES
+        lambda rows: fast_kappa(one[rows], two[rows]), groups, seed=seed, n=SCORE_BOOTSTRAPS
     )
     return row | {"kappa": kappa.kappa, "low": low, "high": high, "band": kappa.band}
 
@@ -343,6 +342,13 @@ def clustered_mcnemar(
     The squared sum of the patients' differences in right calls over the sum of their squares is chi-square with 1
     degree of freedom (Yang, Sun and Hardin 2010, Biometrical Journal 52:433); with one scan per patient it is McNemar's
     test without continuity correction.
+
+    Parameters
+    ----------
+    first, second : ndarray of bool, (n,)
+        Whether each judge was right, scan by scan.
+    patient : ndarray, (n,)
+        Patient of each scan.
     """
     from scipy.stats import chi2
 

@@ -255,7 +255,15 @@ def _words(table: pd.DataFrame) -> str:
 
 
 def check_folds(scans: Scans, cv: int, outer: int) -> None:
-    """Raise InputError if a class has too few patients for the folds inside each outer training set."""
+    """Raise InputError if a class has too few patients for the folds inside each outer training set.
+
+    Parameters
+    ----------
+    scans : Scans
+        The cohort.
+    cv, outer : int
+        Numbers of folds inside a training set, and of outer folds.
+    """
     patients = pd.Series(scans.patient).groupby(scans.label).nunique()
     name, fewest = str(patients.idxmin()), int(patients.min())
     inside = fewest - -(-fewest // outer)
@@ -268,6 +276,15 @@ def check_folds(scans: Scans, cv: int, outer: int) -> None:
 
 def map_paths(visits: pd.DataFrame, output_dir: Path, template: str) -> dict[str, dict[str, Path]]:
     """Return maps of belief and lesions, lesion table and quality table of each visit, by visit name.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        A row a visit.
+    output_dir : Path
+        The derivatives' root.
+    template : str
+        Name of the template.
 
     Returns
     -------

@@ -227,6 +227,17 @@ def aucs(positive: npt.NDArray[np.bool_], decisions: npt.NDArray[np.float64]) ->
 def cv_folds(y: npt.ArrayLike, groups: npt.ArrayLike | None, n_folds: int, seed: int) -> list[Fold]:
     """Deal scans to stratified, shuffled folds; with `groups`, whole patients.
 
+    Parameters
+    ----------
+    y : array-like, (n,)
+        Class of each scan.
+    groups : array-like, (n,), optional
+        Patient of each scan.
+    n_folds : int
+        At least 2.
+    seed : int
+        Of the shuffle.
+
     Raises
     ------
     InputError

@@ -36,7 +36,17 @@ class DiagnosisStudy(Study):
     source = "study_b"
 
     def run(self, cohort: StudyCohort, settings: Settings, n_jobs: int) -> DiagnosisResult:
-        """Learn diagnoses; see `bids_app.learn.diagnosis.run`."""
+        """Learn diagnoses; see `bids_app.learn.diagnosis.run`.
+
+        Parameters
+        ----------
+        cohort : StudyCohort
+            Visits and their files.
+        settings : Settings
+            Choices of the command line.
+        n_jobs : int
+            Processes.
+        """
         return run(
             cohort,
             protocol=settings.protocol,
@@ -59,14 +69,34 @@ class DiagnosisStudy(Study):
         )
 
     def draw(self, result: DiagnosisResult, folder: Path, settings: Settings) -> list[Kept]:
-        """Draw the figures."""
+        """Draw the figures.
+
+        Parameters
+        ----------
+        result : DiagnosisResult
+            What is drawn.
+        folder : Path
+            Where the figures are written.
+        settings : Settings
+            Choices of the command line.
+        """
         from bids_app.image.template import load_template
         from bids_app.learn.diagnosis.figures import draw
 
         return draw(result, folder, load_template(settings.template).t1w)
 
     def apply(self, cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed: int) -> Applied:
-        """Call diagnoses with saved models."""
+        """Call diagnoses with saved models.
+
+        Parameters
+        ----------
+        cohort : StudyCohort
+            Visits to call.
+        models : sequence of (str, Model)
+            Saved models and the names of their files.
+        seed : int
+            Of the bootstrap of what is scored.
+        """
         return apply_models(cohort, models, seed)
 
     def headline(self, tables: Tables) -> list[Fact]:

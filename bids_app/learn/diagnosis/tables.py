@@ -46,7 +46,17 @@ def by_class(visits: pd.DataFrame, label: str = "diagnosis") -> pd.DataFrame:
 
 
 def by_split(visits: pd.DataFrame, is_test: npt.NDArray[np.bool_], label: str = "diagnosis") -> pd.DataFrame:
-    """Compare training with test scans, each scan counted (Supplementary Table 1)."""
+    """Compare training with test scans, each scan counted (Supplementary Table 1).
+
+    Parameters
+    ----------
+    visits : DataFrame, (n, columns)
+        A row a scan.
+    is_test : ndarray of bool, (n,)
+        Which scans are test.
+    label : str
+        Column of the class.
+    """
     return compare(visits, np.where(is_test, "test", "training"), categories=(label, *CATEGORIES))
 
 
@@ -56,6 +66,15 @@ def compare(
     """Describe columns per group and test them: Student's t for numbers, Pearson's chi-square for categories.
 
     Chi-square without continuity correction is what reproduces the study's P values.
+
+    Parameters
+    ----------
+    rows : DataFrame, (n, columns)
+        A row a scan or patient.
+    group : ndarray, (n,)
+        Group of each row.
+    categories : sequence of str
+        Columns that are categories; those of `NUMBERS` are numbers.
     """
     groups = [str(name) for name in pd.unique(group)]
     heads = {name: f"{name} (n = {int(np.sum(group == name))})" for name in groups}

@@ -31,7 +31,17 @@ VARIANTS = (
 def variant_views(
     lesions: LesionView, clinical: npt.NDArray[np.float64], wanted: tuple[str, ...]
 ) -> Iterator[tuple[str, View, Grid]]:
-    """Yield name, features and grid of each variant that can be had."""
+    """Yield name, features and grid of each variant that can be had.
+
+    Parameters
+    ----------
+    lesions : LesionView
+        The study's own features.
+    clinical : ndarray, (n, p)
+        Clinical columns, NaN where missing.
+    wanted : tuple of str
+        Names of variants.
+    """
     alone = replace(MEDIAN, sizes=("all",))
     table: Mapping[str, tuple[View, Grid]] = {
         "lesion maps": (lesions, MEDIAN),

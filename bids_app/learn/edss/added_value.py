@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bids_app.learn.edss.scores import RESAMPLES, determination, mae, pearson
-from bids_app.learn.statistics import cluster_bootstrap
+from bids_app.learn.edss.scores import determination, mae, pearson
+from bids_app.learn.statistics import SCORE_BOOTSTRAPS, cluster_bootstrap
 from bids_app.protocol import Protocol
 
 Array = npt.NDArray[np.float64]
@@ -54,7 +54,7 @@ def _difference(wide: pd.DataFrame, who: pd.DataFrame, seed: int) -> dict[str, A
         def apart(rows: Any, measure: Any = measure) -> float:
             return measure(observed[rows], full[rows]) - measure(observed[rows], clinical[rows])
 
-        low, high = cluster_bootstrap(apart, patients, seed=seed, n=RESAMPLES)
+        low, high = cluster_bootstrap(apart, patients, seed=seed, n=SCORE_BOOTSTRAPS)
         out |= {name: apart(slice(None)), f"{name}_low": low, f"{name}_high": high}
     return out
 

@@ -17,7 +17,7 @@ from bids_app.learn.edss.scores import score
 from bids_app.learn.edss.serving import predict
 from bids_app.learn.names import SEXES, visit_names
 from bids_app.learn.results import Applied
-from bids_app.learn.selection.combat import FEWEST as FEWEST_OF_A_SITE
+from bids_app.learn.selection.combat import FEWEST_SITE_VISITS as FEWEST_OF_A_SITE
 from bids_app.learn.study import StudyCohort
 
 FEWEST_SCORED = 3  # patients

@@ -12,10 +12,7 @@ import pandas as pd
 from bids_app.learn.edss.fitting import Samples
 from bids_app.learn.edss.intervals import NOMINAL, bounds
 from bids_app.learn.edss.serving import Parts, predict
-from bids_app.learn.statistics import cluster_bootstrap, wilson_interval
-
-GROUPS = 5
-RESAMPLES = 500
+from bids_app.learn.statistics import CALIBRATION_GROUPS, CURVE_BOOTSTRAPS, cluster_bootstrap, wilson_interval
 
 
 def calibration(predictions: pd.DataFrame, model: str, seed: int) -> pd.DataFrame:
@@ -43,7 +40,9 @@ def calibration(predictions: pd.DataFrame, model: str, seed: int) -> pd.DataFram
         x, y = part["predicted"].to_numpy(np.float64), part["observed"].to_numpy(np.float64)
         whole = {"slope": _slope(x, y), "offset": _mean_error(x, y)}
         order = np.argsort(x, kind="stable")
-        for number, members in enumerate(np.array_split(order, min(GROUPS, max(1, len(x) // 3))), start=1):
+        for number, members in enumerate(
+            np.array_split(order, min(CALIBRATION_GROUPS, max(1, len(x) // 3))), start=1
+        ):
             row = {"protocol": protocol, "set": where, "model": model, "group": number}
             rows.append(
                 row | _group(x[members], y[members], part["participant_id"].to_numpy()[members], seed) | whole
@@ -52,7 +51,9 @@ def calibration(predictions: pd.DataFrame, model: str, seed: int) -> pd.DataFram
 
 
 def _group(x: npt.NDArray[Any], y: npt.NDArray[Any], patients: npt.NDArray[Any], seed: int) -> dict[str, Any]:
-    low, high = cluster_bootstrap(lambda rows: float(np.mean(y[rows])), patients, seed=seed, n=RESAMPLES)
+    low, high = cluster_bootstrap(
+        lambda rows: float(np.mean(y[rows])), patients, seed=seed, n=CURVE_BOOTSTRAPS
+    )
     return {
         "n_visits": len(x),
         "predicted": float(np.mean(x)),
@@ -88,7 +89,7 @@ def calibration_models(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
             def drawn(rows: Any, measure: Any = measure, x: Any = x, y: Any = y) -> float:
                 return measure(x[rows], y[rows])
 
-            low, high = cluster_bootstrap(drawn, patients, seed=seed, n=RESAMPLES)
+            low, high = cluster_bootstrap(drawn, patients, seed=seed, n=CURVE_BOOTSTRAPS)
             row |= {name: measure(x, y), f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -25,7 +25,7 @@ from bids_app.learn.edss.serving import DIGITS, Parts, predict
 Array = npt.NDArray[np.float64]
 NOMINAL = 1 - ALPHA
 METHOD = "CV+ (Barber et al. 2021)"
-ROUNDING = 1e-9  # sums of weights that differ by less are equal
+WEIGHT_ROUNDING = 1e-9  # sums of weights that differ by less are equal
 
 
 def with_intervals(
@@ -144,7 +144,7 @@ def _upper(values: Array, weight: Array, alpha: float) -> Array:
     """Return each row's smallest value with (1 - alpha)(N + 1) of the weight at or below it; N is all the weight."""
     order = np.argsort(values, axis=1, kind="stable")
     below = np.cumsum(weight[order], axis=1)
-    enough = below >= (1 - alpha) * (weight.sum() + 1) - ROUNDING
+    enough = below >= (1 - alpha) * (weight.sum() + 1) - WEIGHT_ROUNDING
     place = np.argmax(enough, axis=1)
     found = np.take_along_axis(values, np.take_along_axis(order, place[:, None], 1), 1)[:, 0]
     return np.where(enough.any(axis=1), found, np.inf)

@@ -104,13 +104,37 @@ def regressor(name: str, seed: int) -> tuple[BaseEstimator, dict[str, list[Any]]
 
 
 def folds(groups: npt.NDArray, n: int, seed: int) -> Splits:
-    """Return folds that keep patients whole, at most one a patient."""
+    """Return folds that keep patients whole, at most one a patient.
+
+    Parameters
+    ----------
+    groups : ndarray, (n,)
+        Patient of each row.
+    n : int
+        Folds.
+    seed : int
+        Of the shuffle.
+    """
     splitter = GroupKFold(min(n, len(np.unique(groups))), shuffle=True, random_state=seed)
     return list(splitter.split(np.zeros(len(groups)), groups=groups))
 
 
 def tune(name: str, X: pd.DataFrame, y: Array, splits: Splits, seed: int) -> GridSearchCV:
-    """Tune a regressor by the squared error over folds and fit it to all rows."""
+    """Tune a regressor by the squared error over folds and fit it to all rows.
+
+    Parameters
+    ----------
+    name : str
+        Regressor, in `REGRESSORS`.
+    X : DataFrame, (n, p)
+        Selected columns.
+    y : ndarray, (n,)
+        EDSS.
+    splits : list of (train, test)
+        Folds to tune on.
+    seed : int
+        Of regressors that draw.
+    """
     model, grid = regressor(name, seed)
     search = GridSearchCV(
         model, grid, scoring="neg_mean_squared_error", cv=splits, n_jobs=1, error_score="raise"
@@ -119,7 +143,19 @@ def tune(name: str, X: pd.DataFrame, y: Array, splits: Splits, seed: int) -> Gri
 
 
 def cross_predict(model: BaseEstimator, X: pd.DataFrame, y: Array, splits: Splits) -> Array:
-    """Return each row's prediction by the model fitted without its fold."""
+    """Return each row's prediction by the model fitted without its fold.
+
+    Parameters
+    ----------
+    model : BaseEstimator
+        Copied and fitted again for each fold.
+    X : DataFrame, (n, p)
+        Selected columns.
+    y : ndarray, (n,)
+        EDSS.
+    splits : list of (train, test)
+        Folds that cover every row once.
+    """
     values, predicted = X.to_numpy(np.float64), np.empty(len(y))
     for train, test in splits:
         predicted[test] = clone(model).fit(values[train], y[train]).predict(values[test])

@@ -14,15 +14,15 @@ from bids_app.learn import fingerprints
 from bids_app.learn.flow import flow_step, flow_table
 from bids_app.learn.names import is_male, visit_names
 
-AGES = (18, 70)
+AGES = (18, 70)  # years; study A excluded those younger and older
 COURSES = {
     "RR": ("rr", "rrms", "relapsing-remitting", "relapsing remitting"),
     "SP": ("sp", "spms", "secondary-progressive", "secondary progressive"),
 }
-DAYS = 30
+WASHOUT_DAYS = 30  # study A: no relapse and no steroids in the 30 days before; here also from MRI to EDSS
 FIRST = ("participant_id", "session_id", "site", "edss", "age", "sex", "disease_duration", "disease_course")
 NOT_APPLIED = "not applied"
-HIGHEST_EDSS = 10
+HIGHEST_EDSS = 10  # death due to MS (Kurtzke 1983)
 Rule = Callable[[pd.DataFrame], pd.Series]
 
 
@@ -153,18 +153,18 @@ def _rules() -> list[tuple[str, str, str, Rule]]:
             "EDSS within 30 days of the scan",
             "EDSS more than 30 days away",
             "days_to_edss",
-            lambda v: ~(v["days_to_edss"].abs() > DAYS),
+            lambda v: ~(v["days_to_edss"].abs() > WASHOUT_DAYS),
         ),
         (
             "no relapse within 30 days before",
             "recent relapse",
             "days_since_relapse",
-            lambda v: ~v["days_since_relapse"].between(0, DAYS),
+            lambda v: ~v["days_since_relapse"].between(0, WASHOUT_DAYS),
         ),
         (
             "no steroids within 30 days before",
             "recent steroids",
             "days_since_steroids",
-            lambda v: ~v["days_since_steroids"].between(0, DAYS),
+            lambda v: ~v["days_since_steroids"].between(0, WASHOUT_DAYS),
         ),
     ]

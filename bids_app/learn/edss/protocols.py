@@ -18,20 +18,28 @@ from bids_app.learn.edss.models import BASELINES, baseline, cross_predict, folds
 from bids_app.learn.edss.scores import mae, pearson
 from bids_app.learn.edss.selection import Blind, select
 from bids_app.learn.edss.serving import Parts, predict_all, served
-from bids_app.learn.statistics import cluster_bootstrap
+from bids_app.learn.statistics import CURVE_BOOTSTRAPS, cluster_bootstrap
 from bids_app.progress import phase, track
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
-FRACTIONS = (0.25, 0.5, 0.75, 1.0)
-REPEATS = 3
-RESAMPLES = 500
+CURVE_SHARES = (0.25, 0.5, 0.75, 1.0)  # of the training patients, each point of the learning curve
+CURVE_REPEATS = 3  # random subsets a point; few, because each is a whole analysis
 
 
 def as_published(
     data: Samples, rows: Index, design: Procedure
 ) -> tuple[Fitted, dict[tuple[str, str], Array], list[dict[str, float]]]:
     """Select once on all training rows, then cross-validate the chosen columns on the folds they are tuned on.
+
+    Parameters
+    ----------
+    data : Samples
+        Columns, outcome and patient of every visit.
+    rows : ndarray of int
+        The training rows.
+    design : Procedure
+        Selection, regressors, folds, permutations and seed.
 
     Returns
     -------
@@ -111,7 +119,17 @@ class Outer:
 
 
 def leak_free(data: Samples, rows: Index, design: Procedure) -> list[Outer]:
-    """Run every step inside every outer fold, patients whole; results do not depend on the number of processes."""
+    """Run every step inside every outer fold, patients whole; results do not depend on the number of processes.
+
+    Parameters
+    ----------
+    data : Samples
+        Columns, outcome and patient of every visit.
+    rows : ndarray of int
+        The training rows.
+    design : Procedure
+        Selection, regressors, folds and seed.
+    """
     splits = folds(data.groups[rows], design.outer, design.seed + 1)
     permuted = permute_all(data, rows, design.permutations, design.seed)
     jobs = (delayed(_outer)(data, rows, train, test, permuted, design) for train, test in splits)
@@ -149,7 +167,19 @@ def _put(y: Array, rows: Index, values: Array) -> Array:
 
 
 def permute(y: Array, groups: npt.NDArray, seed: int, k: int) -> Array:
-    """Permute outcomes between patients; those with several visits swap whole sets where counts allow."""
+    """Permute outcomes between patients; those with several visits swap whole sets where counts allow.
+
+    Parameters
+    ----------
+    y : ndarray, (n,)
+        Outcomes.
+    groups : ndarray, (n,)
+        Patient of each.
+    seed : int
+        Of the analysis.
+    k : int
+        Number of the permutation.
+    """
     rng = np.random.default_rng([seed, 71, k])
     counts = pd.Series(groups).groupby(groups).transform("size").to_numpy()
     out = y.copy()
@@ -161,16 +191,40 @@ def permute(y: Array, groups: npt.NDArray, seed: int, k: int) -> Array:
 
 
 def permute_all(data: Samples, rows: Index, n: int, seed: int) -> list[Array]:
-    """Return the outcomes of training rows permuted n times."""
+    """Return the outcomes of training rows permuted n times.
+
+    Parameters
+    ----------
+    data : Samples
+        Columns, outcome and patient of every visit.
+    rows : ndarray of int
+        The training rows.
+    n : int
+        Permutations.
+    seed : int
+        Of the analysis.
+    """
     return [permute(data.y[rows], data.groups[rows], seed, k) for k in range(1, n + 1)]
 
 
 def learning_curve(data: Samples, rows: Index, tests: dict[str, Index], design: Procedure) -> pd.DataFrame:
-    """Score ridge regression, all steps refitted, on growing shares of the training patients."""
+    """Score ridge regression, all steps refitted, on growing shares of the training patients.
+
+    Parameters
+    ----------
+    data : Samples
+        Columns, outcome and patient of every visit.
+    rows : ndarray of int
+        The training rows.
+    tests : dict of str to ndarray of int
+        Rows of each test set.
+    design : Procedure
+        Selection, folds and seed.
+    """
     jobs = [
         (share, repeat)
-        for share in FRACTIONS
-        for repeat in range(1 if share == 1 else REPEATS)
+        for share in CURVE_SHARES
+        for repeat in range(1 if share == 1 else CURVE_REPEATS)
         if tests and share * len(np.unique(data.groups[rows])) >= 20
     ]
     parts = Parallel(design.n_jobs, return_as="generator")(
@@ -204,7 +258,7 @@ def _with_intervals(observed: Array, predicted: Array, groups: npt.NDArray, seed
         def drawn(rows: Any, measure: Any = measure) -> float:
             return measure(observed[rows], predicted[rows])
 
-        low, high = cluster_bootstrap(drawn, groups, seed=seed, n=RESAMPLES)
+        low, high = cluster_bootstrap(drawn, groups, seed=seed, n=CURVE_BOOTSTRAPS)
         out |= {name: measure(observed, predicted), f"{name}_low": low, f"{name}_high": high}
     return out
 

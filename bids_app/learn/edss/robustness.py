@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 from bids_app.errors import InputError
 from bids_app.learn.edss.fitting import Procedure, Samples, fit
 from bids_app.learn.edss.scores import determination, mae, pearson
-from bids_app.learn.edss.sets import FEWEST, split
-from bids_app.learn.statistics import cluster_bootstrap
+from bids_app.learn.edss.sets import FEWEST_PATIENTS, split
+from bids_app.learn.statistics import CURVE_BOOTSTRAPS, cluster_bootstrap
 from bids_app.progress import track
 from bids_app.protocol import Protocol
 
@@ -23,8 +23,7 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
 REPEATS = 100  # random splits, where each takes seconds
 CELLS = 2_000_000  # of the training table: up to here 100 splits take a minute or two
-FEWEST_REPEATS = 5
-RESAMPLES = 500
+FEWEST_REPEATS = 5  # where each takes minutes; chosen by hand
 BANDS = {"0 to 3.5": (0, 3.5), "4 to 5.5": (4, 5.5), "6 to 10": (6, 10)}  # walks freely; limited; needs help
 SMALLEST_GROUP = 5  # patients
 
@@ -155,7 +154,7 @@ def leave_one_site_out(visits: pd.DataFrame, data: Samples, design: Procedure) -
         there = (visits["site"].astype(str) == site).to_numpy()
         inside = np.isin(data.groups, data.groups[there])
         train, test = np.flatnonzero(~inside), np.flatnonzero(there)
-        few = len(np.unique(data.groups[train])) < FEWEST or np.ptp(data.y[train]) == 0
+        few = len(np.unique(data.groups[train])) < FEWEST_PATIENTS or np.ptp(data.y[train]) == 0
         if few or len(np.unique(data.groups[test])) < SMALLEST_GROUP:
             continue
         with threadpool_limits(1):
@@ -225,7 +224,7 @@ def _errors(part: pd.DataFrame, seed: int) -> dict[str, Any]:
         def mean(rows: Any, values: Array = values) -> float:
             return float(np.mean(values[rows]))
 
-        low, high = cluster_bootstrap(mean, patients, seed=seed, n=RESAMPLES)
+        low, high = cluster_bootstrap(mean, patients, seed=seed, n=CURVE_BOOTSTRAPS)
         out |= {name: float(np.mean(values)), f"{name}_low": low, f"{name}_high": high}
     return out
 

@@ -12,12 +12,22 @@ from scipy import stats
 SHRINKAGE = 0.9  # expected slope of a model on new patients
 OPTIMISM = 0.05  # between apparent and adjusted R2
 SD_PATIENTS = 234  # beside the parameters: the residual SD is then known within 10 %
-MARGIN = 1.1  # of the mean outcome, as a factor
-MOST = 10_000_000
+MEAN_MARGIN = 1.1  # of the mean outcome, as a factor
+MOST_PATIENTS = 10_000_000  # a guard: no cohort is larger, the search ends there
 
 
 def shrinkage(n: int, parameters: int, r2: float) -> float:
-    """Return the expected shrinkage (their equation 6) of a model of so many parameters and adjusted R2."""
+    """Return the expected shrinkage (their equation 6) of a model of so many parameters and adjusted R2.
+
+    Parameters
+    ----------
+    n : int
+        Patients.
+    parameters : int
+        Candidate parameters.
+    r2 : float
+        Adjusted R2.
+    """
     apparent = (r2 * (n - parameters - 1) + parameters) / (n - 1)
     return 1 + (parameters - 2) / (n * np.log(1 - apparent))
 
@@ -39,15 +49,15 @@ def needed(parameters: int, r2: float, mean: float, sd: float) -> dict[str, int]
     dict
         `shrinkage` of at least 0.9, `optimism` of R2 of at most 0.05, `residual SD` and `mean` within 10 %.
     """
-    low, high = parameters + 2, MOST
+    low, high = parameters + 2, MOST_PATIENTS
     while low < high:  # shrinkage rises with n
         middle = (low + high) // 2
         low, high = (low, middle) if shrinkage(middle, parameters, r2) >= SHRINKAGE else (middle + 1, high)
     spread = sd**2 * (1 - r2)
     mean_n = parameters + 2
-    while mean_n < MOST:
+    while mean_n < MOST_PATIENTS:
         half = stats.t.ppf(0.975, mean_n - parameters - 1) * np.sqrt(spread / mean_n)
-        if mean > 0 and (mean + half) / mean <= MARGIN:
+        if mean > 0 and (mean + half) / mean <= MEAN_MARGIN:
             break
         mean_n = mean_n + max(1, mean_n // 100)
     return {

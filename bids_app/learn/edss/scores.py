@@ -13,15 +13,14 @@ import pandas as pd
 from scipy import stats
 
 from bids_app.learn.edss.models import MODELS
-from bids_app.learn.statistics import cluster_bootstrap, permutation_p, rm_anova_gg
+from bids_app.learn.statistics import SCORE_BOOTSTRAPS, cluster_bootstrap, permutation_p, rm_anova_gg
 
 Array = npt.NDArray[np.float64]
 
 LEVELS = np.array([0.0, *np.arange(1, 10.5, 0.5)])  # the steps of the scale: there is no 0.5
 STEP = 0.5  # of the scale, from 1 on
 KEYS = ["protocol", "set", "features", "model"]
-RESAMPLES = 1000
-ALPHA = 0.1
+ALPHA = 0.1  # share of outcomes that may lie outside an interval: 90 % intervals; chosen by hand
 
 
 def pearson(observed: Array, predicted: Array) -> float:
@@ -85,7 +84,7 @@ def score(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
     out: dict[str, Any] = {"n_visits": len(rows), "n_patients": len(np.unique(patients))}
     for name, measure in (("r", pearson), ("R2", determination), ("mae", mae)):
         drawn = partial(_drawn, measure, observed, predicted)
-        low, high = cluster_bootstrap(drawn, patients, seed=seed, n=RESAMPLES)
+        low, high = cluster_bootstrap(drawn, patients, seed=seed, n=SCORE_BOOTSTRAPS)
         out |= {name: measure(observed, predicted), f"{name}_low": low, f"{name}_high": high}
     out["r2"] = out["r"] ** 2
     out["rmse"] = float(np.sqrt(np.mean((observed - predicted) ** 2)))

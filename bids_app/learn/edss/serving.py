@@ -84,6 +84,16 @@ def predict(parts: Mapping[str, Any], table: pd.DataFrame) -> Array:
 def predict_all(
     models: Mapping[tuple[str, str], Parts], constants: Mapping[str, float], table: pd.DataFrame
 ) -> dict[tuple[str, str], Array]:
-    """Return the predictions of every model and of the constants beside them, by (features, model)."""
+    """Return the predictions of every model and of the constants beside them, by (features, model).
+
+    Parameters
+    ----------
+    models : mapping of (features, model) to Parts
+        Fitted models.
+    constants : mapping of str to float
+        Constant predictions, such as the mean of training, by name.
+    table : DataFrame, (n, columns)
+        Visits to predict.
+    """
     out = {key: predict(parts, table) for key, parts in models.items()}
     return out | {("none", name): np.full(len(table), value) for name, value in constants.items()}

@@ -9,10 +9,10 @@ import pandas as pd
 from bids_app.errors import InputError
 from bids_app.learn.edss.columns import CLINICAL, SITE
 from bids_app.learn.edss.fitting import Samples
-from bids_app.learn.selection.combat import FEWEST as FEWEST_OF_A_SITE
+from bids_app.learn.selection.combat import FEWEST_SITE_VISITS
 
-FEWEST = 10  # training patients
-SMALL = 100
+FEWEST_PATIENTS = 10  # training patients
+SMALL_SET = 100  # patients below which the analysis is called small; chosen by hand
 SETS = {"cv": "cross-validation", "internal": "internal test", "external": "external test"}
 
 
@@ -61,12 +61,22 @@ def split(
 
 
 def check(data: Samples, sets: dict[str, npt.NDArray[np.intp]], cv: int) -> list[str]:
-    """Refuse what cannot be learned from; return what a reader must know."""
+    """Refuse what cannot be learned from; return what a reader must know.
+
+    Parameters
+    ----------
+    data : Samples
+        Columns, outcome and patient of every visit.
+    sets : dict of str to ndarray of int
+        Rows of each set.
+    cv : int
+        Folds.
+    """
     rows = sets["training"]
     n = len(np.unique(data.groups[rows]))
-    if n < FEWEST:
+    if n < FEWEST_PATIENTS:
         raise InputError(
-            f"participants.tsv: {n} patients to train on; study A's protocol needs at least {FEWEST}"
+            f"participants.tsv: {n} patients to train on; study A's protocol needs at least {FEWEST_PATIENTS}"
         )
     if np.ptp(data.y[rows]) == 0:
         raise InputError(
@@ -76,7 +86,7 @@ def check(data: Samples, sets: dict[str, npt.NDArray[np.intp]], cv: int) -> list
         "`paper` cross-validates after selecting columns on the same patients, so its cv row is optimistic; "
         "`nested` repeats the selection inside the folds. The held-out tests are leak-free in both."
     ]
-    if n < SMALL:
+    if n < SMALL_SET:
         notes.append(
             f"{n} training patients: estimates are rough; rely on the intervals rather than on the "
             f"point estimates"
@@ -98,8 +108,8 @@ def check_sites(visits: pd.DataFrame, sites: dict[str, int]) -> None:
     """Refuse sites too small for ComBat: in folds, and as an external test, they could not be aligned."""
     for name in sites:
         n = visits.loc[visits[SITE].astype(str) == name, "participant_id"].nunique()
-        if n < FEWEST_OF_A_SITE:
+        if n < FEWEST_SITE_VISITS:
             raise InputError(
-                f"--combat: site {name} has {n} patients; ComBat needs {FEWEST_OF_A_SITE} of each site: leave the site "
-                "out or run without --combat"
+                f"--combat: site {name} has {n} patients; ComBat needs {FEWEST_SITE_VISITS} of each site: "
+                "leave the site out or run without --combat"
             )

@@ -31,7 +31,17 @@ class EDSSStudy(Study):
     source = "study_a"
 
     def run(self, cohort: StudyCohort, settings: Settings, n_jobs: int) -> EDSSResult:
-        """Learn EDSS; see `bids_app.learn.edss.run`."""
+        """Learn EDSS; see `bids_app.learn.edss.run`.
+
+        Parameters
+        ----------
+        cohort : StudyCohort
+            Visits and their measures.
+        settings : Settings
+            Choices of the command line.
+        n_jobs : int
+            Processes.
+        """
         return run(
             cohort,
             protocol=settings.protocol,
@@ -60,7 +70,17 @@ class EDSSStudy(Study):
         )
 
     def draw(self, result: EDSSResult, folder: Path, settings: Settings) -> list[Kept]:
-        """Draw the figures."""
+        """Draw the figures.
+
+        Parameters
+        ----------
+        result : EDSSResult
+            What is drawn.
+        folder : Path
+            Where the figures are written.
+        settings : Settings
+            Choices of the command line.
+        """
         from bids_app.image.atlas import load_atlas
         from bids_app.image.template import load_template
         from bids_app.learn.edss.figures import draw
@@ -68,7 +88,17 @@ class EDSSStudy(Study):
         return draw(result, folder, load_atlas(settings.atlas), load_template(settings.template).t1w)
 
     def apply(self, cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed: int) -> Applied:
-        """Predict EDSS with saved models."""
+        """Predict EDSS with saved models.
+
+        Parameters
+        ----------
+        cohort : StudyCohort
+            Visits to predict.
+        models : sequence of (str, Model)
+            Saved models and the names of their files.
+        seed : int
+            Of the bootstrap of what is scored.
+        """
         return apply_models(cohort, models, seed)
 
     def headline(self, tables: Tables) -> list[Fact]:

@@ -156,7 +156,19 @@ def selection_counts(published: Fitted, nested: list[Outer]) -> pd.DataFrame:
 
 
 def selected_columns(data: Samples, rows: Any, fitted: Fitted, nested: list[Outer]) -> pd.DataFrame:
-    """Describe the selected columns (Table 2): place, class, meaning, weight, how often folds chose them too."""
+    """Describe the selected columns (Table 2): place, class, meaning, weight, how often folds chose them too.
+
+    Parameters
+    ----------
+    data : Samples
+        Columns, outcome and patient of every visit.
+    rows : ndarray of int
+        The training rows.
+    fitted : Fitted
+        The model that is served.
+    nested : list of Outer
+        What each outer fold selected.
+    """
     about = data.about.set_index("column")
     ridge = fitted.searches.get(("all", "ridge"))
     weight = weights(ridge.best_estimator_, fitted.selected.columns) if ridge else {}

@@ -18,8 +18,11 @@ from bids_app.errors import InputError
 from bids_app.learn.selection.base import PRECISIONS, STRIP, Column, Floats, like, numbers_of
 
 Doubles = npt.NDArray[np.float64]
-FEWEST = 20  # visits of a site unseen in training from which its differences are estimated
-ROUNDS, CLOSE = 100, 1e-4  # of the empirical Bayes iteration: most rounds, relative change at which it ends
+FEWEST_SITE_VISITS = 20  # visits of a site unseen in training from which its differences are estimated
+BAYES_ROUNDS, CLOSE = (
+    100,
+    1e-4,
+)  # of the empirical Bayes iteration: most rounds, relative change at which it ends
 
 
 class Combat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -103,10 +106,10 @@ class Combat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         site = self._sites(array)
         groups = [(value, np.flatnonzero(site == value)) for value in np.unique(site)]
         known = {value: number for number, value in enumerate(self.sites_.tolist())}
-        few = [len(rows) for value, rows in groups if value not in known and len(rows) < FEWEST]
+        few = [len(rows) for value, rows in groups if value not in known and len(rows) < FEWEST_SITE_VISITS]
         if few:
             raise InputError(
-                f"ComBat: a site unseen in training has {few[0]} visits; at least {FEWEST} are needed to align it"
+                f"ComBat: a site unseen in training has {few[0]} visits; at least {FEWEST_SITE_VISITS} needed"
             )
         for strip in _strips(len(self.columns_)):
             where = self.columns_[strip]
@@ -209,7 +212,7 @@ def shrink(location: Doubles, spread: Doubles, n: int) -> tuple[Doubles, Doubles
     if not alike:
         mean, var = variance.mean(), variance.var(ddof=1)
         shape, rate = 2 + mean**2 / var, mean + mean**3 / var
-    for _ in range(ROUNDS):
+    for _ in range(BAYES_ROUNDS):
         before = shift, current
         shift = (n * width * location + current * centre) / (n * width + current)
         if not alike:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 from bids_app.learn.cfs import add_locally_predictive, best_first, correlations, merit
 from bids_app.learn.selection.base import PRECISIONS, ColumnSelector, Floats
 
-TOLERANCE, ITERATIONS = 1e-3, 5000  # of the LASSO's descent
+DESCENT_TOLERANCE, MOST_ITERATIONS = 1e-3, 5000  # of the LASSO's descent
 
 
 class OutcomeSelector(ColumnSelector):
@@ -121,20 +121,22 @@ class LassoSelect(OutcomeSelector):
             alphas=self.n_alphas,
             eps=self.eps,
             cv=list(splits.split(Z, groups=patients)),
-            tol=TOLERANCE,
-            max_iter=ITERATIONS,
+            tol=DESCENT_TOLERANCE,
+            max_iter=MOST_ITERATIONS,
         ).fit(Z, y)
         alpha = self._penalty(path.alphas_, path.mse_path_)
         if alpha == path.alpha_:
             return alpha, path.coef_
-        return alpha, lasso_path(Z, y, alphas=[alpha], tol=TOLERANCE, max_iter=ITERATIONS)[1][:, 0]
+        return alpha, lasso_path(Z, y, alphas=[alpha], tol=DESCENT_TOLERANCE, max_iter=MOST_ITERATIONS)[1][
+            :, 0
+        ]
 
     def _keeping(self, Z: Floats, y: Floats, wanted: int) -> tuple[float, Floats]:
         """Return the largest penalty tried that keeps enough columns, the smallest where none does, and weights."""
         from sklearn.linear_model import lasso_path
 
         alphas, weights, _ = lasso_path(
-            Z, y, alphas=self.n_alphas, eps=self.eps, tol=TOLERANCE, max_iter=ITERATIONS
+            Z, y, alphas=self.n_alphas, eps=self.eps, tol=DESCENT_TOLERANCE, max_iter=MOST_ITERATIONS
         )
         enough = np.count_nonzero(weights, axis=0) >= wanted
         chosen = int(np.argmax(enough)) if enough.any() else len(alphas) - 1

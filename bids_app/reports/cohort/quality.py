@@ -13,7 +13,7 @@ from bids_app.derivatives.reader import Derivatives
 from bids_app.image.outliers import FEWEST, MAD_TO_SD, even, stands_out
 from bids_app.image.quality import QUALITY, QualityNumber
 
-WIDTH, HEIGHT, MARGIN = 430.0, 44.0, 10.0  # of a strip's picture
+STRIP_WIDTH, STRIP_HEIGHT, STRIP_MARGIN = 430.0, 44.0, 10.0  # of a strip's picture
 WORSE = {"low": "Low is worse.", "high": "High is worse.", "both": "Low and high are worse."}
 SHOWN = {
     name: number for name, number in QUALITY.items() if number.worse or number.skewed
@@ -105,10 +105,10 @@ def _strip(table: pd.DataFrame, number: QualityNumber, links: Mapping[str, str])
     width = high - low or 1.0
 
     def across(value: Any) -> Any:
-        return np.round(MARGIN + (WIDTH - 2 * MARGIN) * (value - low) / width, 1)
+        return np.round(STRIP_MARGIN + (STRIP_WIDTH - 2 * STRIP_MARGIN) * (value - low) / width, 1)
 
     x, middle = across(values), float(across(np.median(values)))
-    y = HEIGHT / 2 + np.random.default_rng(0).uniform(-15, 15, len(x))
+    y = STRIP_HEIGHT / 2 + np.random.default_rng(0).uniform(-15, 15, len(x))
     marked = known["unlike"].map(lambda names: name in _split(names)) | known["outside"].map(
         lambda names: name in _split(names)
     )
@@ -130,8 +130,8 @@ def _strip(table: pd.DataFrame, number: QualityNumber, links: Mapping[str, str])
         "median": f"{np.median(values):.4g}",
         "high": f"{high:.4g}",
         "middle": middle,
-        "label_at": float(np.clip(middle, 110, WIDTH - 110)),
-        "width": WIDTH,
+        "label_at": float(np.clip(middle, 110, STRIP_WIDTH - 110)),
+        "width": STRIP_WIDTH,
         "points": points,
         "far": far,
         "usual": usual,

@@ -27,7 +27,17 @@ METRICS = {"sensitivity": "sensitivity", "specificity": "specificity", "accuracy
 
 
 def metrics_by_size(table: pd.DataFrame, positive: str, chosen: pd.DataFrame | None) -> Drawing:
-    """Draw the four metrics against the number of voxels for both protocols (study B, Fig. 4)."""
+    """Draw the four metrics against the number of voxels for both protocols (study B, Fig. 4).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Metrics by protocol and number of voxels.
+    positive : str
+        The class whose share called right is the sensitivity.
+    chosen : DataFrame, optional
+        Numbers of voxels that were chosen, to be marked.
+    """
     figure, axes = new_figure(2, rows=2, height=5.0, sharex=True, sharey=True)
     for ax, metric in zip(axes, METRICS, strict=True):
         for protocol in CROSS_VALIDATED:
@@ -75,7 +85,19 @@ def _mark_chosen(ax: Axes, chosen: pd.DataFrame | None, positive: str) -> None:
 def roc(
     points: pd.DataFrame, positive: str, performance: pd.DataFrame, raters: pd.DataFrame | None
 ) -> Drawing:
-    """Draw the ROC curves of both protocols, where each decides, and the human raters."""
+    """Draw the ROC curves of both protocols, where each decides, and the human raters.
+
+    Parameters
+    ----------
+    points : DataFrame
+        Of `roc_points`.
+    positive : str
+        The first class.
+    performance : DataFrame
+        Metrics at the operating point of each protocol.
+    raters : DataFrame, optional
+        Sensitivity and specificity of human raters.
+    """
     figure, (ax,) = new_figure(width=HALF, height=4.6)
     own = performance[performance["positive"] == positive]
     known = {(row["protocol"], row["metric"]): row for row in own.to_dict("records")}

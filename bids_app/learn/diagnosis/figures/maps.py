@@ -17,9 +17,9 @@ from bids_app.figures.slices import draw_slices, settle
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SLICES_MM = (-50, -35, -20, -5, 10, 25, 40, 55)
+SLICES_MM = (-50, -35, -20, -5, 10, 25, 40, 55)  # z in template space: the brain, evenly
 ROWS = 2  # of slices
-FEWEST, MOST = 0.1, 0.5  # shares of scans, as in study B's Fig. 1
+LOWEST_SHARE, HIGHEST_SHARE = 0.1, 0.5  # shares of scans, as in study B's Fig. 1
 SELECTED = "plasma_r"  # colours of the voxels selected
 P05 = 3.84  # chi-square with one degree of freedom at P = .05
 
@@ -90,13 +90,13 @@ def _look(name: str, values: npt.NDArray[np.float64], most: int) -> Look:
     if kind == "frequency":
         return Look(
             f"Where lesions are: {label}",
-            f"{sides} Colour: share of the class's scans with a lesion in the voxel, from {FEWEST:.0%}; "
-            f"{MOST:.0%} and more "
+            f"{sides} Colour: share of the class's scans with a lesion in the voxel, from {LOWEST_SHARE:.0%}; "
+            f"{HIGHEST_SHARE:.0%} and more "
             "have the brightest colour.",
             "share of scans with a lesion",
-            values > FEWEST,
+            values > LOWEST_SHARE,
             "plasma",
-            (FEWEST, MOST),
+            (LOWEST_SHARE, HIGHEST_SHARE),
         )
     if kind == "chi2":
         top = max(float(np.abs(values).max()), 4.0)

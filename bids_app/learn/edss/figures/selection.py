@@ -34,7 +34,7 @@ STEPS = {
     "lasso": "kept by LASSO",
     "cfs": "kept by CFS",
 }
-MOST_REGIONS = 12
+MOST_REGIONS = 12  # four rows of three fill a page
 ACROSS = 3  # regions in a row
 UP, DOWN = PALETTE[1], PALETTE[0]  # more means higher, lower EDSS
 
@@ -91,7 +91,17 @@ def funnel(result: EDSSResult) -> Drawing:
 
 
 def regions(result: EDSSResult, atlas: Atlas, template: nib.Nifti1Image) -> Drawing | None:
-    """Draw the regions whose columns were selected on the template, three slices each."""
+    """Draw the regions whose columns were selected on the template, three slices each.
+
+    Parameters
+    ----------
+    result : EDSSResult
+        Whose selected columns are drawn.
+    atlas : Atlas
+        Regions in template space.
+    template : Nifti1Image, (x, y, z)
+        What they are drawn on.
+    """
     from bids_app.image.volume import resample
 
     if "columns" not in result.tables:
