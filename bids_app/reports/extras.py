@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bids_app.derivatives.reader import VisitFiles, read_table
+from bids_app.reports.page import table_address
 
 LINES_SHOWN = 150  # rows of a table on the page; the file has all
 
@@ -27,6 +28,12 @@ def extra_tables(visit: VisitFiles) -> list[dict[str, Any]]:
     if "chaco" in table:
         table = table.sort_values("chaco", ascending=False, kind="stable")
     return [shown_table(visit, "Bundles", path, table)]
+
+
+def own_table(visit: VisitFiles, key: str) -> dict[str, str]:
+    """Return a table of the visit as a download: its name and its bytes as a `data:` address."""
+    path = visit.path(key)
+    return {"name": path.name, "data": table_address(path)}
 
 
 def shown_table(visit: VisitFiles, title: str, path: Path, table: pd.DataFrame) -> dict[str, Any]:

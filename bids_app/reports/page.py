@@ -7,6 +7,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from bids_app import __version__
 
@@ -86,6 +87,11 @@ def data_uri(picture: Path | bytes, kind: str = ".png") -> str:
     """
     content, kind = (picture.read_bytes(), picture.suffix) if isinstance(picture, Path) else (picture, kind)
     return f"data:{MIME[kind]};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def table_address(path: Path) -> str:
+    """Return a table of the derivatives as a `data:` address, so that a page alone can save it, byte for byte."""
+    return f"data:text/tab-separated-values;charset=utf-8,{quote(path.read_bytes())}"
 
 
 @lru_cache(maxsize=1)

@@ -362,3 +362,16 @@ def test_detection_limits_are_told(tmp_path):
 def test_the_same_derivatives_give_the_same_page(root):
     texts = [write_visit_report(root, "sub-02", settings=settings())[0].read_text() for _ in range(2)]
     assert texts[0] == texts[1]
+
+
+def test_tables_that_are_saved_are_the_derivatives_own(written, open_page):
+    opened = open_page(written)
+    links = opened.page.locator("a[download]").all()
+    assert len(links) >= 3
+    for link in links:
+        name = link.get_attribute("download")
+        with opened.page.expect_download() as download:
+            link.click()
+        assert (
+            download.value.path().read_bytes() == (written.parent / "sub-01/ses-1/anat" / name).read_bytes()
+        )

@@ -161,9 +161,9 @@ def warnings(table: pd.DataFrame, accuracy: float, protocol: str, classes: tuple
     found, first = [], float(value["called first"])
     if max(first, 1 - first) >= ONE_LABEL:
         label = classes[0] if first >= ONE_LABEL else classes[1]
+        share = "every scan is" if first in (0.0, 1.0) else f"{max(first, 1 - first):.0%} of scans are"
         found.append(
-            f"{protocol}: {max(first, 1 - first):.0%} of scans are called {label}; such calls carry almost no "
-            f"information"
+            f"{protocol}: {share} called {label}; such calls carry almost no information, whatever their accuracy"
         )
     if accuracy <= value["majority"]:
         found.append(

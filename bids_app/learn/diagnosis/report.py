@@ -131,16 +131,33 @@ def headline(tables: Tables) -> list[Fact]:
                 continue
             row = known.pop("auc")
             bounds = with_interval(row["estimate"], row["low"], row["high"]).partition(" ")[2]
-            others = ", ".join(f"{name} {one['estimate']:.2f}" for name, one in known.items())
+            beside = {"accuracy": _majority(tables, positive, protocol)}
+            others = ", ".join(
+                f"{name} {one['estimate']:.2f}{beside.get(name, '')}" for name, one in known.items()
+            )
             found.append(Fact(label + of, f"AUC {row['estimate']:.2f}", f"95 % interval {bounds}; {others}"))
         if "null_summary" in tables:
             null = tables["null_summary"]
             for row in null[(null["positive"] == positive) & (null["protocol"] == Protocol.PAPER)].to_dict(
                 "records"
             ):
-                note = f"mean of {row['permutations']} runs with permuted diagnoses{of}"
+                note = (
+                    f"mean of {row['permutations']} runs with permuted diagnoses{of}; with the true diagnoses and the "
+                    f"same grid AUC {row['observed_auc']:.2f}"
+                )
                 found.append(Fact(NOISE, f"AUC {row['null_mean_auc']:.2f}", note))
     return found
+
+
+def _majority(tables: Tables, positive: str, protocol: str) -> str:
+    """Return, beside an accuracy, that of always calling the larger class; nothing where it is not known."""
+    if "calls" not in tables:
+        return ""
+    calls = tables["calls"]
+    own = calls[(calls["metric"] == "majority") & (calls["protocol"] == protocol)]
+    if "positive" in own:
+        own = own[own["positive"] == positive]
+    return f" (always calling the larger class: {own['estimate'].iloc[0]:.2f})" if len(own) else ""
 
 
 def limits(tables: Tables) -> list[str]:

@@ -191,7 +191,10 @@ def headline(tables: Tables) -> list[Fact]:
     if "null_summary" in tables:
         for row in tables["null_summary"].to_dict("records"):
             if row["protocol"] == Protocol.PAPER and row["model"] == model:
-                note = f"mean of {row['permutations']} runs with permuted outcomes"
+                note = (
+                    f"mean of {row['permutations']} runs with permuted outcomes; with the true outcomes and the same "
+                    f"settings r {row['r']:.2f}"
+                )
                 found.append(Fact(NOISE, f"r {row['null_mean_r']:.2f}", note))
     return found
 

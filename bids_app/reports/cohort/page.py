@@ -77,11 +77,12 @@ def write_cohort_report(
             title="Visits and participants",
             about="By diagnosis and site; age at the first visit.",
             file=_kept(characteristics(visits), output_dir, "who"),
+            root=output_dir,
         ),
         flow=[_picture(kept, links) for kept in figures],
         quality=_quality(quality, output_dir, links) if len(quality) else None,
         change=_change(changes, links) if changes else None,
-        studies=[_section(*study, links) for study in studies],
+        studies=[_section(*study, links, output_dir) for study in studies],
         run=list(run),
         versions=versions(),
         notes=list(notes),
@@ -108,6 +109,7 @@ def _quality(quality: pd.DataFrame, output_dir: Path, links: Mapping[str, str]) 
         title="Quality numbers of every visit",
         about="Visits that stand out first. Click a heading to sort by it; a visit's name opens its report.",
         file=file,
+        root=output_dir,
         links=links,
     )
     return {
@@ -136,7 +138,7 @@ def _picture(kept: Kept, links: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _section(
-    study: Study, result: StudyResult, drawn: Sequence[Kept], links: Mapping[str, str]
+    study: Study, result: StudyResult, drawn: Sequence[Kept], links: Mapping[str, str], output_dir: Path
 ) -> dict[str, Any]:
     """Return one study for the page: its parts that have something to show."""
     tables = dict(result.tables)
@@ -148,9 +150,9 @@ def _section(
         name: partial(
             page_table,
             study.shown(name, table),
-            source=None if name == "visits" else table,
             about=study.result.about.get(name, ""),
             file=files[name],
+            root=output_dir,
             links=links,
             study=study,
         )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from io import StringIO
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
 from bids_app import protocol
 from bids_app.learn.study import Study
+from bids_app.reports.page import table_address
 
 MOST_ROWS = 2000  # more make a page slow to open; the whole table can be downloaded
 HEADS = {  # of columns that every study may have; a study adds its own
@@ -32,8 +32,8 @@ def page_table(
     title: str,
     about: str,
     file: str,
+    root: Path,
     links: Mapping[str, str] | None = None,
-    source: pd.DataFrame | None = None,
     study: Study | None = None,
 ) -> dict[str, Any]:
     """Return what a page needs of a table.
@@ -45,32 +45,29 @@ def page_table(
     title, about : str
         What the table is, and how to read it.
     file : str
-        Address of the whole table beside the page.
+        Address of the whole table beside the page, which is what is downloaded.
+    root : Path
+        Folder of the page.
     links : mapping of str to str, optional
         Address of a visit's page by the values of column `visit`.
-    source : DataFrame, optional
-        What is downloaded, where `frame` is another form of it.
     study : Study, optional
         Whose table it is: names its columns and values.
 
     Returns
     -------
     dict
-        title, about, file, name, data (the rows as a download), columns, sortable, rows, left_out.
+        title, about, file, name, data (the file as a download), columns, sortable, rows, left_out.
     """
     shown = frame.head(MOST_ROWS).dropna(axis=1, how="all").rename(columns=str)
     heads = HEADS | dict(study.labels if study else {})
     names = [name for name in shown.columns if not _is_bound(name, shown)]
     cells = [_column(name, shown[name], *_bounds(name, shown), links or {}, study) for name in names]
-    text = StringIO()
-    whole = frame if source is None else source
-    whole.to_csv(text, sep="\t", na_rep="n/a", index=False, lineterminator="\n")
     return {
         "title": title,
         "about": about,
         "file": file,
         "name": file.rsplit("/", maxsplit=1)[-1],
-        "data": "data:text/tab-separated-values;charset=utf-8," + quote(text.getvalue()),
+        "data": table_address(root / file),
         "columns": [_head(name, shown, heads) for name in names],
         "sortable": "characteristic" not in shown,
         "rows": [list(row) for row in zip(*cells, strict=True)],

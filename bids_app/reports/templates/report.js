@@ -53,19 +53,6 @@
     });
   }
 
-  // a table as a file with tabs
-  for (const table of all("table[data-download]")) {
-    const button = make("button", { type: "button", className: "js", textContent: "Download as TSV" });
-    button.addEventListener("click", () => {
-      const lines = [...table.rows].map((row) => [...row.cells].map((c) => c.textContent.trim()).join("\t"));
-      const link = make("a", { download: table.dataset.download });
-      link.href = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/tab-separated-values" }));
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-    });
-    table.parentElement.after(button);
-  }
-
   // tabs by mouse and arrow keys
   for (const box of all("[data-tabs]")) {
     const tabs = all("[role=tab]", box);
