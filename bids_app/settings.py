@@ -124,8 +124,8 @@ class Settings:
     )
     lesions: str = option(
         OWN_METHOD,
-        "How lesions are found where no mask came with the data: study B's threshold, lesion growth (Schmidt et al. "
-        "2012), weighted belief, or Demyelin's own classifier. derivatives: only masks that came, of the dataset or -d "
+        "How lesions are found where no mask was supplied: study B's threshold, lesion growth (Schmidt et al. "
+        "2012), weighted belief, or Demyelin's own classifier. derivatives: only supplied masks, of the dataset or -d "
         "lesions=DIR; a visit without one fails.",
         room="How to process",
         level="participant",

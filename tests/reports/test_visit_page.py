@@ -193,7 +193,7 @@ def test_lesion_rows_show_their_pictures(written, open_page):
     assert title.inner_text() == "lesion-003."
     opened.page.keyboard.press("ArrowDown")
     assert title.inner_text() == "lesion-004."
-    opened.page.get_by_role("button", name="Volume, mm3").focus()
+    opened.page.get_by_role("button", name="Volume, mm³").focus()
     opened.page.keyboard.press("Enter")
     opened.page.keyboard.press("Enter")
     names = opened.page.locator("#lesion-rows tbody th").all_inner_texts()
@@ -256,7 +256,7 @@ def test_flair_alone_has_its_own_pictures_and_asks_for_a_look(root, open_page):
 def test_few_others_are_no_norms(tmp_path, open_page):
     make_visit(tmp_path)
     page, *_ = write_visit_report(tmp_path, "sub-01", settings=settings())
-    assert "No norms" in page.read_text()
+    assert "No comparison" in page.read_text()
 
 
 def test_damaged_image_is_told_and_the_rest_is_shown(tmp_path):
@@ -352,10 +352,10 @@ def test_detection_limits_are_told(tmp_path):
     write_table(table, place(anat, "sub-01_ses-2", "detection_limits"))
     text = write_visit_report(tmp_path, "sub-01_ses-2", settings=settings())[0].read_text()
     assert (
-        "80 % of lesions are found from 45 mm3: strong ones from 10 mm3 or less, medium ones from 60 mm3"
+        "80 % of lesions are found from 45 mm³: strong ones from 10 mm³ or less, medium ones from 60 mm³"
         in text
     )
-    assert "faint ones not even from 1000 mm3; 12 mm3 appeared" in text
+    assert "faint ones not even from 1000 mm³; 12 mm³ appeared" in text
     assert ">0 of 1<" in text
 
 

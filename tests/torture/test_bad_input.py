@@ -186,7 +186,7 @@ def test_wrong_lesion_mask_is_told_before_anything_else_is_done(tmp_path):
 def test_no_lesion_mask_where_only_masks_count(one_bad, tmp_path):
     done = demyelin(one_bad, tmp_path / "out", "participant", "--lesions", "derivatives")
     assert done.returncode == 1
-    assert "left out  sub-01: no lesion mask came with it" in done.stdout
+    assert "left out  sub-01: no lesion mask was supplied" in done.stdout
 
 
 @pytest.fixture
