@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def change_section(
     limits: pd.DataFrame,
     files: Mapping[str, str],
     links: Mapping[str, str],
+    root: Path,
 ) -> dict[str, Any] | None:
     """Return the section for the page; None where no visits were compared and none was calibrated.
 
@@ -37,6 +39,8 @@ def change_section(
         A row a visit (`cohort.changes.read_limits`).
     files, links : mapping of str to str
         Addresses of the two tables, and of visits' pages.
+    root : Path
+        Folder of the page.
     """
     if changes.empty and limits.empty:
         return None
@@ -45,20 +49,22 @@ def change_section(
         file = files[CHANGE_FILE]
         groups: dict[str, str | None] = {f"Change by {name}": name for name in GROUPS if name in changes}
         for title, group in (groups or {"Change between visits": None}).items():
-            tables.append(page_table(_by(changes, group, _described), title=title, about=ABOUT, file=file))
+            tables.append(
+                page_table(_by(changes, group, _described), title=title, about=ABOUT, file=file, root=root)
+            )
         pairs = changes.assign(visit=visit_names(changes["participant_id"], changes["session_id"]))
         first = ["visit", "before", *GROUPS, *SHOWN]
         pairs = pairs[[name for name in first if name in pairs]]
         tables.append(
-            page_table(
-                pairs, title="Every pair of visits", about=PAIRS, file=file, links=links, source=changes
-            )
+            page_table(pairs, title="Every pair of visits", about=PAIRS, file=file, root=root, links=links)
         )
     if len(limits):
         by = "site" if "site" in limits else None
         title = "Detection limits by site" if by else "Detection limits"
         tables.append(
-            page_table(_by(limits, by, _limits), title=title, about=LIMITS, file=files[LIMITS_FILE])
+            page_table(
+                _by(limits, by, _limits), title=title, about=LIMITS, file=files[LIMITS_FILE], root=root
+            )
         )
     flagged = int(changes["protocol_differences"].notna().sum()) if len(changes) else 0
     return {"tables": tables, "n": len(changes), "flagged": flagged}
@@ -127,10 +133,10 @@ def _limits(visits: pd.DataFrame) -> dict[str, Any]:
     return {
         "visits": len(visits),
         **{
-            f"{name.removesuffix('_mm3')}, mm3": f"{value:.0f}"
+            f"{name.removesuffix('_mm3')}, mm³": f"{value:.0f}"
             if np.isfinite(value)
             else f"above {LARGEST_MM3:g}"
             for name, value in medians.items()
         },
-        "false, mm3": float(visits["false_mm3"].median()),
+        "false, mm³": float(visits["false_mm3"].median()),
     }

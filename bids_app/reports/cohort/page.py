@@ -81,7 +81,7 @@ def write_cohort_report(
         ),
         flow=[_picture(kept, links) for kept in figures],
         quality=_quality(quality, output_dir, links) if len(quality) else None,
-        change=_change(changes, links) if changes else None,
+        change=_change(changes, links, output_dir) if changes else None,
         studies=[_section(*study, links, output_dir) for study in studies],
         run=list(run),
         versions=versions(),
@@ -122,9 +122,11 @@ def _quality(quality: pd.DataFrame, output_dir: Path, links: Mapping[str, str]) 
     }
 
 
-def _change(changes: tuple[pd.DataFrame, pd.DataFrame], links: Mapping[str, str]) -> dict[str, Any] | None:
+def _change(
+    changes: tuple[pd.DataFrame, pd.DataFrame], links: Mapping[str, str], output_dir: Path
+) -> dict[str, Any] | None:
     files = {name: f"group/{name}.tsv" for name in (CHANGE_FILE, LIMITS_FILE)}
-    return change_section(*changes, files, links)
+    return change_section(*changes, files, links, output_dir)
 
 
 def _picture(kept: Kept, links: Mapping[str, str]) -> dict[str, Any]:
