@@ -106,7 +106,11 @@ def test_limits_by_site_count_what_was_never_found_as_beyond(root):
     add_limits(root, "sub-2_ses-1", [100, None, None, 90])
     limits = read_limits(root, VISITS)
     assert limits["all_mm3"].tolist() == [50, 70, 100]
-    section = change_section(read_changes(root, VISITS), limits, {"change": "c", "detection_limits": "d"}, {})
+    for name in ("c", "d"):
+        (root / name).touch()
+    section = change_section(
+        read_changes(root, VISITS), limits, {"change": "c", "detection_limits": "d"}, {}, root
+    )
     titles = [table["title"] for table in section["tables"]]
     assert titles == [
         "Change by site",
@@ -120,12 +124,12 @@ def test_limits_by_site_count_what_was_never_found_as_beyond(root):
         head["label"]: [cell["text"] if isinstance(cell, dict) else cell for cell in column]
         for head, column in zip(shown["columns"], zip(*shown["rows"], strict=True), strict=True)
     }
-    assert cells["all, mm3"] == ["60", "100"]
-    assert cells["faint, mm3"] == ["above 1000", "above 1000"]
+    assert cells["all, mm³"] == ["60", "100"]
+    assert cells["faint, mm³"] == ["above 1000", "above 1000"]
 
 
 def test_nothing_compared_is_no_section():
-    assert change_section(pd.DataFrame(), pd.DataFrame(), {}, {}) is None
+    assert change_section(pd.DataFrame(), pd.DataFrame(), {}, {}, Path()) is None
 
 
 @pytest.fixture
