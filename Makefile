@@ -12,7 +12,7 @@ OUT := $(DEMO)/derivatives/demyelin
 
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
-.PHONY: env dev-env demo docs test pytest test-slow bench bench-lesions bench-structures lint hooks clean container-check install-check torture slurm-check
+.PHONY: env dev-env demo docs test pytest test-slow bench bench-lesions bench-structures bench-change lint hooks clean container-check install-check torture slurm-check
 env: .venv/.ready
 
 # with what tests, linters and the site need
@@ -66,6 +66,10 @@ bench: dev-env
 # the ladder of lesion methods on real patients (where the shared data are) and phantoms
 bench-structures: dev-env
 	PYTHONPATH=training $(BIN)/python bench/bench_structures.py build/structures
+
+# change between visits: phantoms with known contraction
+bench-change: dev-env
+	$(BIN)/python bench/bench_change.py
 
 bench-lesions: dev-env
 	PYTHONPATH=training $(BIN)/python bench/bench_lesions.py

@@ -22,6 +22,7 @@ LARGEST_MM = 2.0  # grids of --fast stay as they are
 GM, WM, CSF = 1, 2, 3  # in `dseg`
 EDGE_MM = 2.0  # of fluid around the brain whose border counts: the cortex's outer surface is what moves
 LESION_MM = 1.0  # around lesions that do not count: their own blur
+LEAST_CONTRAST = 0.05  # of white matter's brightness, between tissues whose levels are made the same
 WEIGHT_SMOOTHING_MM = 1.0  # so that no voxel enters or leaves at once as the images move
 
 
@@ -99,7 +100,10 @@ def volume_change(before: Side, after: Side, half: Array) -> Changed:
     inverse = np.asarray(np.linalg.inv(half), dtype=np.float64)
     grid = half_way_grid([moved(before.brain, inverse), moved(after.brain, half)], LARGEST_MM)
     size = float(nib.affines.voxel_sizes(grid.affine)[0])
-    images = [_relative(side, turn, grid) for side, turn in ((before, inverse), (after, half))]
+    levels = _levels(before), _levels(after)
+    common = (levels[0] + levels[1]) / 2
+    sides = ((before, inverse, levels[0]), (after, half, levels[1]))
+    images = [_relative(side, turn, grid, own, common) for side, turn, own in sides]
     whole, weight = (
         np.minimum(*(_weight(side, turn, grid, some) for side, turn in ((before, inverse), (after, half))))
         for some in (True, False)
@@ -226,14 +230,38 @@ def symmetric_percent(before: float, after: float) -> float:
     return 200 * (after - before) / (before + after)
 
 
-def _relative(side: Side, turn: Array, grid: nib.Nifti1Image) -> npt.NDArray[np.float32]:
-    """Return a visit's image half-way over the median of its white matter, resampled once by cubic splines."""
-    data = np.asarray(side.image.dataobj, dtype=np.float32)
-    white = (np.asanyarray(side.tissue.dataobj) == WM) & (np.asanyarray(side.lesions.dataobj) == 0)
-    normal = float(np.median(data[white])) if white.any() else 0.0
-    if normal <= 0:
+def _levels(side: Side) -> npt.NDArray[np.float64]:
+    """Return the median brightness of fluid, grey and white matter without lesions."""
+    data, label = np.asarray(side.image.dataobj), np.asanyarray(side.tissue.dataobj)
+    free = np.asanyarray(side.lesions.dataobj) == 0
+    found = [data[(label == kind) & free] for kind in (CSF, GM, WM)]
+    levels = np.array([float(np.median(values)) if len(values) else np.nan for values in found])
+    if not levels[2] > 0:
         raise VisitError("volume change: a visit has no white matter, or it is dark; look at the tissues")
-    image = resample(moved(nib.Nifti1Image(data / normal, side.image.affine), turn), grid, order=3)
+    return levels / levels[2] if np.isfinite(levels).all() else np.array([0.0, 0.0, 1.0])
+
+
+def _relative(
+    side: Side,
+    turn: Array,
+    grid: nib.Nifti1Image,
+    own: npt.NDArray[np.float64],
+    common: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float32]:
+    """Return a visit's image half-way, white matter 1, resampled once by cubic splines.
+
+    The brightness of its tissues (`own`) becomes that of both visits' mean (`common`), linearly between them: a scanner
+    changes contrast by a percent from day to day, which would pass for tissue that moves.
+    """
+    data = np.asarray(side.image.dataobj, dtype=np.float32)
+    label, free = np.asanyarray(side.tissue.dataobj), np.asanyarray(side.lesions.dataobj) == 0
+    relative = data / np.float32(np.median(data[(label == WM) & free]))
+    order = np.argsort(common)
+    if (np.diff(common[order]) > LEAST_CONTRAST).all() and (np.diff(own[order]) > LEAST_CONTRAST).all():
+        xs, ys = np.concatenate([[0], own[order]]), np.concatenate([[0], common[order]])
+        top = ys[-1] / xs[-1] * relative  # above the brightest tissue, in proportion
+        relative = np.where(relative > xs[-1], top, np.interp(relative, xs, ys)).astype(np.float32)
+    image = resample(moved(nib.Nifti1Image(relative, side.image.affine), turn), grid, order=3)
     return np.maximum(np.asarray(image.dataobj, dtype=np.float32), 0)
 
 
