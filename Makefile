@@ -63,7 +63,6 @@ bench: dev-env
 	$(BIN)/python bench/bench_edss.py --null-outcome --lasso 21
 	$(BIN)/python bench/bench_diagnosis.py
 
-# the ladder of lesion methods on real patients (where the shared data are) and phantoms
 bench-structures: dev-env
 	PYTHONPATH=training $(BIN)/python bench/bench_structures.py build/structures
 
@@ -71,6 +70,7 @@ bench-structures: dev-env
 bench-change: dev-env
 	$(BIN)/python bench/bench_change.py
 
+# the ladder of lesion methods on real patients (where the shared data are) and phantoms
 bench-lesions: dev-env
 	PYTHONPATH=training $(BIN)/python bench/bench_lesions.py
 
