@@ -15,8 +15,9 @@ WHOLE = (
 )
 LEAST_OVERLAP = 0.1  # below, there is nothing to align
 # Correlation of aligned images in the brain: 0.65 and 0.70 in two real pairs (nine had 0.52 to 0.70 before
-# correction for non-uniformity); 0.93 of T1w images of two visits, 1.00 of a copy.
-SAME_CONTRAST = 0.85
+# correction for non-uniformity), 0.88 in the phantom; 0.93 of T1w images of two visits, 1.00 of a copy.
+COPY = 0.98
+SAME_CONTRAST = 0.9
 # Mutual information of FLAIR and T1w beyond that of the same voxels shuffled, in the brain, at 2 mm. Nine real pairs of
 # two scanners: 0.039 to 0.074; their FLAIRs upside down, back to front, or of another head: 0.002 to 0.009.
 LEAST_SHARED = 0.012
@@ -95,8 +96,10 @@ def check_share(name: str, share: float) -> None:
         )
 
 
-def check_contrast(name: str, flair: nib.Nifti1Image, t1w: nib.Nifti1Image, where: nib.Nifti1Image) -> None:
-    """Refuse a FLAIR of the T1w image's contrast: a copy of it, or another T1w image.
+def check_contrast(
+    name: str, flair: nib.Nifti1Image, t1w: nib.Nifti1Image, where: nib.Nifti1Image
+) -> list[str]:
+    """Refuse a FLAIR that the T1w image is a copy of; note one that looks like another T1w image.
 
     Parameters
     ----------
@@ -104,6 +107,11 @@ def check_contrast(name: str, flair: nib.Nifti1Image, t1w: nib.Nifti1Image, wher
         Of the FLAIR's file.
     flair, t1w, where : Nifti1Image, (x, y, z)
         Aligned, corrected for non-uniformity, on one grid; `where` is a mask.
+
+    Returns
+    -------
+    list of str
+        The note, if any.
 
     Raises
     ------
@@ -113,11 +121,11 @@ def check_contrast(name: str, flair: nib.Nifti1Image, t1w: nib.Nifti1Image, wher
     inside = np.asanyarray(where.dataobj) > 0
     values = [np.asarray(image.dataobj, dtype=np.float64)[inside] for image in (flair, t1w)]
     alike = np.corrcoef(values[0], values[1])[0, 1] if min(np.ptp(value) for value in values) > 0 else 0.0
+    if alike > COPY:
+        raise VisitError(f"{name}: the T1w image is a copy of it; put the right images in their places")
     if alike > SAME_CONTRAST:
-        raise VisitError(
-            f"{name}: the T1w image is a copy of it, or both are of one contrast (correlation {alike:.2f}); put the "
-            "right images in their places"
-        )
+        return [f"{name}: has nearly the contrast of the T1w image (correlation {alike:.2f}): is it a FLAIR?"]
+    return []
 
 
 def check_shared(name: str, shared: float) -> None:

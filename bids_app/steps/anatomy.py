@@ -95,7 +95,7 @@ def align_flair(scan: Path, t1w: Image, brain: Image, seed: int) -> Aligned:
     coverage.check_share(scan.name, share)
     corrected = correct_bias(aligned, brain)
     where = nib.Nifti1Image(np.asanyarray(brain.dataobj) * (np.asanyarray(seen.dataobj) > 0.5), brain.affine)
-    coverage.check_contrast(scan.name, corrected, t1w, where)
+    notes += coverage.check_contrast(scan.name, corrected, t1w, where)
     coverage.check_shared(scan.name, coverage.shared_information(corrected, t1w, where, seed))
     notes += coverage.remarks(scan.name, share, coverage.distance(flair, t1w))
     return Aligned(corrected, target, share, notes)

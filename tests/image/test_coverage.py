@@ -48,8 +48,10 @@ def test_a_copy_and_a_stranger_are_refused(brain):
         coverage.check_contrast("f.nii", image(3 * t1w + rng.normal(0, 1, SIZE)), image(t1w), brain)
     with pytest.raises(VisitError, match="shows 2% of the brain"):
         coverage.check_share("f.nii", 0.02)
-    coverage.check_contrast("f.nii", image(200 - t1w), image(t1w), brain)
-    coverage.check_contrast("f.nii", image(np.ones(SIZE)), image(t1w), brain)
+    assert coverage.check_contrast("f.nii", image(200 - t1w), image(t1w), brain) == []
+    assert coverage.check_contrast("f.nii", image(np.ones(SIZE)), image(t1w), brain) == []
+    (told,) = coverage.check_contrast("f.nii", image(t1w + rng.normal(0, 7, SIZE)), image(t1w), brain)
+    assert "is it a FLAIR?" in told
 
 
 def test_images_that_tell_nothing_of_each_other_are_refused_whatever_their_size(brain):
