@@ -23,7 +23,7 @@ from bids_app.workers import spread
 
 if TYPE_CHECKING:
     from bids_app.figures.drawing import Kept
-    from bids_app.learn.results import StudyResult
+    from bids_app.learn.results import Applied, StudyResult
     from bids_app.learn.study import Study
 
 
@@ -281,10 +281,20 @@ def _apply(cohort: Cohort, settings: Settings, models: Path, folder: Path) -> in
         write_tables(applied.tables, folder, kind, card, card_name=f"{kind}_applied")
         for note in applied.notes:
             say(f"note: {note}")
-        say(f"predictions of {len(some)} models: {folder / f'{kind}_applied.tsv'}")
+        page, *scans = _applied_pages(kind, applied, folder)
+        say(
+            f"predictions of {len(some)} models: {folder / f'{kind}_applied.tsv'}; {page}, {len(scans)} visits' pages"
+        )
     if len(refused) == len(found):
         raise InputError("no model could be applied; " + "; ".join(refused))
     return bad
+
+
+def _applied_pages(kind: str, applied: Applied, folder: Path) -> list[Path]:
+    from bids_app.learn.study import load_study
+    from bids_app.reports.applied import write_applied_pages
+
+    return write_applied_pages(folder, kind, load_study(kind).title, applied)
 
 
 def _report(cohort: Cohort, found: list[Analysed], changes: Changes, settings: Settings) -> None:

@@ -107,15 +107,21 @@ class Applied:
         `applied`: a row per visit and model; `applied_performance`: where the outcome is known.
     notes : sequence of str
         Visits left out or out of range, sites and labels unseen in training.
+    maps : mapping of visit to path
+        The map that each call was made on, where calls are explained.
     """
 
     tables: dict[str, pd.DataFrame]
     notes: Sequence[str]
+    maps: Mapping[str, Path] = field(default_factory=dict)
 
 
 APPLIED = {
     "applied": "A row per visit and model: what the model says; applicability is the share of its inputs that are "
     "known and inside the training range; reason says why there is no prediction, or no interval.",
     "applied_left_out": "Visits whose files cannot be used or are not like those of training, and why.",
+    "applied_voxels": "Voxels that decide over each scan: where, whether there is a lesion, and by how much the "
+    "decision would change if it were the other way round.",
+    "applied_neighbours": "Training scans most like each scan at the voxels that the machine looks at.",
     "applied_performance": "How well the models do on the visits whose outcome is known.",
 }

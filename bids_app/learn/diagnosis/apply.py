@@ -13,6 +13,7 @@ import pandas as pd
 
 from bids_app.errors import InputError
 from bids_app.learn.artifact import LICENCE, LOW_APPLICABILITY, Model, training_ranges, versions
+from bids_app.learn.diagnosis.explain import explain
 from bids_app.learn.diagnosis.model import DiagnosisModel, VoxelMachine
 from bids_app.learn.diagnosis.protocols import patient_table
 from bids_app.learn.diagnosis.scans import map_paths, refuse_typos
@@ -125,6 +126,7 @@ def apply_models(cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed:
         `applied`: a row per visit and model: diagnosis (where known), called, decision values, the measures that the
         applicability comes from, and whether the scan was in training. `applied_performance`: one row per model, class
         and metric, without scans of training. `applied_left_out`: visits whose maps cannot be used, and why.
+        `applied_voxels`, `applied_neighbours`: see `Explained`.
 
     Raises
     ------
@@ -132,23 +134,29 @@ def apply_models(cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed:
         If no visit has a belief map in the model's template that can be used, or a label differs from a class only in
         case or spaces.
     """
-    tables, scores, faults, notes = [], [], [], []
+    found: dict[str, list[pd.DataFrame]] = {}
+    notes: list[str] = []
+    maps: dict[str, Path] = {}
     for name, saved in models:
-        rows, bad, told = _apply_one(cohort, name, saved)
-        tables.append(rows)
-        faults.append(bad)
+        tables, told, beliefs = _apply_one(cohort, name, saved)
+        maps |= beliefs
+        rows = tables["applied"]
+        scores = _scores(rows[~rows["in_training"]], saved.card["Classes"], seed)
+        for key, table in (*tables.items(), *(("applied_performance", one) for one in scores)):
+            if len(table):
+                found.setdefault(key, []).append(table)
         notes += told
-        scores += _scores(rows[~rows["in_training"]], saved.card["Classes"], seed)
-    found = {"applied": pd.concat(tables, ignore_index=True)}
-    if any(map(len, faults)):
-        found["applied_left_out"] = pd.concat([bad for bad in faults if len(bad)], ignore_index=True)
-    if scores:
-        found["applied_performance"] = pd.concat(scores, ignore_index=True)
-    return Applied(found, list(dict.fromkeys(notes)))
+    return Applied(
+        {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()},
+        list(dict.fromkeys(notes)),
+        maps,
+    )
 
 
-def _apply_one(cohort: StudyCohort, name: str, saved: Model) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Return the calls of one model, the visits left out, and notes."""
+def _apply_one(
+    cohort: StudyCohort, name: str, saved: Model
+) -> tuple[dict[str, pd.DataFrame], list[str], dict[str, Path]]:
+    """Return the calls of one model with what decided over them and the visits left out; notes; belief maps."""
     from bids_app.image.template import belief_grid
 
     model, template = open_model(name, saved), str(saved.card["Template"])
@@ -168,7 +176,7 @@ def _apply_one(cohort: StudyCohort, name: str, saved: Model) -> tuple[pd.DataFra
     with tempfile.TemporaryDirectory(prefix="demyelin-maps-") as folder:
         beliefs = {visit: paths[visit] for visit in visits["visit"]}
         store = build_store(beliefs, {}, belief_grid(template), Path(folder), model.usual)
-        found, seen = model.predict(store), model.seen(store)
+        found, seen, why = model.predict(store), model.seen(store), explain(model, store)
     bad = store.left_out.assign(model=name)
     if len(bad):
         which = ", ".join(bad["visit"][:5]) + (" ..." if len(bad) > 5 else "")
@@ -180,7 +188,13 @@ def _apply_one(cohort: StudyCohort, name: str, saved: Model) -> tuple[pd.DataFra
     rows = visits[["participant_id", "session_id"]].assign(model=name)
     rows["diagnosis"] = visits.get("diagnosis")
     rows = pd.concat([rows, found], axis=1).assign(applicability=saved.applicability(found), in_training=seen)
-    return rows, bad, [*notes, *_limits(name, saved, model, visits, rows)]
+    rows = rows.assign(**{f"flips_{positive}": counts for positive, counts in why.flips.items()})
+    tables = {"applied": rows, "applied_left_out": bad}
+    tables |= {
+        "applied_voxels": why.voxels.assign(model=name),
+        "applied_neighbours": why.neighbours.assign(model=name),
+    }
+    return tables, [*notes, *_limits(name, saved, model, visits, rows)], beliefs
 
 
 def _limits(

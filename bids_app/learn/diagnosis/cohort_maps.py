@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bids_app.figures.drawing import slug
-from bids_app.learn.diagnosis.maps import Regions, clusters, frequency, selection_depth, signed_chi2
+from bids_app.learn.diagnosis.maps import atlas_regions, clusters, frequency, selection_depth, signed_chi2
 from bids_app.learn.diagnosis.permutation_maps import LEAST_PATIENTS, permutation_map, small_expected
 from bids_app.learn.diagnosis.scans import Scans
 from bids_app.learn.diagnosis.views import LesionView
@@ -43,7 +43,7 @@ def cohort_maps(
     images = {
         f"frequency-{slug(name)}": store.image(frequency(maps[scans.label == name])) for name in scans.classes
     }
-    regions = _regions(store)
+    regions = atlas_regions(store.mask, store.affine)
     described, held, tests = [], [], []
     for part in parts:
         y = scans.label == part.positive
@@ -80,14 +80,3 @@ def cohort_maps(
     tables = {"clusters": pd.concat(described, ignore_index=True)}
     tables |= {"clusters_held": pd.concat(held, ignore_index=True), "map_test": pd.DataFrame(tests)}
     return images, tables
-
-
-def _regions(store: MapStore) -> Regions:
-    """Return AAL on the grid of the maps."""
-    from bids_app.image.atlas import load_atlas
-    from bids_app.image.volume import resample
-
-    atlas = load_atlas()
-    grid = nib.Nifti1Image(store.mask.astype(np.uint8), store.affine)
-    names = dict(zip(atlas.regions["index"], atlas.regions["name"], strict=True))
-    return Regions.of(resample(atlas.image, grid, order=0), names)

@@ -87,6 +87,16 @@ class Regions:
         return cls(values[tuple(index)], distance, names)
 
 
+def atlas_regions(mask: npt.NDArray[np.bool_], affine: npt.NDArray[np.float64]) -> Regions:
+    """Return AAL on the grid of a brain mask (x, y, z) in template space."""
+    from bids_app.image.atlas import load_atlas
+    from bids_app.image.volume import resample
+
+    atlas = load_atlas()
+    names = dict(zip(atlas.regions["index"], atlas.regions["name"], strict=True))
+    return Regions.of(resample(atlas.image, nib.Nifti1Image(mask.astype(np.uint8), affine), order=0), names)
+
+
 def clusters(
     signed: nib.Nifti1Image,
     q: npt.NDArray[np.floating],
