@@ -2,8 +2,8 @@
 
     python bench/bench_overhead.py [--quick] [--fast] [--real BIDS_DIR PARTICIPANT]
 
-One process of one thread on a phantom visit, or on a participant's first visit of a dataset. `--quick` makes the phantom
-at 4 mm, where the steps are so short that everything around them weighs most.
+One process of one thread on a phantom visit, or on a participant's first visit of a dataset. `--quick` makes the
+phantom at 4 mm, where the steps are so short that everything around them weighs most.
 """
 
 from __future__ import annotations
