@@ -30,14 +30,6 @@ SMALLEST = 1e-5  # least probability whose logit enters the second trees; they w
 GRID_MARGIN_MM = 10  # round the brain; chosen by hand, so that neighbourhoods at its edge are whole
 
 
-class Answers(NamedTuple):
-    """Lesion probability by the first trees, by the network and by the second trees, each (x, y, z) float32."""
-
-    trees: Array
-    network: Array
-    experts: Array
-
-
 class WorkingImages(NamedTuple):
     """A visit on the working grid, as the classifiers see it."""
 
@@ -48,18 +40,38 @@ class WorkingImages(NamedTuple):
     belief: Array
 
 
-def classifier_probability(
+class Sight(NamedTuple):
+    """A visit on the working grid, and the way back.
+
+    Attributes
+    ----------
+    images : WorkingImages
+    grid : Nifti1Image
+        The working grid.
+    flair, brain : Nifti1Image, (x, y, z)
+        As they came.
+    """
+
+    images: WorkingImages
+    grid: nib.Nifti1Image
+    flair: nib.Nifti1Image
+    brain: nib.Nifti1Image
+
+    def back(self, probability: Array) -> Array:
+        """Bring a probability on the working grid to the FLAIR's, 0 outside the brain."""
+        moved = _averaged(nib.Nifti1Image(probability, self.grid.affine), self.flair)
+        return moved * (np.asarray(self.brain.dataobj) > 0)
+
+
+def sight(
     flair: nib.Nifti1Image,
     t1w: nib.Nifti1Image | None,
     brain: nib.Nifti1Image,
     wm_prior: nib.Nifti1Image,
     gm: nib.Nifti1Image,
     belief: nib.Nifti1Image,
-    weights: Path | None = None,
-) -> Answers:
-    """Return the three classifiers' lesion probabilities.
-
-    The images come to voxels of 1 mm with axes to the right, front and top, where the classifiers were trained.
+) -> Sight:
+    """Bring a visit to voxels of 1 mm with axes to the right, front and top, where the classifiers were trained.
 
     Parameters
     ----------
@@ -75,14 +87,6 @@ def classifier_probability(
         Probability of grey matter of this brain.
     belief : Nifti1Image, (x, y, z)
         Belief weighed by where lesions can be (`weighted_belief`).
-    weights : Path, optional
-        Folder whose `trees.onnx`, `network.onnx` and `experts.onnx`, where it has them, take the place of those that
-        come with Demyelin.
-
-    Returns
-    -------
-    Answers
-        On the grid of `flair`, 0 outside the brain.
 
     Raises
     ------
@@ -90,18 +94,49 @@ def classifier_probability(
         If the brain has almost no white or grey matter, or white matter is dark.
     """
     grid = working_grid(brain)
-    seen = view(flair, t1w, brain, wm_prior, gm, belief, grid)
-    where, rows = expert_rows(seen, weights)
-    trees, experts = np.zeros(where.shape, np.float32), np.zeros(where.shape, np.float32)
+    return Sight(view(flair, t1w, brain, wm_prior, gm, belief, grid), grid, flair, brain)
+
+
+def first_probabilities(seen: Sight, weights: Path | None = None) -> tuple[Array, Array]:
+    """Return the lesion probabilities of the first trees and of the network, on the FLAIR's grid.
+
+    Parameters
+    ----------
+    seen : Sight
+    weights : Path, optional
+        Folder whose `trees.onnx`, `network.onnx` and `experts.onnx`, where it has them, take the place of those that
+        come with Demyelin.
+
+    Returns
+    -------
+    trees, network : ndarray, (x, y, z), float32
+        0 outside the brain.
+    """
+    images = seen.images
+    where, features = lesion_features(images.flair, images.t1w, images.brain, images.prior)
+    trees = np.zeros(where.shape, np.float32)
     if where.any():
-        trees[where] = special.expit(rows[:, len(FEATURES)])
+        (first,) = session(TREES, weights).run(None, {"features": features})
+        trees[where] = np.clip(first[:, 0], SMALLEST, 1 - SMALLEST)
+    channels = network_channels(images.flair, images.t1w, images.brain, images.prior)
+    return seen.back(trees), seen.back(network_probability(channels, session(NETWORK, weights)))
+
+
+def expert_probability(seen: Sight, weights: Path | None = None) -> Array:
+    """Return the lesion probability of the second trees on the FLAIR's grid, 0 outside the brain.
+
+    Parameters
+    ----------
+    seen : Sight
+    weights : Path, optional
+        As in `first_probabilities`.
+    """
+    where, rows = expert_rows(seen.images, weights)
+    experts = np.zeros(where.shape, np.float32)
+    if where.any():
         (probability,) = session(EXPERTS, weights).run(None, {"features": rows})
         experts[where] = probability[:, 0]
-    channels = network_channels(seen.flair, seen.t1w, seen.brain, seen.prior)
-    network = network_probability(channels, session(NETWORK, weights))
-    inside = np.asarray(brain.dataobj) > 0
-    back = (_averaged(nib.Nifti1Image(one, grid.affine), flair) * inside for one in (trees, network, experts))
-    return Answers(*back)
+    return seen.back(experts)
 
 
 def view(
@@ -118,7 +153,7 @@ def view(
     Parameters
     ----------
     flair, t1w, brain, wm_prior, gm : Nifti1Image, (x, y, z)
-        As in `classifier_probability`.
+        As in `sight`.
     belief : Nifti1Image, (x, y, z)
         Grey-matter belief map on the grid of the others.
     grid : Nifti1Image, (x, y, z)
@@ -139,7 +174,7 @@ def expert_rows(seen: WorkingImages, weights: Path | None = None) -> tuple[Mask,
     seen : WorkingImages
         The visit.
     weights : Path, optional
-        As in `classifier_probability`.
+        As in `first_probabilities`.
 
     Returns
     -------

@@ -20,7 +20,7 @@ from scipy import ndimage, special
 from bids_app.errors import InputError
 from bids_app.image.belief import belief_map
 from bids_app.image.growth import grow_lesions
-from bids_app.image.lesion_classifier import Answers, classifier_probability
+from bids_app.image.lesion_classifier import Sight, expert_probability, first_probabilities, sight
 from bids_app.image.noise import denoise
 from bids_app.image.white_matter import SURE_GM, SURE_WM
 
@@ -349,10 +349,10 @@ def own_probability(inputs: LesionInputs, weights: Path | None = None) -> Array:
         0 to 1; 0 outside the brain.
     """
     weighed = weighted_belief(inputs)
-    known = _classified(inputs, weighed, weights)
+    trees, network = first_probabilities(_seen(inputs, weighed), weights)
     belief = (weighed - BELIEF_CENTRE) / BELIEF_SPREAD
-    rule = (_logit(known.trees) + np.clip(belief, *BELIEF_LOGITS)) / 2
-    mean = (1 - NETWORK_SHARE) * rule + NETWORK_SHARE * _logit(known.network)
+    rule = (_logit(trees) + np.clip(belief, *BELIEF_LOGITS)) / 2
+    mean = (1 - NETWORK_SHARE) * rule + NETWORK_SHARE * _logit(network)
     return special.expit(CALIBRATION * mean) * (_array(inputs.brain) > 0)
 
 
@@ -371,14 +371,12 @@ def thick_probability(inputs: LesionInputs, weights: Path | None = None) -> Arra
     ndarray, (x, y, z)
         0 to 1; 0 outside the brain.
     """
-    return _classified(inputs, weighted_belief(inputs), weights).experts
+    return expert_probability(_seen(inputs, weighted_belief(inputs)), weights)
 
 
-def _classified(inputs: LesionInputs, weighed: Array, weights: Path | None) -> Answers:
+def _seen(inputs: LesionInputs, weighed: Array) -> Sight:
     belief = nib.Nifti1Image(weighed, inputs.flair.affine)
-    return classifier_probability(
-        inputs.flair, inputs.t1w, inputs.brain, inputs.wm_prior, inputs.gm, belief, weights
-    )
+    return sight(inputs.flair, inputs.t1w, inputs.brain, inputs.wm_prior, inputs.gm, belief)
 
 
 def _logit(probability: Array) -> Array:

@@ -143,7 +143,10 @@ def _cells(frame: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, Any]:
         [_cell(name, value) for name, value in zip(columns, row, strict=True)]
         for row in frame[list(columns)].itertuples(index=False)
     ]
-    return {"columns": ["class" if name == "positive" else name.replace("_", " ") for name in columns], "rows": rows}
+    return {
+        "columns": ["class" if name == "positive" else name.replace("_", " ") for name in columns],
+        "rows": rows,
+    }
 
 
 def _cell(name: str, value: Any) -> str:
