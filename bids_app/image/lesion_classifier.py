@@ -109,8 +109,10 @@ def first_probabilities(seen: Sight, weights: Path | None = None) -> tuple[Array
 
     Returns
     -------
-    trees, network : ndarray, (x, y, z), float32
-        0 outside the brain.
+    trees : ndarray, (x, y, z), float32
+        Of the first trees; 0 outside the brain.
+    network : ndarray, (x, y, z), float32
+        Of the network; 0 outside the brain.
     """
     images = seen.images
     where, features = lesion_features(images.flair, images.t1w, images.brain, images.prior)
