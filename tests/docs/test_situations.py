@@ -75,7 +75,10 @@ TESTS = {
         "workflows/test_chosen.py::test_two_folders_of_masks_are_refused",
         "learn/test_group.py::test_an_impossible_analysis_asked_for_is_one_clear_line",
     ],
-    "a FLAIR that shows": [f"{COVERAGE}::test_the_share_of_the_brain_in_the_field_of_view"],
+    "a FLAIR that shows": [
+        f"{COVERAGE}::test_the_share_of_the_brain_in_the_field_of_view",
+        "workflows/test_field_of_view_told.py::test_sidecars_of_a_visit",
+    ],
     "a FLAIR of another head": [
         f"{COVERAGE}::test_images_that_tell_nothing_of_each_other_are_refused_whatever_their_size"
     ],
