@@ -86,6 +86,8 @@ def _trouble(shape: tuple[int, ...], longest: float) -> str:
         return f"holds {volumes} volumes: give one 3D volume"
     if sum(side > 1 for side in shape) < 3:
         return "holds one slice, not a volume"
+    if not longest:
+        return "voxels of 0 mm by its header: correct the header"
     if longest < METRES:
         return "a head of less than a millimetre by its header, which may be in metres: correct the header"
     return ""
