@@ -226,7 +226,7 @@ def _standard(column: str, cells: pd.Series, about: Mapping[str, Any], notes: No
         return as_numbers(column, cells, about, notes)
     if column in TEXTS:
         return as_texts(column, cells, about, notes)
-    return cells if column in OTHERS else as_found(cells)  # 20210330 is a date
+    return cells if column in OTHERS else as_found(column, cells, notes)  # 20210330 is a date
 
 
 def _about(places: Iterable[Path]) -> dict[str, Mapping[str, Any]]:

@@ -321,9 +321,19 @@ def _folded(word: str) -> str:
     return folded.replace(".", "") if re.fullmatch(r"(?:[^\W\d_]\.)+", folded) else folded
 
 
-def as_found(cells: pd.Series) -> pd.Series:
-    """Return an unknown column: as numbers where all cells are, without leading zeros; else as text."""
-    known = [cell for cell in cells if isinstance(cell, str)]
+def as_found(name: str, cells: pd.Series, notes: Notes) -> pd.Series:
+    """Return an unknown column: as numbers where all cells are, without leading zeros; else as text.
+
+    Commas count as points where with them all cells are numbers.
+    """
+    commas = cells[
+        cells.map(lambda cell: isinstance(cell, str) and bool(COMMA_NUMBER.fullmatch(cell))).astype(bool)
+    ]
+    points = cells.where(~cells.index.isin(commas.index), commas.str.replace(",", "."))
+    known = [cell for cell in points if isinstance(cell, str)]
     if known and all(PLAIN_NUMBER.fullmatch(cell) and not re.match(r"[+-]?0\d", cell) for cell in known):
-        return pd.to_numeric(cells).astype(float)
+        notes.cells(
+            name, "has a decimal comma: read as a point", [(line, str(cell)) for line, cell in commas.items()]
+        )
+        return pd.to_numeric(points).astype(float)
     return cells

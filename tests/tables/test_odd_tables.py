@@ -155,3 +155,11 @@ def test_yes_and_no_however_said():
     assert values.fillna(-1).tolist() == [1, 0, 1, 0, 1, -1, -1, -1]
     assert unread.tolist() == ["perhaps"]
     assert read_yes_no(pd.Series([1.0, 0.0, float("nan")]))[0].fillna(-1).tolist() == [1, 0, -1]
+
+
+def test_a_column_of_ones_own_with_decimal_commas_is_one_of_numbers(people):
+    read = people(column("nfl", "12,5", "9", "n/a"))
+    assert read.values["nfl"].fillna(-1).tolist() == [12.5, 9, -1]
+    assert any("column nfl" in note and "decimal comma" in note for note in read.notes)
+    mixed = people(column("nfl", "12,5", "low", "01"))
+    assert mixed.values["nfl"].tolist() == ["12,5", "low", "01"]
