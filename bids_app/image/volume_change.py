@@ -231,14 +231,14 @@ def symmetric_percent(before: float, after: float) -> float:
 
 
 def _levels(side: Side) -> npt.NDArray[np.float64]:
-    """Return the median brightness of fluid, grey and white matter without lesions."""
+    """Return the median brightness of fluid, grey and white matter without lesions; NaN where there is none."""
     data, label = np.asarray(side.image.dataobj), np.asanyarray(side.tissue.dataobj)
     free = np.asanyarray(side.lesions.dataobj) == 0
     found = [data[(label == kind) & free] for kind in (CSF, GM, WM)]
     levels = np.array([float(np.median(values)) if len(values) else np.nan for values in found])
     if not levels[2] > 0:
         raise VisitError("volume change: a visit has no white matter, or it is dark; look at the tissues")
-    return levels / levels[2] if np.isfinite(levels).all() else np.array([0.0, 0.0, 1.0])
+    return levels / levels[2]
 
 
 def _relative(
@@ -251,12 +251,14 @@ def _relative(
     """Return a visit's image half-way, white matter 1, resampled once by cubic splines.
 
     The brightness of its tissues (`own`) becomes that of both visits' mean (`common`), linearly between them: a scanner
-    changes contrast by a percent from day to day, which would pass for tissue that moves.
+    changes contrast by a percent from day to day, which would pass for tissue that moves. Where two are alike,
+    nothing is changed.
     """
     data = np.asarray(side.image.dataobj, dtype=np.float32)
     label, free = np.asanyarray(side.tissue.dataobj), np.asanyarray(side.lesions.dataobj) == 0
     relative = data / np.float32(np.median(data[(label == WM) & free]))
     order = np.argsort(common)
+    order = order[np.isfinite(common[order])]  # tissues that both visits have
     if (np.diff(common[order]) > LEAST_CONTRAST).all() and (np.diff(own[order]) > LEAST_CONTRAST).all():
         xs, ys = np.concatenate([[0], own[order]]), np.concatenate([[0], common[order]])
         top = ys[-1] / xs[-1] * relative  # above the brightest tissue, in proportion

@@ -230,11 +230,16 @@ def _remove_former(output_dir: Path, participant: str, current: set[str]) -> Non
     for path in (output_dir / "logs" / "done").glob(f"{VisitName(participant)}_*_{SINCE}-*.json"):
         record = None if path.stem in current else read_record(output_dir, path.stem)
         if record is not None:
-            for file in record["outputs"]:
-                if Path(file).name.startswith(f"{VisitName(participant)}_"):
-                    (output_dir / file).resolve().relative_to(output_dir.resolve())
-                    (output_dir / file).unlink(missing_ok=True)
+            _remove(output_dir, participant, record["outputs"])
             path.unlink()
+
+
+def _remove(output_dir: Path, participant: str, files: Iterable[str]) -> None:
+    """Remove files of a participant that a done record lists; none outside the derivatives."""
+    for file in files:
+        if Path(file).name.startswith(f"{VisitName(participant)}_"):
+            (output_dir / file).resolve().relative_to(output_dir.resolve())
+            (output_dir / file).unlink(missing_ok=True)
 
 
 def init_pairs_wf(pairs: Sequence[Pair], *, settings: Settings, name: str) -> Workflow:
@@ -353,7 +358,10 @@ def finish_pair(files: dict[str, Path], plan: PairPlan) -> FinishedPair:
     output_dir, pair, after = plan.output_dir, plan.pair, plan.pair.after.prefix
     visit, session = Derivatives(output_dir).visit(pair.after), pair.before.session or ""
     table, image = visit.path("changes", before=session), visit.path("change_labels", before=session)
+    former = read_record(output_dir, pair.name) or {"outputs": []}
     forget(output_dir, pair.name)
+    # what an earlier run wrote under other settings must not stay beside the new results
+    _remove(output_dir, pair.after.participant, former["outputs"])
     save_image(load_image(files["labels"]), image)
     written = [image, *_publish_table(plan, files["table"], "changes")]
     written += _publish_table(plan, files["criteria"], "change_criteria")

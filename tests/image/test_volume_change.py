@@ -72,6 +72,37 @@ def test_no_change_is_none_after_another_position_gain_and_noise(template):
     assert found.percent["brain"] == pytest.approx(0, abs=0.1)
 
 
+def test_contrast_that_differs_by_two_percent_is_no_change(template):
+    maps = np.stack([np.asarray(image.dataobj) for image in (template.gm, template.wm, template.csf)])
+    affine, brain = template.t1w.affine, maps.sum(axis=0) > 0.5
+    tissue = nib.Nifti1Image(np.where(brain, maps.argmax(axis=0) + 1, 0).astype(np.uint8), affine)
+    none = nib.Nifti1Image(np.zeros(brain.shape, np.uint8), affine)
+    regions = tissue_regions(tissue, none)
+    sides = []
+    for levels in ((0.700, 1, 0.30), (0.714, 1, 0.29)):
+        mixed = nib.Nifti1Image(np.tensordot(levels, maps, axes=1).astype(np.float32), affine)
+        sides.append(Side(mixed, nib.Nifti1Image(brain.astype(np.uint8), affine), tissue, none, regions))
+    found = volume_change(*sides, STILL)
+    assert found.percent["brain"] == pytest.approx(0, abs=0.1)
+    assert found.percent["white matter"] == pytest.approx(0, abs=0.2)
+
+
+@pytest.mark.slow
+def test_two_intervals_add_up_to_the_whole(template):
+    visits = [
+        side(
+            rescan(contract(template.t1w, template.brain, percent, seed=4).image, noise=1, seed=number),
+            template,
+        )
+        for number, percent in enumerate((0, 0.6, 1.4))
+    ]
+    first, second, whole = (
+        volume_change(visits[one], visits[other], STILL).percent["brain"]
+        for one, other in ((0, 1), (1, 2), (0, 2))
+    )
+    assert first + second == pytest.approx(whole, abs=0.1)
+
+
 def test_an_empty_region_is_refused(template):
     whole = side(template.t1w, template)
     none = nib.Nifti1Image(np.zeros(template.t1w.shape, np.float32), template.t1w.affine)

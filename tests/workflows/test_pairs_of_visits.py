@@ -108,8 +108,15 @@ def test_a_pair_gets_its_table_image_and_figure_once_and_stays_valid(settings, c
     done = subprocess.run([validator, "--format", "json", out], capture_output=True, text=True, check=False)
     assert [i for i in json.loads(done.stdout)["issues"]["issues"] if i["severity"] == "error"] == []
     assert compare() == ([], {})
+    calibrated = folder / "sub-01_ses-2_seg-brain_desc-calibrationsince1_dseg.tsv"
+    calibrated.write_text("index\n")  # as an earlier run with --calibrate left it
+    record = out / "logs" / "done" / "sub-01_ses-2_since-1.json"
+    content = json.loads(record.read_text())
+    content["outputs"][str(calibrated.relative_to(out))] = calibrated.stat().st_size
+    record.write_text(json.dumps(content))
     add_visit(out, "2", 20)
     assert compare()[0] == ["sub-01_ses-2_since-1"]
+    assert not calibrated.exists()
     assert pd.read_csv(folder / f"{STEM}.tsv", sep="\t")["change"].tolist() == ["unchanged"]
 
 
