@@ -250,7 +250,7 @@ QUALITY: dict[str, QualityNumber] = {
             "Normalised mutual information of the aligned FLAIR and the T1w in the brain (Studholme et al. 1999, "
             "doi:10.1016/S0031-3203(98)00091-0): 1 for unrelated images; n/a without T1w.",
             lambda visit: mutual_information(visit.flair, visit.t1w, visit.brain) if visit.t1w else np.nan,
-            # ten real pairs aligned, at 2 mm: 1.042 to 1.075; 2 mm off: 1.020 to 1.037; 4 mm off: 1.009 to 1.016; of two
+            # ten real pairs, at 2 mm: 1.042 to 1.075; 2 mm off: 1.020 to 1.037; 4 mm off: 1.009 to 1.016; of two
             # heads: 1.006 to 1.016
             usual=(1.03, 2.0),
             worse="low",
