@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from test_diagnosis import QUICK, make_cohort
 
-from bids_app.derivatives import save_image
+from bids_app import cli
+from bids_app.derivatives import save_image, write_json
 from bids_app.learn.diagnosis import run
 from bids_app.learn.diagnosis.baselines import INTENSITY, SITE
+from bids_app.learn.study import load_study
 
 OPTIONS = replace(QUICK, permutations=0)
 
@@ -80,3 +82,15 @@ def test_few_of_one_class_are_called_too_or_no_call_is_made(tmp_path):
     result = run(cohort, seed=1, options=OPTIONS)
     told = result.tables["performance"].query("protocol == 'nested'").set_index("metric")["estimate"]
     assert told["sensitivity"] >= 0.6 and told["specificity"] >= 0.6
+
+
+def test_acute_scans_stand_beside_all_scans(tmp_path):
+    cohort = make_cohort(tmp_path / "out", {"RRMS": 8, "NMOSD": 8}, seed=5)
+    cohort.visits["acute"] = np.where(cohort.visits["session_id"] == "ses-1", "yes", "no")
+    words = "--acute acute --protocol nested --folds 3 --outer-folds 3 --permutations 0 --sizes 16"
+    write_json({"Name": "x", "BIDSVersion": "1.10.0"}, tmp_path / "bids" / "dataset_description.json")
+    settings = cli.parse([str(tmp_path / "bids"), str(cohort.derivatives), "group", *words.split()])
+    result = load_study("diagnosis").run(cohort, settings, 1)
+    table = result.tables["acute"].set_index(["scans", "metric"])
+    assert table.loc[("acute scans", "auc"), "n"] == 16
+    assert table.loc[("all scans", "auc"), "n"] == 32

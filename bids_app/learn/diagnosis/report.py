@@ -48,6 +48,7 @@ PARTS = (
         ("roc", "by-size"),
         {
             "performance": "Each protocol with 95 % intervals",
+            "acute": "Leak-free on acute scans, beside all scans",
             "calls": "What the calls are worth: balanced accuracy, predictive values, scans that are not called",
             "calibration": "Leak-free probabilities against what happened",
             "lesion_free": "Scans without lesions",

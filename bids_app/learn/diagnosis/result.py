@@ -18,6 +18,7 @@ ABOUT = {
     "roc": "ROC curves of both protocols; the leak-free one is the mean over outer folds.",
     "scans": "One row per scan: split, outer fold, decision values and calls of both protocols.",
     "performance": "Each protocol's sensitivity, specificity, accuracy and AUC with 95 % intervals.",
+    "acute": "The leak-free performance on acute scans alone, beside that on all scans.",
     "calls": "What calls are worth: balanced accuracy, predictive values here and at stated prevalences, the share "
     "called at all, and the accuracy of always calling the larger class.",
     "calibration": "Leak-free probabilities of the first class against what happened, scans grouped by probability.",

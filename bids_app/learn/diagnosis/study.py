@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ from bids_app.learn.diagnosis.options import Options
 from bids_app.learn.diagnosis.result import DiagnosisResult
 from bids_app.learn.results import METRICS, Applied, by_metric
 from bids_app.learn.study import Fact, Study, StudyCohort, Tables
+from bids_app.protocol import Protocol, requested
 from bids_app.settings import Settings
 
 BY_METRIC = {  # tables with a row per metric, and what names a row of the report's, which has a column per metric
     "performance": ["positive", "protocol", "n_voxels"],
+    "acute": ["positive", "scans", "n_voxels"],
     "raters": ["rater", "protocol", "scans", "unit", "abstained"],
     "variants": ["positive", "model"],
 }
@@ -47,26 +51,27 @@ class DiagnosisStudy(Study):
         n_jobs : int
             Processes.
         """
-        return run(
-            cohort,
-            protocol=settings.protocol,
-            raters=settings.raters,
-            seed=settings.random_seed,
-            options=Options(
-                classes=settings.classes or None,
-                acute=settings.acute,
-                last_diagnosis=settings.last_diagnosis,
-                normal=settings.normal,
-                order=settings.order,
-                grid=Grid(parse_sizes(settings.sizes), gamma_scale=settings.gamma_scale),
-                cv=settings.folds,
-                rule=Rule.parse(settings.operating_point, settings.wrong_calls),
-                outer=settings.outer_folds or Options.outer,
-                permutations=settings.permutations,
-                n_jobs=n_jobs,
-            ),
-            template=settings.template,
+        options = Options(
+            classes=settings.classes or None,
+            acute=settings.acute,
+            last_diagnosis=settings.last_diagnosis,
+            normal=settings.normal,
+            order=settings.order,
+            grid=Grid(parse_sizes(settings.sizes), gamma_scale=settings.gamma_scale),
+            cv=settings.folds,
+            rule=Rule.parse(settings.operating_point, settings.wrong_calls),
+            outer=settings.outer_folds or Options.outer,
+            permutations=settings.permutations,
+            n_jobs=n_jobs,
         )
+        learn = partial(run, cohort, seed=settings.random_seed, template=settings.template)
+        result = learn(protocol=settings.protocol, raters=settings.raters, options=options)
+        if options.acute and Protocol.NESTED in requested(settings.protocol):
+            classes = tuple(result.models["lesion-maps"].card["Classes"])
+            every = replace(options, acute=None, classes=classes, variants=(), permutations=0)
+            all_scans = learn(protocol=Protocol.NESTED, options=every)
+            result.tables["acute"] = _side_by_side({"acute scans": result, "all scans": all_scans})
+        return result
 
     def draw(self, result: DiagnosisResult, folder: Path, settings: Settings) -> list[Kept]:
         """Draw the figures.
@@ -126,3 +131,13 @@ class DiagnosisStudy(Study):
 
 
 STUDY = DiagnosisStudy()
+
+
+def _side_by_side(results: Mapping[str, DiagnosisResult]) -> pd.DataFrame:
+    """Return the leak-free performance on several choices of scans."""
+    parts = [
+        result.tables["performance"].query("protocol == 'nested'").assign(scans=name)
+        for name, result in results.items()
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    return table[["scans", *(name for name in table if name != "scans")]]
