@@ -122,6 +122,6 @@ APPLIED = {
     "applied_left_out": "Visits whose files cannot be used or are not like those of training, and why.",
     "applied_voxels": "Voxels that decide over each scan: where, whether there is a lesion, and by how much the "
     "decision would change if it were the other way round.",
-    "applied_neighbours": "Training scans most like each scan at the voxels that the machine looks at.",
+    "applied_neighbours": "Training scans most like each scan at the voxels that the model uses.",
     "applied_performance": "How well the models do on the visits whose outcome is known.",
 }
