@@ -25,7 +25,7 @@ from bids_app.image.injection import contraction, deformed, rescan
 from bids_app.image.pair_calibration import true_percent
 from bids_app.image.register import apply
 from bids_app.image.volume_change import Side, tissue_regions, volume_change
-from bids_app.phantom.anatomy import Anatomy, make_anatomy
+from bids_app.phantom.anatomy import PhantomAnatomy, make_anatomy
 from bids_app.phantom.images import T1W, scan
 from bids_app.phantom.people import draw_person
 from bids_app.visit_name import VisitName
@@ -87,7 +87,9 @@ def phantom_pairs(people: int, resolution: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def checks(anatomy: Anatomy, before: Side, after: Side, measured: float, number: int) -> dict[str, float]:
+def checks(
+    anatomy: PhantomAnatomy, before: Side, after: Side, measured: float, number: int
+) -> dict[str, float]:
     """Measure a scan against itself on another grid and with another gain, and the sum over three visits."""
     move = np.eye(4)
     move[:3, 3] = 0.4, -0.3, 0.5
@@ -114,12 +116,12 @@ def checks(anatomy: Anatomy, before: Side, after: Side, measured: float, number:
     }
 
 
-def image(data: np.ndarray, anatomy: Anatomy) -> nib.Nifti1Image:
+def image(data: np.ndarray, anatomy: PhantomAnatomy) -> nib.Nifti1Image:
     """Return an array as an image on an anatomy's grid."""
     return nib.Nifti1Image(np.asarray(data).astype(np.float32), anatomy.affine)
 
 
-def contracted(anatomy: Anatomy, drawn: np.ndarray) -> Anatomy:
+def contracted(anatomy: PhantomAnatomy, drawn: np.ndarray) -> PhantomAnatomy:
     """Return an anatomy whose content moved."""
 
     def moved(data: np.ndarray, order: int) -> np.ndarray:
@@ -134,7 +136,7 @@ def contracted(anatomy: Anatomy, drawn: np.ndarray) -> Anatomy:
     )
 
 
-def side(anatomy: Anatomy, seed: int) -> Side:
+def side(anatomy: PhantomAnatomy, seed: int) -> Side:
     """Scan an anatomy as another session would: contrast, field and noise of its own."""
     none, mask = np.zeros(anatomy.brain.shape, np.float32), image(anatomy.brain, anatomy)
     taken = scan(anatomy, none, T1W, site=1, noise=NOISE, rng=np.random.default_rng(seed))

@@ -70,7 +70,10 @@ def _words(table: pd.DataFrame) -> str:
 
 def _volume_words(visit: VisitFiles, before: str) -> str:
     """Say how the brain's volume changed; nothing where it was not measured."""
-    table = read_table(visit.path("volume_changes", before=before))
+    path = visit.path("volume_changes", before=before)
+    if why := read_meta(path).get("NotMeasured"):
+        return f" Change of brain volume was not measured: {str(why)[0].lower()}{str(why)[1:]}"
+    table = read_table(path)
     if table is None or "percent" not in table or not (table["name"] == "brain").any():
         return ""
     row = table.set_index("name").loc["brain"]
@@ -126,7 +129,7 @@ def _graded(visit: VisitFiles, before: str) -> dict[str, Any] | None:
             for name, row in wide.iterrows()
         ],
         "words": _lesion_words(read_table(visit.path("change_calibration", before=before)), len(pairs)),
-        "file": visit.path("volume_calibration", before=before).name,
+        "file": visit.path("volume_calibration", before=before).relative_to(visit.root).as_posix(),
     }
 
 

@@ -25,6 +25,9 @@ class ComparedFiles(NamedTuple):
     half_after: Image
 
 
+NOT_MEASURED = "The visits have no T1w in common, and the protocols of their FLAIR images differ."
+
+
 @step("comparing lesions and volumes with those of the visit before", seconds=40.0, mem_gb=3.0)
 def compare_visits(
     before: dict[str, Image],
@@ -56,13 +59,21 @@ def compare_visits(
     from bids_app.image.criteria import NO_DIAGNOSIS, TIME_COLUMNS, over_time
     from bids_app.image.longitudinal import CHANGE_COLUMNS, compare, on_grid, summary
     from bids_app.image.pair_calibration import errors
-    from bids_app.image.volume_change import volume_change, volume_columns, volume_table
+    from bids_app.image.volume_change import Changed, volume_change, volume_columns, volume_table
 
     guide = "t1w" if "t1w" in before and "t1w" in after else "flair"
     half = half_way_of(before, after, guide, seed)
     found = compare(visit_of(before), visit_of(after), half)
-    changed = volume_change(side_of(before, guide), side_of(after, guide), half)
-    table = found.table.join(expansion.measure(changed.jacobian, found.labels, found.table, years))
+    # FLAIRs of two protocols, or beside a T1w at one visit, show other tissue borders: percents would be the scanner's
+    refused = guide == "flair" and bool(protocol)
+    about: dict[str, object] = {"Image": guide, "Years": years, "ProtocolDifferences": protocol}
+    if refused:
+        changed = Changed({}, {}, found.labels)
+        about["NotMeasured"] = NOT_MEASURED
+    else:
+        changed = volume_change(side_of(before, guide), side_of(after, guide), half)
+    dated = None if refused else years
+    table = found.table.join(expansion.measure(changed.jacobian, found.labels, found.table, dated))
     meta = {
         "Registration": f"Rigid, mutual information, {'T1w' if guide == 't1w' else 'FLAIR'} of both visits, mean of "
         "both directions; lesions matched in the space half-way.",
@@ -76,7 +87,7 @@ def compare_visits(
         WithMeta(over_time(summary(found.table)), TIME_COLUMNS | {"Remark": NO_DIAGNOSIS}),
         WithMeta(
             volume_table(changed, years, None if known is None else errors(known)),
-            volume_columns() | {"Image": guide, "Years": years, "ProtocolDifferences": protocol},
+            volume_columns() | about,
         ),
         WithMeta(labels, meta),
         found.labels,

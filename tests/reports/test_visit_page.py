@@ -330,6 +330,16 @@ def test_change_inside_the_error_is_no_change_measured(tmp_path, percent, words)
     assert "of present ones that doubled, 1 of 1; 1 elsewhere in 2 pairs." in text
 
 
+def test_a_refused_volume_change_is_told_with_the_reason(tmp_path):
+    anat = make_visit(tmp_path, "sub-01_ses-2")
+    add_pair(anat, 0.1, None)
+    path = anat / OUTPUTS["volume_changes"].path("sub-01_ses-2", template="", atlas="", before="1")
+    write_json({"NotMeasured": "The FLAIRs differ."}, path.with_suffix(".json"))
+    text = write_visit_report(tmp_path, "sub-01_ses-2", settings=settings())[0].read_text()
+    assert "Change of brain volume was not measured: the FLAIRs differ." in text
+    assert "Brain volume changed" not in text
+
+
 def test_criteria_are_told_with_what_was_not_imaged(tmp_path):
     anat = make_visit(tmp_path, "sub-01_ses-2")
     counts = {f"{name}_count": int(name == "periventricular") for name in CLASSES}
