@@ -17,7 +17,6 @@ from bids_app.learn.diagnosis.scans import (
     check_folds,
     check_patients,
     least_patients,
-    map_paths,
     select_scans,
 )
 from bids_app.learn.diagnosis.study_order import compare_orders, in_study_order
@@ -40,7 +39,7 @@ class Prepared:
     store : MapStore
         Maps of the scans, in the same order.
     paths : dict
-        `map_paths` of the scans.
+        Of the scans, by kind and visit (`StudyCohort.maps`).
     prints : ndarray of uint8, shape (n, 64)
         Fingerprints of the belief maps.
     ordered : MapStore
@@ -76,7 +75,6 @@ def prepare(cohort: StudyCohort, options: Options, template: str, folder: Path) 
     """
     from bids_app.image.template import belief_grid
 
-    derivatives = Path(cohort.derivatives)
     scans = select_scans(
         cohort.visits,
         classes=options.classes,
@@ -84,7 +82,7 @@ def prepare(cohort: StudyCohort, options: Options, template: str, folder: Path) 
         last_diagnosis=options.last_diagnosis,
         least_patients=least_patients(options.cv, options.outer),
     )
-    scans, paths = _with_maps(scans, derivatives, template)
+    scans, paths = _with_maps(scans, cohort, template)
     store = build_store(paths["belief"], paths["lesions"], belief_grid(template), folder)
     tables = {"left_out": store.left_out} if len(store.left_out) else {}
     scans = without(scans, store.left_out["visit"].tolist(), "unreadable or odd maps", "left_out")
@@ -95,7 +93,7 @@ def prepare(cohort: StudyCohort, options: Options, template: str, folder: Path) 
         scans, kept = _each_once(scans, first)
         store, prints = store.take(kept), prints[kept]
     check_folds(scans, options.cv, options.outer)
-    return Prepared(scans, store, map_paths(scans.table, derivatives, template), prints, store, tables)
+    return Prepared(scans, store, cohort.maps(scans.table["visit"], template), prints, store, tables)
 
 
 def in_published_order(ready: Prepared, options: Options, folder: Path) -> Prepared:
@@ -118,9 +116,9 @@ def in_published_order(ready: Prepared, options: Options, folder: Path) -> Prepa
     return replace(ready, ordered=ordered, tables=ready.tables | compared)
 
 
-def _with_maps(scans: Scans, derivatives: Path, template: str) -> tuple[Scans, dict[str, dict[str, Path]]]:
+def _with_maps(scans: Scans, cohort: StudyCohort, template: str) -> tuple[Scans, dict[str, dict[str, Path]]]:
     """Leave out visits that have no maps, and say so."""
-    paths = map_paths(scans.table, derivatives, template)
+    paths = cohort.maps(scans.table["visit"], template)
     has = [paths["belief"][v].exists() and paths["lesions"][v].exists() for v in scans.table["visit"]]
     if not any(has):
         first = next(iter(paths["belief"].values()))
@@ -133,7 +131,7 @@ def _with_maps(scans: Scans, derivatives: Path, template: str) -> tuple[Scans, d
     step = flow_step("belief and lesion maps", kept, len(scans.table), "without maps")
     note = f"{len(gone)} visits without belief or lesion map were left out ({_names(gone)})"
     kept_scans = replace(scans, table=kept, notes=[*scans.notes, note], flow=[*scans.flow, step])
-    return kept_scans, map_paths(kept, derivatives, template)
+    return kept_scans, cohort.maps(kept["visit"], template)
 
 
 def _names(names: Sequence[str]) -> str:
