@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "bids_app"
 FILES = [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.rglob("*.py"))]
 TREES = {name: ast.parse((ROOT / name).read_text(encoding="utf-8")) for name in FILES}
+SCREEN = 50  # lines
 PARALLEL = {"Options"}  # each study has its own, reached as `edss.Options` and `diagnosis.Options`
 
 
@@ -101,6 +102,23 @@ def test_numbers_have_a_reason(name):
     assert bare_numbers((ROOT / name).read_text(encoding="utf-8")) == []
 
 
+def long_functions(text: str) -> list[str]:
+    """Functions of more lines than a screen has, docstrings not counted."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            first = node.body[0]
+            words = first.end_lineno - first.lineno + 1 if ast.get_docstring(node) else 0
+            if node.end_lineno - node.lineno + 1 - words > SCREEN:
+                found.append(node.name)
+    return found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_functions_fit_a_screen(name):
+    assert long_functions((ROOT / name).read_text(encoding="utf-8")) == []
+
+
 def test_a_name_stands_for_one_thing():
     assert set(twice(TREES)) <= PARALLEL
 
@@ -108,6 +126,9 @@ def test_a_name_stands_for_one_thing():
 def test_what_is_bare_is_found():
     assert bare_functions("def f(a, b, c):\n    '''Do.'''") == ["f"]
     assert bare_functions("def f(a, b):\n    '''Do.'''\ndef _g(a, b, c): ...") == []
+    body = "    x = 1\n"
+    assert long_functions("def f():\n    '''Do.'''\n" + 49 * body) == []
+    assert long_functions("def f():\n" + 50 * body) == ["f"]
     assert bare_numbers("A = 1\nB = (2, -3)  # why\n# why\nC = 4\nD = 'x'\nE = 2 * 3") == ["A", "E"]
     one, other = ast.parse("A, B = 1, 2\nclass C: ..."), ast.parse("B = 3\nA = 1\nclass C: ...")
     assert twice({"one": one, "other": other}) == ["B", "C"]

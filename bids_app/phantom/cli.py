@@ -41,6 +41,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--lesion-free", action="store_true", help="draw no lesions")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: 1")
+    _add_study_options(parser)
+    parser.add_argument("--version", action="version", version=f"demyelin-phantom {__version__}")
+    return parser
+
+
+def _add_study_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of derivatives without scans."""
     study = parser.add_argument_group(
         "derivatives in the shape of a study",
         "What the group level reads, drawn from a known model; no scans.",
@@ -74,8 +81,6 @@ def build_parser() -> argparse.ArgumentParser:
         "--null-outcome", action="store_true", help="EDSS or diagnosis independent of all else"
     )
     study.add_argument("--nprocs", type=int, default=2, metavar="N", help="processes (default: 2)")
-    parser.add_argument("--version", action="version", version=f"demyelin-phantom {__version__}")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bids_app.derivatives import write_text
 from bids_app.derivatives.reader import Derivatives, VisitFiles
-from bids_app.image.atlas import load_atlas
+from bids_app.image.atlas import Atlas, load_atlas
 from bids_app.image.outliers import RULE
 from bids_app.image.places import ARTEFACT_SITES, CLASSES
 from bids_app.reports.about import IMAGE_COLUMNS, effective_settings
@@ -78,48 +78,62 @@ def write_visit_report(
     atlas = load_atlas(settings["atlas"])
     visit = Derivatives(output_dir).visit(prefix, template=settings["template"], atlas=atlas.name)
     drawn = list(draw_pictures(visit, visit.figures))
-    lesions = _lesion_table(visit)
-    norms = quality_norms(visit)
-    quality = quality_rows(visit, norms)
     viewer = write_viewer(visit) if with_viewer else None
     if viewer is None:  # one of an earlier run would be of other images
         (output_dir / viewer_path(visit)).unlink(missing_ok=True)
+    text = render(
+        "visit.html.j2",
+        name=prefix,
+        viewer=viewer.relative_to(output_dir).as_posix() if viewer else None,
+        pictures=[picture for picture, _ in drawn],
+        run=(about or {}).get("run", []),
+        images=(about or {}).get("images", []),
+        image_columns=IMAGE_COLUMNS,
+        versions=versions(),
+        **_measured(visit, atlas, notes),
+        **_how(visit, settings),
+    )
+    page = write_text(text, visit.page)
+    return [page, *(path for _, path in drawn), *([viewer] if viewer else [])]
+
+
+def _measured(visit: VisitFiles, atlas: Atlas, notes: Sequence[str]) -> dict[str, Any]:
+    """Return what the page shows of a visit: findings, tables, quality, notes."""
+    lesions = _lesion_table(visit)
+    norms = quality_norms(visit)
+    quality = quality_rows(visit, norms)
     lesions_context = _lesions_context(visit, lesions)
     changes = changes_context(visit)
     noted = [*notes, *dict.fromkeys(visit.problems)]
     first, *others = lights(visit, lesions, quality, noted)
-    text = render(
-        "visit.html.j2",
-        name=prefix,
-        lights=[first, *_change_lights(changes), *others],
-        facts=facts(visit, lesions),
-        notes=noted,
-        viewer=viewer.relative_to(output_dir).as_posix() if viewer else None,
-        ratings=RATINGS,
-        artefacts=ARTEFACTS,
-        all_visits=PAGE,
-        pictures=[picture for picture, _ in drawn],
-        lesions=lesions_context,
-        regions=regions_context(visit, atlas),
-        connections=connections_context(visit, atlas),
-        texture=texture_context(visit),
-        changes=changes,
-        criteria=criteria_context(visit),
-        limits=limits_context(visit),
-        extras=extra_tables(visit),
-        quality=quality,
-        quality_norms=norms.n if norms else 0,
-        rule=RULE,
-        methods=methods_parts(settings, _facts(visit)),
-        run=(about or {}).get("run", []),
-        images=(about or {}).get("images", []),
-        image_columns=IMAGE_COLUMNS,
-        settings=effective_settings(settings, _mapping(visit.meta("lesions").get("MethodSettings"))),
-        versions=versions(),
-        sources=visit.meta("qc").get("Sources", []),
-    )
-    page = write_text(text, visit.page)
-    return [page, *(path for _, path in drawn), *([viewer] if viewer else [])]
+    return {
+        "lights": [first, *_change_lights(changes), *others],
+        "facts": facts(visit, lesions),
+        "notes": noted,
+        "lesions": lesions_context,
+        "regions": regions_context(visit, atlas),
+        "connections": connections_context(visit, atlas),
+        "texture": texture_context(visit),
+        "changes": changes,
+        "criteria": criteria_context(visit),
+        "limits": limits_context(visit),
+        "extras": extra_tables(visit),
+        "quality": quality,
+        "quality_norms": norms.n if norms else 0,
+        "rule": RULE,
+        "ratings": RATINGS,
+        "artefacts": ARTEFACTS,
+        "all_visits": PAGE,
+    }
+
+
+def _how(visit: VisitFiles, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return how the visit was processed: methods, settings, sources."""
+    return {
+        "methods": methods_parts(settings, _facts(visit)),
+        "settings": effective_settings(settings, _mapping(visit.meta("lesions").get("MethodSettings"))),
+        "sources": visit.meta("qc").get("Sources", []),
+    }
 
 
 def _change_lights(changes: list[dict[str, Any]]) -> list[dict[str, str]]:

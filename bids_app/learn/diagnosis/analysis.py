@@ -113,28 +113,17 @@ def run(
         visits = scans.table["visit"].tolist()
         ratings = judges.read_raters(raters, visits, scans.classes, told) if raters else None
         parts = _analyse_classes(ready, protocols, seed, options, template)
-        tables = (
-            {"flow": flow_table(scans.flow)}
-            | ready.tables
-            | _joined(parts)
-            | {"by_class": by_class(scans.table)}
-        )
-        tables["roc"] = roc_points(tables["scans"])
-        if len(scans.classes) > 2 and Protocol.NESTED in protocols:
-            tables["confusion"] = _confusion(scans, parts)
-        if "paper_test" in tables["scans"]:
-            tables["by_split"] = by_split(scans.table, _first_part(tables["scans"])["paper_test"].to_numpy())
+        tables = _tables(ready, parts, protocols)
         if ratings is not None:
             rated, unusable = ratings
             tables |= _rater_tables(rated, scans, tables["scans"], seed)
             if len(unusable):
                 tables["raters_left_out"] = unusable
+                told.insert(0, _unusable(unusable, raters))
         view = LesionView(store, scans.label, "belief", options.threshold, options.n_sd)
         images, found = cohort_maps(scans, store, parts, view, seed)
         tables |= found
         learned, measures = fit_model(scans, store, options, seed)
-    if "raters_left_out" in tables:
-        scans = replace(scans, notes=[*scans.notes, _unusable(tables["raters_left_out"], raters)])
     notes = [*scans.notes, *told, *(note for part in parts for note in part.notes), INDEPENDENCE]
     settings: dict[str, Any] = {"protocol": protocol, "seed": seed, "template": template}
     settings |= options.recorded()
@@ -148,6 +137,23 @@ def run(
         settings=settings,
         models={"lesion-maps": make_model(learned, measures, card)},
     )
+
+
+def _tables(ready: Prepared, parts: list[Binary], protocols: Sequence[Protocol]) -> dict[str, pd.DataFrame]:
+    """Return the tables on scans, and those that the analyses of the classes have in common."""
+    scans = ready.scans
+    tables = {
+        "flow": flow_table(scans.flow),
+        **ready.tables,
+        **_joined(parts),
+        "by_class": by_class(scans.table),
+    }
+    tables["roc"] = roc_points(tables["scans"])
+    if len(scans.classes) > 2 and Protocol.NESTED in protocols:
+        tables["confusion"] = _confusion(scans, parts)
+    if "paper_test" in tables["scans"]:
+        tables["by_split"] = by_split(scans.table, _first_part(tables["scans"])["paper_test"].to_numpy())
+    return tables
 
 
 def _card(scans: Scans, performance: pd.DataFrame, settings: dict[str, Any]) -> dict[str, Any]:

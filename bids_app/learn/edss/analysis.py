@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ from bids_app.learn.edss.robustness import (
 from bids_app.learn.edss.sample_size import sample_size
 from bids_app.learn.edss.saved import make_models
 from bids_app.learn.edss.scores import compare_models, null_summary, off_the_scale, pearson, performance
-from bids_app.learn.edss.serving import predict_all, served
+from bids_app.learn.edss.serving import Parts, predict_all, served
 from bids_app.learn.edss.sets import check, check_sites, split
 from bids_app.learn.edss.tripod import checklist
 from bids_app.learn.names import visit_names
@@ -110,44 +110,116 @@ def run(
     protocols = requested(protocol)
     check_choices("models", models, MODELS)
     options = options or Options()
-    visits, data, sites, flow, doubled, cohort_features = _prepare(cohort, options)
-    who = visits.assign(participant_id=data.groups)
+    ready = _prepare(cohort, options)
+    who = ready.visits.assign(participant_id=ready.data.groups)
     sets = split(who, external_site, test_size, seed, bands=not options.random_split)
-    check_sites(visits, sites)
-    notes = [*cohort.table.notes, *doubled, *check(data, sets, cv)]
-    rows = sets.pop("training")
+    check_sites(ready.visits, ready.sites)
+    notes = [*cohort.table.notes, *ready.notes, *check(ready.data, sets, cv)]
     design = Procedure(models, cv, options.outer, options.permutations, seed, options.rules, options.n_jobs)
-
-    shown = (
-        design if Protocol.PAPER in protocols else replace(design, permutations=0)
-    )  # its null would not be told
-    fitted, published, null = as_published(data, rows, shown)
-    shown = (
-        design
-        if Protocol.NESTED in protocols
-        else replace(design, permutations=0, outer=min(design.outer, INTERVAL_FOLDS))
-    )
-    outer = leak_free(data, rows, shown)  # its folds serve the intervals too
-    nested = outer if Protocol.NESTED in protocols else []
-    models_served = with_intervals(data, rows, served(data, rows, fitted), outer, options.interval_steps)
-    tested = {
-        name: predict_all(models_served, fitted.constants, data.X.iloc[test]) for name, test in sets.items()
+    found = _learn(ready, sets, design, protocols, options.interval_steps)
+    notes += off_the_scale(found.predictions)
+    notes += missing.notes_on(ready.data, found.rows, found.tests, found.fitted)
+    scores = performance(found.predictions, seed)
+    covered, intervals = coverage(ready.data, ready.names, found.served, found.tests)
+    out = {
+        **_tables(ready, found, scores),
+        **_other_splits(who, ready.data, external_site, test_size, options, design, found.nested),
+        **_by_features("intervals", covered),
+        **_by_features("interval_visits", intervals),
+        **_gap_and_null(scores, ready.data, found.rows, found.null, found.nested, design),
     }
-    predictions = _predictions(
-        visits, data, rows, sets, tested, published if Protocol.PAPER in protocols else None, nested
+    chosen = {"protocol": protocol, "external_site": external_site, "test_size": test_size, "cv": cv}
+    settings = {"seed": seed, **chosen, **options.recorded()}
+    card = _card(ready, found.rows, scores, settings)
+    saved = make_models(ready.data, found.rows, found.served, covered, card)
+    kept = {name: table for name, table in out.items() if len(table)}
+    kept["tripod"] = checklist(kept, settings, len(saved))
+    return EDSSResult(tables=kept, notes=notes, settings=settings, models=saved)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The visits included, what is learned from, numbers of the sites (for ComBat), flow, notes, and all measures."""
+
+    visits: pd.DataFrame
+    data: Samples
+    sites: dict[str, int]
+    flow: pd.DataFrame
+    notes: list[str]
+    features: pd.DataFrame
+
+    @property
+    def names(self) -> pd.Series:
+        """Name of each visit."""
+        return visit_names(self.visits["participant_id"], self.visits["session_id"])
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What was learned on the training rows by a design, and every prediction; `tests` are rows of the other sets."""
+
+    design: Procedure
+    rows: npt.NDArray[np.intp]
+    tests: dict[str, npt.NDArray[np.intp]]
+    fitted: Fitted
+    null: list[dict[str, float]]
+    nested: list[Outer]
+    served: dict[tuple[str, str], Parts]
+    predictions: pd.DataFrame
+
+
+def _prepare(cohort: StudyCohort, options: Options) -> Ready:
+    """Choose visits and candidates."""
+    visits, flow = include(cohort.visits.assign(_row=np.arange(len(cohort.visits))), several=options.several)
+    features = cohort.features.iloc[visits.pop("_row").to_numpy()].set_axis(visits.index)
+    X, about = candidates(visits, features, cohort.columns, options.candidates)
+    sites = site_codes(visits) if options.combat else {}
+    if sites:
+        X[SITE] = visits[SITE].astype(str).map(sites).astype(np.float32)
+    groups, notes = whole_patients(visits, features, cohort.columns)
+    data = Samples(X, visits["edss"].to_numpy(np.float64), groups, about, priority(about))
+    return Ready(visits, data, sites, flow, notes, features)
+
+
+def _learn(
+    ready: Ready,
+    sets: dict[str, npt.NDArray[np.intp]],
+    design: Procedure,
+    protocols: Sequence[Protocol],
+    interval_steps: bool,
+) -> Learned:
+    """Learn by both protocols, as far as they are asked for, and predict every set.
+
+    The model that is served is the published one; its intervals come from the folds of the leak-free protocol.
+    """
+    data, rows = ready.data, sets["training"]
+    tests = {name: test for name, test in sets.items() if name != "training"}
+    without_null = replace(design, permutations=0)
+    fitted, published, null = as_published(
+        data, rows, design if Protocol.PAPER in protocols else without_null
     )
-    scores = performance(predictions, seed)
-    names = visit_names(visits["participant_id"], visits["session_id"])
-    covered, intervals = coverage(data, names, models_served, sets)
+    few = replace(without_null, outer=min(design.outer, INTERVAL_FOLDS))
+    outer = leak_free(data, rows, design if Protocol.NESTED in protocols else few)
+    nested = outer if Protocol.NESTED in protocols else []
+    models = with_intervals(data, rows, served(data, rows, fitted), outer, interval_steps)
+    tested = {name: predict_all(models, fitted.constants, data.X.iloc[test]) for name, test in tests.items()}
+    shown = published if Protocol.PAPER in protocols else None
+    predictions = _predictions(ready.visits, data, rows, tests, tested, shown, nested)
+    return Learned(design, rows, tests, fitted, null, nested, models, predictions)
+
+
+def _tables(ready: Ready, found: Learned, scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the tables on visits, columns, predictions and models."""
+    visits, data, names, seed = ready.visits, ready.data, ready.names, found.design.seed
+    rows, fitted, nested, predictions = found.rows, found.fitted, found.nested, found.predictions
     anova, pairs = compare_models(predictions)
-    notes += [*off_the_scale(predictions), *missing.notes_on(data, rows, sets, fitted)]
     imputed = names[missing.imputed_visits(data, missing.seen_by_models(data, fitted))].tolist()
     kinds = np.full(len(visits), "training", dtype=object)
-    for name, test in sets.items():
+    for name, test in found.tests.items():
         kinds[test] = name
-    out = {
+    return {
         "cohort": visits.assign(set=kinds),
-        "flow": flow,
+        "flow": ready.flow,
         "demographics": tables.demographics(visits, data.X, seed),
         "selection": tables.selection_counts(fitted, nested),
         "columns": tables.selected_columns(data, rows, fitted, nested),
@@ -160,47 +232,29 @@ def run(
         "anova": anova,
         "pairs": pairs,
         "hyperparameters": tables.hyperparameters(fitted, nested),
-        "learning_curve": learning_curve(data, rows, sets, design),
-        "calibration": calibration(predictions, models[0], seed),
+        "learning_curve": learning_curve(data, rows, found.tests, found.design),
+        "calibration": calibration(predictions, found.design.models[0], seed),
         "calibration_models": calibration_models(predictions, seed),
-        "equation": ridge_equation(models_served),
+        "equation": ridge_equation(found.served),
         "course": course_difference(visits, data.groups),
-        "volumes_z": volume_scores(cohort_features, visits, names, rows),
+        "volumes_z": volume_scores(ready.features, visits, names, rows),
         "subgroups": subgroups(predictions, visits, names, seed),
-        "sites_out": leave_one_site_out(visits, data, design) if nested else pd.DataFrame(),
+        "sites_out": leave_one_site_out(visits, data, found.design) if nested else pd.DataFrame(),
         "sample_size": _sample_size(data, rows, fitted, scores),
-        **_other_splits(who, data, external_site, test_size, options, design, nested),
-        **_by_features("intervals", covered),
-        **_by_features("interval_visits", intervals),
-        **_gap_and_null(scores, data, rows, null, nested, design),
     }
-    chosen = {"protocol": protocol, "external_site": external_site, "test_size": test_size, "cv": cv}
-    settings = {"seed": seed, **chosen, **options.recorded()}
-    card = {
-        "Sites": site_names(visits.iloc[rows]),
+
+
+def _card(
+    ready: Ready, rows: npt.NDArray[np.intp], scores: pd.DataFrame, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what a saved model's card says of its training."""
+    return {
+        "Sites": site_names(ready.visits.iloc[rows]),
         "Metrics": scores[scores["features"] != "none"].round(4).to_dict("records"),
         "Settings": settings,
         "TrainingVisits": len(rows),
+        **({"SiteNumbers": ready.sites} if ready.sites else {}),
     }
-    saved = make_models(data, rows, models_served, covered, card | ({"SiteNumbers": sites} if sites else {}))
-    kept = {name: table for name, table in out.items() if len(table)}
-    kept["tripod"] = checklist(kept, settings, len(saved))
-    return EDSSResult(tables=kept, notes=notes, settings=settings, models=saved)
-
-
-def _prepare(
-    cohort: StudyCohort, options: Options
-) -> tuple[pd.DataFrame, Samples, dict[str, int], pd.DataFrame, list[str], pd.DataFrame]:
-    """Return the visits included, what is learned from, numbers of the sites (for ComBat), flow, notes, measures."""
-    visits, flow = include(cohort.visits.assign(_row=np.arange(len(cohort.visits))), several=options.several)
-    features = cohort.features.iloc[visits.pop("_row").to_numpy()].set_axis(visits.index)
-    X, about = candidates(visits, features, cohort.columns, options.candidates)
-    sites = site_codes(visits) if options.combat else {}
-    if sites:
-        X[SITE] = visits[SITE].astype(str).map(sites).astype(np.float32)
-    groups, notes = whole_patients(visits, features, cohort.columns)
-    data = Samples(X, visits["edss"].to_numpy(np.float64), groups, about, priority(about))
-    return visits, data, sites, flow, notes, features
 
 
 def _by_features(name: str, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
