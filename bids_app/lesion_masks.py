@@ -22,7 +22,7 @@ SEVERAL = "several lesion masks"
 KINDS = 5  # of names, in the order in which they count
 
 
-class GivenMask(NamedTuple):
+class DatasetMask(NamedTuple):
     """A lesion mask of a visit.
 
     Attributes
@@ -67,7 +67,7 @@ def by_visit(paths: Sequence[Path], folder: Path) -> dict[str, list[Path]]:
 
 def choose_mask(
     paths: Sequence[Path], name: str, source: str | None = None, scans: Sequence[Path] = ()
-) -> tuple[GivenMask | None, list[str]]:
+) -> tuple[DatasetMask | None, list[str]]:
     """Choose a visit's lesion mask among its files.
 
     The first kind of which there is one counts: masks named as in BIDS (`label-L` or `label-lesion`, suffix `mask` or
@@ -88,7 +88,7 @@ def choose_mask(
 
     Returns
     -------
-    mask : GivenMask or None
+    mask : DatasetMask or None
     notes : list of str
         What was chosen, and what was left out.
     """
@@ -105,7 +105,7 @@ def choose_mask(
     return chosen, [f"lesion mask from {chosen.path.name} (made by: {chosen.source})", *extra]
 
 
-def why_not(path: Path, name: str, used: GivenMask | None) -> str:
+def why_not(path: Path, name: str, used: DatasetMask | None) -> str:
     """Tell why a file of a visit is not its lesion mask, `used` being the one that is.
 
     Parameters
@@ -114,7 +114,7 @@ def why_not(path: Path, name: str, used: GivenMask | None) -> str:
         The file.
     name : str
         The visit's prefix, e.g. `sub-01_ses-1`.
-    used : GivenMask, optional
+    used : DatasetMask, optional
         The mask that is used.
     """
     if not path.name.endswith(IMAGES):
@@ -126,7 +126,7 @@ def why_not(path: Path, name: str, used: GivenMask | None) -> str:
     return f"another mask was used: {used.path.name}" if used else "not used"
 
 
-def _on_a_scans_grid(masks: Sequence[GivenMask], scans: Sequence[Path]) -> GivenMask:
+def _on_a_scans_grid(masks: Sequence[DatasetMask], scans: Sequence[Path]) -> DatasetMask:
     """Return the first mask that has a scan's grid; the first of all where none has or there is nothing to choose."""
     if len(masks) == 1:
         return masks[0]
@@ -171,23 +171,23 @@ def _is_native(path: Path) -> bool:
     return space is None or space.lower() in NATIVE
 
 
-def _recognise(path: Path, name: str, kind: int) -> GivenMask | None:
+def _recognise(path: Path, name: str, kind: int) -> DatasetMask | None:
     """Return a file as a lesion mask of one kind, None where it is not."""
     stem = path.name.removesuffix(".gz").rsplit(".", 1)[0]
     suffix = stem.rsplit("_", 1)[-1].lower()
     by_hand = "manual" if BY_HAND.search(stem) else UNKNOWN
     if kind == 0 and LABEL.search(stem + "_") and suffix in ("mask", "roi"):
-        return GivenMask(path, by_hand)
+        return DatasetMask(path, by_hand)
     if kind == 1 and suffix == "seg-lst" and "annotated" not in stem:
-        return GivenMask(path, "LST-AI")
+        return DatasetMask(path, "LST-AI")
     if kind == 2 and suffix in ("seg", "samseg"):
-        return GivenMask(path, "SAMSEG", FREESURFER_LESION)
+        return DatasetMask(path, "SAMSEG", FREESURFER_LESION)
     if kind == 3 and stem.removesuffix("_FLAIR").removesuffix("_T1w") == name:
         is_nnunet = any((path.parent / other).exists() for other in NNUNET_FILES)
         if is_nnunet or stem == name:  # else a scan, not what a network wrote under the scan's name
-            return GivenMask(path, "nnU-Net" if is_nnunet else UNKNOWN)
+            return DatasetMask(path, "nnU-Net" if is_nnunet else UNKNOWN)
     if kind == 4 and re.search(r"lesion|wmh", stem, re.IGNORECASE) and "prob" not in stem:
-        return GivenMask(path, by_hand)
+        return DatasetMask(path, by_hand)
     return None
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from bids_app.errors import InputError
 
-OWN_METHOD, ONLY_GIVEN = "demyelin", "derivatives"  # of --lesions
+DEFAULT_METHOD, FROM_DERIVATIVES = "demyelin", "derivatives"  # of --lesions
 NO_CONNECTOME, SYNTHETIC = "none", "synthetic"  # what --connectome takes beside a folder
 Level = Literal["participant", "group"]
 # the group level's studies: where the object of each is (STUDY in that module), imported when it is needed
@@ -123,13 +123,13 @@ class Settings:
         results=True,
     )
     lesions: str = option(
-        OWN_METHOD,
+        DEFAULT_METHOD,
         "How lesions are found where no mask was supplied: study B's threshold, lesion growth (Schmidt et al. "
         "2012), weighted belief, or Demyelin's own classifier. derivatives: only supplied masks, of the dataset or -d "
         "lesions=DIR; a visit without one fails.",
         room="How to process",
         level="participant",
-        choices=(OWN_METHOD, "weighted-belief", "lesion-growth", "belief-threshold", ONLY_GIVEN),
+        choices=(DEFAULT_METHOD, "weighted-belief", "lesion-growth", "belief-threshold", FROM_DERIVATIVES),
         results=True,
     )
     lesion_threshold: float = option(

@@ -35,7 +35,7 @@ from bids_app.image import (
 from bids_app.learn.diagnosis import result as diagnosis
 from bids_app.learn.edss import result as edss
 from bids_app.phantom import cli as phantom_cli
-from bids_app.settings import OWN_METHOD
+from bids_app.settings import DEFAULT_METHOD
 
 MARK = re.compile(r"<!-- table: (\w+) -->")
 COLUMNS: dict[str, Mapping[str, Mapping[str, object]]] = {
@@ -116,7 +116,7 @@ def columns() -> str:
 
 def methods() -> str:
     """Return the table of lesion methods."""
-    names = {name: f"{_code(name)}{' (default)' if name == OWN_METHOD else ''}" for name in lesions.METHODS}
+    names = {name: f"{_code(name)}{' (default)' if name == DEFAULT_METHOD else ''}" for name in lesions.METHODS}
     rows = [(names[name], method.about) for name, method in lesions.METHODS.items()]
     return _table((_code("--lesions"), "method"), rows)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bids_app.image.lesions import METHODS
-from bids_app.settings import ONLY_GIVEN, OWN_METHOD, Settings
+from bids_app.settings import DEFAULT_METHOD, FROM_DERIVATIVES, Settings
 
 ROOT = Path(__file__).parents[1]
 GRAPH = "tests/workflows/test_graph.py"
@@ -43,8 +43,8 @@ CHANGES = {  # what is appended to a module, and the tests that must fail
 
 def test_methods_are_those_that_can_be_asked_for_and_are_documented():
     choices = Settings.__dataclass_fields__["lesions"].metadata["choices"]
-    assert set(choices) == {*METHODS, ONLY_GIVEN}
-    assert OWN_METHOD in METHODS
+    assert set(choices) == {*METHODS, FROM_DERIVATIVES}
+    assert DEFAULT_METHOD in METHODS
     assert "<!-- table: methods -->" in (ROOT / "docs" / "lesions.md").read_text()
 
 

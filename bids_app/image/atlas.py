@@ -16,8 +16,6 @@ from scipy import ndimage
 from bids_app.errors import InputError
 from bids_app.image.register import apply
 from bids_app.image.structure_priors import LESION
-from bids_app.image.template import Template
-from bids_app.image.volume import resample
 from bids_app.tables import read_table
 from bids_app.tables.text import plain
 
@@ -182,7 +180,7 @@ def parcels(atlas: Atlas, like: nib.Nifti1Image, from_template: Sequence[Path]) 
 
     AAL is drawn in MNI152NLin6Asym, the built-in template is MNI152NLin2009aSym. Both are variants of
     the MNI152 average in the same coordinates, and no transform between them is applied: millimetres are
-    taken as they are. See `overlap_with_grey_matter` for how well that holds.
+    taken as they are: more than 85 % of the template's grey matter then has a label (a test holds that).
 
     Parameters
     ----------
@@ -227,22 +225,6 @@ def meet_structures(labels: nib.Nifti1Image, atlas: Atlas, structures: nib.Nifti
     for region, number in known.items():
         data[own == number] = region
     return nib.Nifti1Image(data, labels.affine)
-
-
-def overlap_with_grey_matter(atlas: Atlas, template: Template) -> tuple[float, float]:
-    """Return how well an atlas fits the template's grey matter, as two shares between 0 and 1.
-
-    Returns
-    -------
-    covered : float
-        Share of the template's grey matter (probability above 0.5) that has a label.
-    grey : float
-        Mean grey-matter probability of the labelled voxels inside the brain.
-    """
-    labels = np.asarray(resample(atlas.image, template.brain, order=0).dataobj) > 0
-    gm = np.asarray(template.gm.dataobj)
-    inside = labels & (np.asarray(template.brain.dataobj) > 0)
-    return float(labels[gm > 0.5].mean()), float(gm[inside].mean())
 
 
 def normal_appearing_white_matter(

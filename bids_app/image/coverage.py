@@ -17,7 +17,7 @@ LEAST_OVERLAP = 0.1  # below, there is nothing to align
 # Correlation of aligned images in the brain: 0.65 and 0.70 in two real pairs (nine had 0.52 to 0.70 before
 # correction for non-uniformity), 0.88 in the phantom; 0.93 of T1w images of two visits, 1.00 of a copy.
 COPY = 0.98
-SAME_CONTRAST = 0.9
+SAME_CONTRAST = 0.9  # above the phantom, below two visits
 # Mutual information of FLAIR and T1w beyond that of the same voxels shuffled (0.001 to 0.003), in the brain, at 2 mm:
 # 0.040 to 0.074 in ten real pairs of two scanners, 0.037 in one with noise of 0.3 of the intensity, 0.063 with half its
 # field of view; up to 0.005 in 18 with the FLAIR upside down or back to front; 0.004 to 0.015 in 12 with the FLAIR of

@@ -12,7 +12,7 @@ from bids_app.layout.names import LESIONS, SUFFIXES, parse
 from bids_app.layout.visit import Visit
 from bids_app.lesion_masks import (
     SEVERAL,
-    GivenMask,
+    DatasetMask,
     by_visit,
     choose_mask,
     dataset_source,
@@ -48,7 +48,7 @@ class MaskFolder(NamedTuple):
 class Matched(NamedTuple):
     """The mask of each visit with its notes, a row for each file, and the sum of a folder given."""
 
-    chosen: list[tuple[GivenMask | None, list[str]]]
+    chosen: list[tuple[DatasetMask | None, list[str]]]
     rows: list[MaskRow]
     folder: MaskFolder | None
 
@@ -127,7 +127,7 @@ def _is_a_scan(path: Path, bids_dir: Path) -> bool:
 
 def _choose(
     visits: Sequence[Visit], paths: Mapping[str, Sequence[Path]], source: str | None, root: Path
-) -> tuple[list[tuple[GivenMask | None, list[str]]], list[MaskRow]]:
+) -> tuple[list[tuple[DatasetMask | None, list[str]]], list[MaskRow]]:
     """Choose each visit's mask among the files of its name."""
     chosen, rows = [], []
     for visit in visits:

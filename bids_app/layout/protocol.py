@@ -50,7 +50,7 @@ def differences(root: Path, before: Mapping[str, Path], after: Mapping[str, Path
         if kind not in before or kind not in after:
             found.append(f"{kind} at the {'later' if kind in after else 'earlier'} visit only")
             continue
-        old, new = (_told(read, images[kind]) for images in (before, after))
+        old, new = (_described(read, images[kind]) for images in (before, after))
         for name, words in {"voxels": "voxels", AGENT: "contrast agent", **FIELDS}.items():
             one, other = old.get(name), new.get(name)
             known = name == AGENT or (one is not None and other is not None)
@@ -59,7 +59,7 @@ def differences(root: Path, before: Mapping[str, Path], after: Mapping[str, Path
     return found
 
 
-def _told(read: Sidecars, image: Path) -> dict[str, Any]:
+def _described(read: Sidecars, image: Path) -> dict[str, Any]:
     """Return what an image's header, name and sidecars tell."""
     told = {name: value for name, value in read.of(image).items() if name in {AGENT, *FIELDS}}
     if agent := parse(image.name).entities.get("ce"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_app.lesion_masks import GivenMask
+from bids_app.lesion_masks import DatasetMask
 from bids_app.visit_name import VisitName
 
 
@@ -21,7 +21,7 @@ class Visit:
         FLAIR image; without one the visit is left out.
     t1w : Path or None
         T1w image; None limits the visit to study B's outputs.
-    given : GivenMask or None
+    given : DatasetMask or None
         Lesion mask brought by the dataset or by `--derivatives lesions=DIR`.
     notes : tuple of str
         What was decided while reading, for the report.
@@ -33,7 +33,7 @@ class Visit:
     session: str | None
     flair: Path | None
     t1w: Path | None = None
-    given: GivenMask | None = None
+    given: DatasetMask | None = None
     notes: tuple[str, ...] = ()
     left_out: str = ""
 

@@ -18,7 +18,7 @@ import pandas as pd
 from bids_app.derivatives import atomic, write_json
 from bids_app.derivatives.records import sha256
 from bids_app.errors import InputError
-from bids_app.learn.odd_maps import Usual, impossible, learn_usual, measures_against, own_measures, scaled
+from bids_app.learn.odd_maps import Usual, impossible, learn_usual, map_measures, measures_against, scaled
 
 INDEX = "maps.json"
 ARRAYS = ("belief", "packed", "sums", "measures", "reference")
@@ -191,7 +191,7 @@ def _read_all(
                 continue
             rows.write(values.astype("<f4").tobytes())
             read.append(visit)
-            own.append(own_measures(values))
+            own.append(map_measures(values))
             packed.append(np.packbits(lesion))
         if not read:
             raise InputError(

@@ -107,7 +107,7 @@ def impossible(values: Floats) -> str:
     return ""
 
 
-def own_measures(values: Floats) -> list[float]:
+def map_measures(values: Floats) -> list[float]:
     """Return median, logarithm of the interquartile range and share of zeros of a map (v,).
 
     Median and interquartile range hardly move with lesions, which no limit may take for a fault.
@@ -131,7 +131,7 @@ def learn_usual(belief: npt.NDArray[np.float32], own: Floats) -> tuple[Usual, Fl
     belief : ndarray of float32, shape (n, v)
         Maps that are not `impossible`; read row by row.
     own : ndarray, shape (n, 3)
-        `own_measures` of each.
+        `map_measures` of each.
 
     Returns
     -------

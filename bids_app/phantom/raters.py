@@ -9,7 +9,7 @@ from scipy import stats
 # study B, table 2: share called right of RRMS and of NMOSD
 RIGHT = {"A": {"RRMS": 0.640, "NMOSD": 0.818}, "B": {"RRMS": 0.697, "NMOSD": 0.580}}
 # what a decision is made of (variances): the scan, the rater's own view of it, the day
-SCAN, OWN, DAY = 0.55, 0.33, 0.12
+SCAN, RATER, DAY = 0.55, 0.33, 0.12
 SHOWN_TWICE = 0.1  # share of scans, to measure agreement with oneself
 
 
@@ -38,7 +38,7 @@ def draw_ratings(scans: pd.DataFrame, seed: int, null_outcome: bool) -> pd.DataF
     scan, again = np.sqrt(SCAN) * rng.standard_normal(n), rng.random(n) < SHOWN_TWICE
     tables = []
     for rater, right in RIGHT.items():
-        view = scan + np.sqrt(OWN) * rng.standard_normal(n)
+        view = scan + np.sqrt(RATER) * rng.standard_normal(n)
         says_ms = np.where(is_ms, right["RRMS"], 1 - right["NMOSD"])
         cut = np.zeros(n) if null_outcome else stats.norm.ppf(says_ms)
         for occasion, shown in ((1, np.ones(n, bool)), (2, again)):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bids_app.derivatives.reader import VisitFiles
-from bids_app.reports.extras import own_table
+from bids_app.reports.extras import linked_table
 from bids_app.reports.norms import by_region
 from bids_app.reports.regions import number
 
@@ -68,7 +68,7 @@ def connections_context(visit: VisitFiles, atlas: Atlas) -> dict[str, Any] | Non
     chaco = by_region(visit.table("chaco"), "chaco")
     nodes = _nodes(_around([str(name) for name in atlas.regions["name"]]), chaco, hit.head(DRAWN))
     return {
-        "source": own_table(visit, "chaco_pairs"),
+        "source": linked_table(visit, "chaco_pairs"),
         "n_pairs": len(pairs),
         "n_hit": len(hit),
         "nodes": nodes,

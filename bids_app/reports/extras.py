@@ -30,7 +30,7 @@ def extra_tables(visit: VisitFiles) -> list[dict[str, Any]]:
     return [shown_table(visit, "Bundles", path, table)]
 
 
-def own_table(visit: VisitFiles, key: str) -> dict[str, str]:
+def linked_table(visit: VisitFiles, key: str) -> dict[str, str]:
     """Return a table of the visit as a download: its name and its bytes as a `data:` address."""
     path = visit.path(key)
     return {"name": path.name, "data": table_address(path)}

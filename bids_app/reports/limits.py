@@ -10,7 +10,7 @@ import pandas as pd
 
 from bids_app.derivatives.reader import VisitFiles
 from bids_app.image.calibration import CONTRASTS, LARGEST_MM3, SIZES, SMALLEST_MM3
-from bids_app.reports.extras import own_table
+from bids_app.reports.extras import linked_table
 
 
 def limits_context(visit: VisitFiles) -> dict[str, Any] | None:
@@ -28,7 +28,7 @@ def limits_context(visit: VisitFiles) -> dict[str, Any] | None:
         "words": _words(limits.set_index("name")),
         "columns": ["Volume put in, mm³", *({"label": name, "numeric": True} for name in CONTRASTS)],
         "rows": [] if lesions is None else _rows(lesions),
-        "source": own_table(visit, "calibration_lesions") if lesions is not None else None,
+        "source": linked_table(visit, "calibration_lesions") if lesions is not None else None,
     }
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from bids_app.derivatives.reader import VisitFiles
 from bids_app.figures.slices import CLEAR
 from bids_app.image.outliers import FAR, Side, stands_out
-from bids_app.reports.extras import own_table
+from bids_app.reports.extras import linked_table
 from bids_app.reports.figures import RAMPS, ramp_stops
 from bids_app.reports.norms import Norms, by_region, region_norms
 from bids_app.reports.page import data_uri
@@ -64,7 +64,7 @@ def regions_context(visit: VisitFiles, atlas: Atlas) -> dict[str, Any] | None:
         "far": int((z.reindex(names).abs() > FAR).sum()) if z is not None else None,
         "limit": FAR,
         "connectome": _connectome_words(visit),
-        "sources": [own_table(visit, key) for key in ("volumes", "chaco") if visit.has(key)],
+        "sources": [linked_table(visit, key) for key in ("volumes", "chaco") if visit.has(key)],
     }
 
 

@@ -16,7 +16,7 @@ from bids_app.image.places import ARTEFACT_SITES, CLASSES
 from bids_app.reports.about import IMAGE_COLUMNS, effective_settings
 from bids_app.reports.connections import connections_context
 from bids_app.reports.criteria import criteria_context
-from bids_app.reports.extras import extra_tables, own_table
+from bids_app.reports.extras import extra_tables, linked_table
 from bids_app.reports.gallery import LESION_TILE, lesion_strips, strip_marks, strip_width
 from bids_app.reports.limits import limits_context
 from bids_app.reports.methods import Facts, methods_parts
@@ -198,7 +198,7 @@ def _lesions_context(visit: VisitFiles, table: pd.DataFrame | None) -> dict[str,
         ],
         "left_out": len(table) - len(shown),
         "file": visit.path("lesion_table").name,
-        "source": own_table(visit, "lesion_table"),
+        "source": linked_table(visit, "lesion_table"),
         "has_t1w": visit.has("t1w"),
         "marks": strip_marks(visit.has("t1w")),
         "width": strip_width(visit.has("t1w")),

@@ -9,7 +9,7 @@ from nipype import Workflow
 
 from bids_app import steps
 from bids_app.layout import Visit
-from bids_app.settings import ONLY_GIVEN, OWN_METHOD, Settings
+from bids_app.settings import DEFAULT_METHOD, FROM_DERIVATIVES, Settings
 from bids_app.workflows.step import Handle, Result, add_step
 
 FLAIR_ALONE_MM = (
@@ -212,7 +212,7 @@ def _add_lesions(
         wm=tissues.wm,
         csf=tissues.csf,
         wm_prior=placed.wm_prior,
-        method=OWN_METHOD if settings.lesions == ONLY_GIVEN else settings.lesions,
+        method=DEFAULT_METHOD if settings.lesions == FROM_DERIVATIVES else settings.lesions,
         threshold=settings.lesion_threshold,
         min_volume=settings.lesion_min_volume,
         flair_scan=visit.flair,

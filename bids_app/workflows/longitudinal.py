@@ -23,7 +23,7 @@ from bids_app.derivatives.records import VisitLocks, fingerprint, forget, is_don
 from bids_app.errors import InputError, VisitError
 from bids_app.layout.protocol import differences
 from bids_app.progress import say
-from bids_app.settings import ONLY_GIVEN, OWN_METHOD, Settings
+from bids_app.settings import DEFAULT_METHOD, FROM_DERIVATIVES, Settings
 from bids_app.steps.record import step
 from bids_app.tables.times import visit_time
 from bids_app.visit_name import VisitName
@@ -293,7 +293,7 @@ def _add_calibration(graph: Workflow, pair: Pair, settings: Settings) -> dict[st
         )
         return {}
     own = "MaskSource" not in visit.meta("lesions")
-    method = OWN_METHOD if settings.lesions == ONLY_GIVEN else settings.lesions
+    method = DEFAULT_METHOD if settings.lesions == FROM_DERIVATIVES else settings.lesions
     chosen = {
         "method": method,
         "threshold": settings.lesion_threshold,

@@ -93,7 +93,7 @@ class SafeMultiProcPlugin(MultiProcPlugin):
         self._taskresult[taskid] = future.result() if future.exception() is None else dead
 
 
-class _ToldAsLines:
+class _AsLines:
     """A plugin of nipype that outlives a step which left no result, as one that the system killed.
 
     nipype tells of it in a string and then adds lines to it as to a list, which ends the run of all visits.
@@ -135,7 +135,7 @@ def _plugin_named(name: str, file: Path) -> type:
         )
         raise InputError(f"--use-plugin {file}: nipype has no plugin {name!r}; it has {known}")
     if issubclass(found, DistributedPluginBase):
-        return type(found.__name__, (_ToldAsLines, found), {})
+        return type(found.__name__, (_AsLines, found), {})
     return found
 
 

@@ -22,7 +22,7 @@ from bids_app.layout.headers import absence
 from bids_app.layout.tell import summary
 from bids_app.progress import say, showing
 from bids_app.progress.log import attach
-from bids_app.settings import ONLY_GIVEN, Settings, digest
+from bids_app.settings import FROM_DERIVATIVES, Settings, digest
 from bids_app.workflows.chosen import write_chosen
 from bids_app.workflows.engine import run_graph, work_folder
 from bids_app.workflows.plugin import KILLED, choose_plugin
@@ -85,7 +85,7 @@ def run_participants(settings: Settings) -> int:
         participants_asked=settings.participant_label,
         sessions_asked=settings.session_label,
         filter_file=settings.bids_filter_file,
-        lesions_dir=_given_lesions(settings),
+        lesions_dir=_lesions_dir(settings),
         t1w_from=settings.t1w_from,
     )
     plan.visits = [_leave_out(visit, settings) for visit in plan.visits]
@@ -124,8 +124,8 @@ def run_participants(settings: Settings) -> int:
 
 def _leave_out(visit: Visit, settings: Settings) -> Visit:
     """Return the visit, left out where the settings allow it no lesions."""
-    if settings.lesions == ONLY_GIVEN and visit.given is None and not visit.left_out:
-        why = f"no lesion mask was supplied, and --lesions {ONLY_GIVEN} allows no other"
+    if settings.lesions == FROM_DERIVATIVES and visit.given is None and not visit.left_out:
+        why = f"no lesion mask was supplied, and --lesions {FROM_DERIVATIVES} allows no other"
         return replace(visit, left_out=why)
     return visit
 
@@ -164,7 +164,7 @@ def _rewrite_reports(visits: Sequence[Visit], settings: Settings) -> int:
     return outcome.code
 
 
-def _given_lesions(settings: Settings) -> Path | None:
+def _lesions_dir(settings: Settings) -> Path | None:
     """Return the folder of `--derivatives lesions=DIR`.
 
     Raises

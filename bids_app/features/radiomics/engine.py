@@ -19,7 +19,7 @@ from bids_app.features.radiomics.describe import describe
 from bids_app.features.radiomics.fallback import RadiomicsWarning, extract_with_pyradiomics
 from bids_app.features.radiomics.filters import filtered_images, normalize, to_itk
 from bids_app.features.radiomics.regions import Box, Region, bounding_box, find_regions
-from bids_app.features.radiomics.settings import OWN, PAPER_SETTINGS, RadiomicsSettings
+from bids_app.features.radiomics.settings import INSIDE_MASK, PAPER_SETTINGS, RadiomicsSettings
 
 AFFINE_TOLERANCE = 1e-3  # mm; rounding of headers in single precision stays below it
 
@@ -94,7 +94,7 @@ def extract(
         rows = extract_with_pyradiomics(itk, codes, usable, settings)
         return rows.reindex(list(names)).set_axis(_index(names, named=label_names is not None))
     if settings.setting.get("normalize", False):
-        itk = normalize(itk, settings.setting, _inside(mask) if settings.setting.get(OWN) else None)
+        itk = normalize(itk, settings.setting, _inside(mask) if settings.setting.get(INSIDE_MASK) else None)
     blocks = {}
     largest_first = sorted(usable, key=lambda region: -region.voxels.size)
     with ThreadPoolExecutor(max_workers=n_jobs) as pool:
@@ -148,8 +148,8 @@ def _check(
             raise InputError(
                 f"radiomics: the {what} lie elsewhere in space than the image (affines differ): resample"
             )
-    if settings.setting.get(OWN) and mask is None:
-        raise InputError(f"radiomics setting {OWN} needs a mask")
+    if settings.setting.get(INSIDE_MASK) and mask is None:
+        raise InputError(f"radiomics setting {INSIDE_MASK} needs a mask")
 
 
 def _codes(labels: nib.Nifti1Image) -> npt.NDArray[np.integer]:

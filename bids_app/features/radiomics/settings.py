@@ -34,7 +34,7 @@ WITHOUT_EFFECT = {
     "label", "label_channel", "additionalInfo", "interpolator", "padDistance", "force2Ddimension",
     "resegmentMode", "resegmentShape", "gradientUseSpacing", "enableCExtensions",
 }  # fmt: skip
-OWN = "normalizeInsideMask"
+INSIDE_MASK = "normalizeInsideMask"
 SECTIONS = {"setting", "imageType", "featureClass", "voxelSetting"}
 
 
@@ -114,8 +114,10 @@ class RadiomicsSettings:
         """Return the parameters as JSON that pyradiomics accepts."""
         content = self.to_dict()
         content["setting"]["additionalInfo"] = False
-        if content["setting"].pop(OWN, False):
-            raise InputError(f"radiomics setting {OWN} cannot be combined with settings left to pyradiomics")
+        if content["setting"].pop(INSIDE_MASK, False):
+            raise InputError(
+                f"radiomics setting {INSIDE_MASK} cannot be combined with settings left to pyradiomics"
+            )
         return json.dumps(content)
 
     def of_image(self, image_type: str) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def run(
     template: str | None = None,
     cache: Path | None = None,
 ) -> DiagnosisResult:
-    """Learn diagnoses from lesion maps and say honestly how well.
+    """Learn diagnoses from lesion maps and score them, as published and without leakage.
 
     Parameters
     ----------

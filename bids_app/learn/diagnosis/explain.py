@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 SHOWN_VOXELS = 12  # of a scan: what fits a page
-SHOWN_SCANS = 5
+SHOWN_SCANS = 5  # training scans on a page; chosen by eye
 MOST_FLIPS = 30  # voxels; a call that takes more to change is not at the mercy of a few
 
 

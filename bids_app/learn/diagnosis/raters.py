@@ -22,7 +22,7 @@ from bids_app.visit_name import FORM, PARTICIPANT, SESSION, VisitName
 MODEL, MAJORITY = "model", "majority"
 UNSURE = ("", "n/a", "na", "nan", "none", "?", "unsure", "uncertain", "unknown", "undecided", "indeterminate")
 RATER_COLUMNS = ("visit", "rater", "decision", "occasion", "participant_id", "session_id")
-OWN, COMMON = "own", "common"  # scans: all that a judge decided, those that every judge decided
+ALL_DECIDED, COMMON = "own", "common"  # scans: all that a judge decided, those that every judge decided
 
 Rows = npt.NDArray[np.intp]
 Ratings = tuple[pd.DataFrame, pd.DataFrame]
@@ -206,7 +206,7 @@ def performance(
     tables = []
     for rater, decision in called.items():
         made = decision.dropna().index
-        for scans, chosen in ((OWN, made), (COMMON, shared)):
+        for scans, chosen in ((ALL_DECIDED, made), (COMMON, shared)):
             y, right = (truth[chosen] == positive).to_numpy(), (decision[chosen] == truth[chosen]).to_numpy()
             who = np.asarray(chosen if patient is None else patient[chosen])
             about: dict[str, Any] = {"rater": str(rater), "scans": scans}

@@ -225,7 +225,7 @@ def aucs(positive: npt.NDArray[np.bool_], decisions: npt.NDArray[np.float64]) ->
 
 
 def cv_folds(y: npt.ArrayLike, groups: npt.ArrayLike | None, n_folds: int, seed: int) -> list[Fold]:
-    """Deal scans to stratified, shuffled folds; with `groups`, whole patients.
+    """Split scans into stratified, shuffled folds; with `groups`, patients stay whole.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ def run(
     seed: int,
     options: Options | None = None,
 ) -> EDSSResult:
-    """Learn EDSS from clinical columns, volumes, disconnection and radiomics, and say honestly how well.
+    """Learn EDSS from clinical columns, volumes, disconnection and radiomics; score it by both protocols.
 
     Parameters
     ----------
@@ -314,15 +314,15 @@ def _predictions(
     nested: list[Outer],
 ) -> pd.DataFrame:
     """Return all predictions as tidy rows: published and nested cross-validation, then the held-out sets."""
-    told = [] if published is None else [_told(visits, data, rows, "cv", published, Protocol.PAPER)]
+    told = [] if published is None else [_tidy(visits, data, rows, "cv", published, Protocol.PAPER)]
     for k, fold in enumerate(nested, start=1):
-        told.append(_told(visits, data, rows[fold.test], "cv", fold.predicted, Protocol.NESTED, k))
+        told.append(_tidy(visits, data, rows[fold.test], "cv", fold.predicted, Protocol.NESTED, k))
     for where, test in sets.items():
-        told.append(_told(visits, data, test, where, tested[where], Protocol.HELD_OUT))
+        told.append(_tidy(visits, data, test, where, tested[where], Protocol.HELD_OUT))
     return pd.concat(told, ignore_index=True)
 
 
-def _told(
+def _tidy(
     visits: pd.DataFrame,
     data: Samples,
     rows: Any,

@@ -66,7 +66,7 @@ def apply_models(cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed:
     applied["session_id"] = applied["session_id"].astype(object)
     predicted = applied["predicted"].notna().to_numpy().reshape(len(models), -1)
     notes = [
-        *_told(applied, names, len(models)),
+        *_notes(applied, names, len(models)),
         *_extrapolated(applied),
         *_new_sites(models, visits, predicted),
     ]
@@ -179,7 +179,7 @@ def _few_of_a_site(model: Model, visits: pd.DataFrame, reason: pd.Series) -> pd.
     return out
 
 
-def _told(applied: pd.DataFrame, names: pd.Series, n_models: int) -> list[str]:
+def _notes(applied: pd.DataFrame, names: pd.Series, n_models: int) -> list[str]:
     """Return a note per reason, with how many visits and models it holds for, and per imputed input."""
     visit = np.tile(names.to_numpy(), n_models)
     out = []

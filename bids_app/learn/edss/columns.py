@@ -82,7 +82,7 @@ def is_adjusted(name: str) -> bool:
     return name.startswith("volume.") and name not in NOT_REGIONS and not name.endswith(TOO_SMALL)
 
 
-def own_columns(visits: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+def named_columns(visits: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """Return a user's own candidates as numbers.
 
     Raises
@@ -132,7 +132,7 @@ def candidates(
         `columns` of these, with their rank of priority.
     """
     clinical = clinical_columns(visits)
-    own = own_columns(visits, [name for name in more if name != VOLUMES and name not in CLINICAL])
+    own = named_columns(visits, [name for name in more if name != VOLUMES and name not in CLINICAL])
     clinical = clinical.join(own.loc[:, own.notna().any()])
     family, name = columns["family"], columns["column"]
     wanted = (
