@@ -18,7 +18,10 @@ HOUSE = frozenset(
     ["asked", "deal", "deals", "dealt", "given", "honest", "honesty", "own", "peaked", "quieter", "told"]
 )
 SCREEN = 50  # lines
-PARALLEL = {"Options", "LEAST_CONTRAST"}  # each study has its own, reached as `edss.Options` and `diagnosis.Options`
+PARALLEL = {
+    "Options",
+    "LEAST_CONTRAST",
+}  # each study has its own, reached as `edss.Options` and `diagnosis.Options`
 
 
 def public(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
