@@ -12,7 +12,7 @@ OUT := $(DEMO)/derivatives/demyelin
 
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
-.PHONY: env dev-env demo docs test pytest test-slow bench bench-lesions bench-structures bench-change lint hooks clean container-check install-check torture slurm-check
+.PHONY: env dev-env demo pictures docs test pytest test-slow bench bench-lesions bench-structures bench-change lint hooks clean container-check install-check torture slurm-check
 env: .venv/.ready
 
 # with what tests, linters and the site need
@@ -41,6 +41,11 @@ demo: env
 	$(BIN)/demyelin $(DEMO) $(OUT) group --classes RRMS NMOSD --external-site site2 --allow-synthetic-connectome \
 	  --models ridge --folds 5 --outer-folds 4 --permutations 2 --repeated-splits 4
 	@echo "Open these in a browser:"; ls $(OUT)/sub-*.html $(OUT)/qc.html $(OUT)/group.html
+
+# the pictures of README and documentation, from the demo; PATIENT=PAGE adds a real patient's report
+pictures: dev-env
+	test -f $(OUT)/group.html || $(MAKE) demo
+	$(BIN)/python docs/make_pictures.py $(OUT) docs/pictures $(if $(PATIENT),--patient $(PATIENT))
 
 docs: dev-env
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

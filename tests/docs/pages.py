@@ -28,6 +28,7 @@ KNOWN = {
     "find",
     "main",
     "python",
+    "git",
 }
 
 
