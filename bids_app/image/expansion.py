@@ -41,7 +41,7 @@ EXPANSION_COLUMNS: dict[str, dict[str, object]] = {
         "Units": "%/year",
     },
     "expansion_candidate": {
-        "Description": f"1 where at least {LEAST_MM3:g} mm3 expand and the core expands most: a candidate for a slowly "
+        "Description": f"1 where at least {LEAST_MM3:g} mm³ expand and the core expands most: a candidate for a slowly "
         "expanding lesion, which takes three visits or more to tell (Elliott et al. 2019).",
     },
 }

@@ -142,7 +142,7 @@ def _lesion_words(lesions: pd.DataFrame | None, n_pairs: int) -> str:
     for volume in NEW_MM3:
         here = new.loc[(new["volume_mm3"] / volume).between(2 / 3, 3 / 2), "found"]
         if len(here):
-            words.append(f"{int(here.sum())} of {len(here)} of {volume:g} mm3")
+            words.append(f"{int(here.sum())} of {len(here)} of {volume:g} mm³")
     grown = lesions.loc[lesions["name"] == "growth", "found"]
     false = int((lesions["name"] == "false").sum())
     return (

@@ -13,7 +13,12 @@ import pandas as pd
 import pytest
 from pages import ROOT, commands
 
-INFO = "patient_id,age,sex,ms_type,edss,criteria\n1,31,F,RR,1.5,McDonald 2010\n2,33,M,CIS,0.0,McDonald 2010\n3,37,F,N/A,N/A,N/A\n"
+INFO = """\
+patient_id,age,sex,ms_type,edss,criteria
+1,31,F,RR,1.5,McDonald 2010
+2,33,M,CIS,0.0,McDonald 2010
+3,37,F,N/A,N/A,N/A
+"""
 
 
 @pytest.fixture
