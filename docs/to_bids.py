@@ -1,4 +1,4 @@
-"""Lay out the cross-sectional part of open_ms_data as a BIDS dataset: python to_bids.py open_ms_data/cross_sectional ds."""
+"""Lay out the cross-sectional part of open_ms_data as BIDS: python to_bids.py open_ms_data/cross_sectional ds."""
 
 import csv
 import json

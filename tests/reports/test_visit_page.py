@@ -326,7 +326,7 @@ def test_change_inside_the_error_is_no_change_measured(tmp_path, percent, words)
     assert "The protocol differs." in text
     assert "FLAIR scanner: a, then &lt;b&gt;" in text
     assert ">-0.60 → -0.55<" in text
-    assert "0 of 1 of 10 mm3, 1 of 1 of 100 mm3 were called new or enlarged" in text
+    assert "0 of 1 of 10 mm³, 1 of 1 of 100 mm³ were called new or enlarged" in text
     assert "of present ones that doubled, 1 of 1; 1 elsewhere in 2 pairs." in text
 
 
