@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from nipype import Workflow
@@ -109,7 +110,7 @@ def run_participants(settings: Settings) -> int:
     times = StepTimes(settings.output_dir / "logs" / "step_seconds.json", settings.resolution)
     watch = Watch({node_name(visit.name): visit.name for visit in due}, times.read())
     with work_folder(settings) as work, showing(settings.verbose) as shown:
-        shown.poll = watch.refresh
+        shown.poll = partial(watch.refresh, shown)
         for start in range(0, len(due), BATCH):
             _run_batch(due[start : start + BATCH], settings, work, outcome, watch)
             if outcome.failed and settings.stop_on_first_crash:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_app.derivatives import write_json
-from bids_app.progress import display
+from bids_app.progress import Display, display
 from bids_app.progress.meter import spell
 from bids_app.steps.record import STAGE, STEPS
 from bids_app.workflows.step import FAILURE
@@ -118,10 +118,15 @@ class Watch:
         except (KeyError, OSError):
             return ""
 
-    def refresh(self) -> None:
-        """Show the stages of the steps that run."""
+    def refresh(self, shown: Display) -> None:
+        """Show the stages of the steps that run, on a display: its clock is a thread that knows of no other.
+
+        Parameters
+        ----------
+        shown : Display
+        """
         for visit in {visit for visit, _ in list(self._started)} - self._over:
-            display().advance(
+            shown.advance(
                 self._names.get(visit, visit), len(self._done[visit]), self._running(visit) or "waits"
             )
 

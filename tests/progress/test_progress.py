@@ -8,6 +8,8 @@ import pty
 import re
 import subprocess
 import sys
+from functools import partial
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +19,7 @@ from bids_app import progress
 from bids_app.progress import lines, meter, phase, say
 from bids_app.progress.live import Live
 from bids_app.progress.log import logged
-from bids_app.steps.record import StepRecord
+from bids_app.steps.record import STAGE, StepRecord
 from bids_app.workflows import watch as watching
 from bids_app.workflows.watch import StepTimes, Watch
 
@@ -255,3 +257,18 @@ def test_the_first_line_comes_within_two_seconds_of_python():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Demyelin ")
     assert "0 participants in /nowhere; writes to /out" in done.stdout
+
+
+def test_the_stage_inside_a_step_is_shown_from_the_clocks_thread(clock, capsys, tmp_path):
+    (tmp_path / STAGE).write_text("2 of 3, brain mask")
+    watch = Watch({"sub_01": "sub-01"})
+    watch.expect(["sub_01.a", "sub_01.b"])
+    shown = lines.Lines(0)
+    watch(SimpleNamespace(fullname="demyelin.sub_01.a", output_dir=lambda: str(tmp_path)), "start")
+    shown.begin("sub-01", 2)
+    shown.poll = partial(watch.refresh, shown)
+    shown._last -= lines.SILENCE
+    thread = Thread(target=shown._beat)
+    thread.start()
+    thread.join()
+    assert "sub-01: 0 of 2, a: 2 of 3, brain mask" in capsys.readouterr().out
