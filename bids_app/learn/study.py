@@ -139,6 +139,16 @@ class Study(ABC):
         """The study's name."""
         return self.result.name
 
+    def methods(self, settings: Mapping[str, Any]) -> str:
+        """Return what was done, for a paper, with citations as `[@key]` of the bibliography.
+
+        Parameters
+        ----------
+        settings : mapping
+            Of the result.
+        """
+        return f"{self.about}{f' [@{self.source}]' if self.source else ''}"
+
     @abstractmethod
     def run(self, cohort: StudyCohort, settings: Settings, n_jobs: int) -> StudyResult:
         """Learn from a cohort.

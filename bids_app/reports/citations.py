@@ -67,7 +67,7 @@ def reference(key: str) -> str:
     if one.get("kind") == UNPUBLISHED:
         return f"{one['title']}. {one['note']}."
     first, *rest = (name.split(",")[0] for name in one["author"].split(" and "))
-    people = first + (" et al." if rest else "")
+    people = first + (" et al." if rest else ".")
     pages = one["pages"].replace("--", "-")
     return (
         f"{people} {one['title']}. {one['journal']} {one['year']}; {one['volume']}:{pages}. doi:{one['doi']}"

@@ -49,7 +49,11 @@ def methods_text(settings: dict[str, Any], facts: Facts | None = None) -> str:
 
 def methods_parts(settings: dict[str, Any], facts: Facts) -> list[dict[str, str]]:
     """Return the methods as Markdown, LaTeX and BibTeX, for the tabs of a page: label and text."""
-    text = _text(settings, facts)
+    return parts_of(_text(settings, facts))
+
+
+def parts_of(text: str) -> list[dict[str, str]]:
+    """Return a text with citations as `[@key]` as Markdown, LaTeX and BibTeX: label and text."""
     return [
         {"label": "Markdown", "text": as_markdown(text)},
         {"label": "LaTeX", "text": as_latex(text)},

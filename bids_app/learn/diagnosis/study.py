@@ -73,6 +73,10 @@ class DiagnosisStudy(Study):
             result.tables["acute"] = _side_by_side({"acute scans": result, "all scans": all_scans})
         return result
 
+    def methods(self, settings: Mapping[str, Any]) -> str:
+        """Return what was done, for a paper, with citations as `[@key]` of the bibliography."""
+        return report.methods(settings)
+
     def draw(self, result: DiagnosisResult, folder: Path, settings: Settings) -> list[Kept]:
         """Draw the figures.
 

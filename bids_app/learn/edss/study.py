@@ -101,6 +101,10 @@ class EDSSStudy(Study):
         """
         return apply_models(cohort, models, seed)
 
+    def methods(self, settings: Mapping[str, Any]) -> str:
+        """Return what was done, for a paper, with citations as `[@key]` of the bibliography."""
+        return report.methods(settings)
+
     def headline(self, tables: Tables) -> list[Fact]:
         """Return r and mean error of the first model by each way of estimating them."""
         return report.headline(tables)

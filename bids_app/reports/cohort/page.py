@@ -25,6 +25,7 @@ from bids_app.reports.cohort.limits import limits
 from bids_app.reports.cohort.participants import characteristics
 from bids_app.reports.cohort.quality import quality_rows, read_quality, strips
 from bids_app.reports.cohort.tables import page_table
+from bids_app.reports.methods import parts_of
 from bids_app.reports.page import render
 from bids_app.reports.versions import versions
 from bids_app.reports.visits_page import PAGE
@@ -170,6 +171,7 @@ def _section(
         "facts": [asdict(fact) for fact in study.headline(result.tables)],
         "limits": limits(study, result.tables, result.settings),
         "notes": list(result.notes),
+        "methods": parts_of(study.methods(result.settings)),
         "parts": [part for part in parts if part["figures"] or part["tables"] or part["folded"]],
         "settings": effective_settings(result.settings),
     }
