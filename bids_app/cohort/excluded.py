@@ -48,14 +48,18 @@ def exclude_rated(cohort: Cohort, path: Path) -> Cohort:
     write_table(ratings.excluded, cohort.derivatives / LISTED)
     why = reasons([str(reason) for reason in ratings.excluded["reason"]])
     notes = [*cohort.notes, *ratings.notes]
-    notes.append(f"{path.name}: {len(out)} visits excluded{f' ({why})' if why else ''}; see {LISTED}")
+    notes.append(f"{path.name}: {_counted(len(out))} excluded{f' ({why})' if why else ''}; see {LISTED}")
     if ratings.again:
         few = ", ".join(ratings.again[:SHOWN]) + (" ..." if len(ratings.again) > SHOWN else "")
-        notes.append(f"{path.name}: {len(ratings.again)} visits rated 'look again' stay in ({few})")
+        notes.append(f"{path.name}: {_counted(len(ratings.again))} rated 'look again' stay in ({few})")
     step = flow_step(
         "visits not excluded by rating", kept, len(names), f"excluded by rating: {why or 'none'}"
     )
     return replace(cohort, visits=kept, notes=notes, flow=[*cohort.flow, step])
+
+
+def _counted(n: int) -> str:
+    return f"{n} visit{'' if n == 1 else 's'}"
 
 
 def reasons(texts: list[str]) -> str:

@@ -131,6 +131,7 @@ def effective_settings(
         What the lesion method used, as the mask's sidecar has it.
     """
     used = dict(method or {})
+    used.pop("min_volume_mm3", None)  # is --lesion-min-volume
     cut = settings.get("lesion_threshold") or used.pop("threshold", "the method's own")
     told = {
         "lesion_threshold": ("Lesion threshold", words(cut)),

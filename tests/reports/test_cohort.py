@@ -75,7 +75,7 @@ def study_b(tmp_path_factory) -> Path:
 
 
 def outlying_links(out: Path, opened) -> list[str]:
-    return [link.get_attribute("href") for link in opened.page.locator(".strip a").all()]
+    return [link.get_attribute("href") for link in opened.page.locator(".strip a:has(.far)").all()]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -178,3 +178,27 @@ def test_flow_counts_who_has_no_derivatives(study_a):
         "n_visits"
     ]
     assert sets["Training"] + sets["Internal test"] + sets["External test"] == sets["one visit per patient"]
+
+
+def test_every_point_says_its_visit_and_opens_its_report(study_a, open_page):
+    opened = open_page(study_a / "group.html")
+    strip = opened.page.locator(".strip").first
+    shown = strip.locator("circle, .far").count()
+    titles = strip.locator("title").all_text_contents()
+    assert shown == len(titles) > 40
+    assert all(title.startswith("sub-") for title in titles)
+    visits = opened.page.locator("#edss_predictions-ridge a, [id^=edss_predictions] a")
+    assert visits.count() > 20
+    first = visits.first
+    assert unquote(first.get_attribute("href")) == f"{first.locator('title').text_content()}.html"
+    assert first.get_attribute("aria-label").endswith("open its report")
+
+
+def test_methods_and_references_stand_on_the_page(study_a, study_b, open_page):
+    for out, name, words in (
+        (study_a, "edss", ("Pontillo et al.", "doi:10.3174/ajnr.A7274")),
+        (study_b, "diagnosis", ("Asan Medical Center", "doi:10.1007/BF00994018")),
+    ):
+        text = open_page(out / "group.html").page.locator(f"#{name}-methods pre").first.text_content()
+        assert all(word in text for word in words)
+        assert "[@" not in text
