@@ -52,7 +52,7 @@ def join_people(visits: pd.DataFrame, people: People, notes: list[str], *, over:
     rows = rows[~lost]
     without = ~_keyed(visits).isin(_keyed(rows))
     if len(rows) and without.any():
-        who = _keyed(visits)[without].iloc[0]
+        who = _keyed(visits)[without].iloc[0].removesuffix("_None")
         notes.append(f"{people.name}: {int(without.sum())} of {len(visits)} visits have no row ({who} ...)")
     _tell_differing(visits, rows, people.name, notes, over=True)
     return overlay(visits, rows.drop_duplicates(list(KEYS)), KEYS, over=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from bids_app.figures.drawing import with_interval
 from bids_app.learn.edss.meanings import region_words
 from bids_app.learn.edss.models import NAMES
@@ -205,14 +207,11 @@ def headline(tables: Tables) -> list[Fact]:
         if key in own.index:
             row = own.loc[key]
             error = with_interval(row["mae"], row["mae_low"], row["mae_high"])
-            words = with_interval(row["r"], row["r_low"], row["r_high"])
-            found.append(
-                Fact(
-                    label,
-                    f"r {row['r']:.2f}",
-                    f"95 % interval {words.partition(' ')[2]}; mean error {error} EDSS points",
-                )
-            )
+            words = with_interval(row["r"], row["r_low"], row["r_high"]).partition(" ")[2]
+            known = bool(np.isfinite(row["r"]))
+            interval = f"95 % interval {words}" if known else "the model predicts the same for everybody"
+            note = f"{interval}; mean error {error} EDSS points"
+            found.append(Fact(label, f"r {row['r']:.2f}" if known else "r not defined", note))
     if "null_summary" in tables:
         for row in tables["null_summary"].to_dict("records"):
             if row["protocol"] == Protocol.PAPER and row["model"] == model:
