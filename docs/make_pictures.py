@@ -36,7 +36,7 @@ class Shot(NamedTuple):
 DEMO = (
     Shot("visit", "sub-001.html", height=1150),
     Shot("qc", "qc.html", height=900),
-    Shot("cohort", "group.html", height=1000),
+    Shot("cohort", "group.html", "#cohort"),
     Shot("gap", "group.html", "#edss_gap"),
     Shot("quality", "group.html", "#quality .strips"),
     Shot("viewer", "sub-001/figures/sub-001_desc-viewer.html", height=1000),
