@@ -1,7 +1,7 @@
 """The connections that lesions cut, as a circle of regions and a table of pairs.
 
-Neither nilearn nor another maintained library without heavy dependencies draws such a circle; this one names every
-curve under the pointer and follows the colours of a light or a dark page.
+nilearn, which the package has, draws no such circle; other libraries were not compared. This one names every curve
+under the pointer and follows the colours of a light or a dark page.
 """
 
 from __future__ import annotations
