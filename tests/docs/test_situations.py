@@ -79,6 +79,7 @@ TESTS = {
         f"{COVERAGE}::test_the_share_of_the_brain_in_the_field_of_view",
         "workflows/test_field_of_view_told.py::test_sidecars_of_a_visit",
     ],
+    "a FLAIR that lies far": [f"{COVERAGE}::test_the_share_of_the_brain_in_the_field_of_view"],
     "a FLAIR of another head": [
         f"{COVERAGE}::test_images_that_tell_nothing_of_each_other_are_refused_whatever_their_size"
     ],
