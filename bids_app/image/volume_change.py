@@ -22,7 +22,7 @@ LARGEST_MM = 2.0  # grids of --fast stay as they are
 GM, WM, CSF = 1, 2, 3  # in `dseg`
 EDGE_MM = 2.0  # of fluid around the brain whose border counts: the cortex's outer surface is what moves
 LESION_MM = 1.0  # around lesions that do not count: their own blur
-LEAST_CONTRAST = 0.05  # of white matter's brightness, between tissues whose levels are made the same
+LEAST_LEVEL_STEP = 0.05  # of white matter's brightness, between tissues whose levels are made the same
 WEIGHT_SMOOTHING_MM = 1.0  # so that no voxel enters or leaves at once as the images move
 
 
@@ -259,7 +259,7 @@ def _relative(
     relative = data / np.float32(np.median(data[(label == WM) & free]))
     order = np.argsort(common)
     order = order[np.isfinite(common[order])]  # tissues that both visits have
-    if (np.diff(common[order]) > LEAST_CONTRAST).all() and (np.diff(own[order]) > LEAST_CONTRAST).all():
+    if (np.diff(common[order]) > LEAST_LEVEL_STEP).all() and (np.diff(own[order]) > LEAST_LEVEL_STEP).all():
         xs, ys = np.concatenate([[0], own[order]]), np.concatenate([[0], common[order]])
         top = ys[-1] / xs[-1] * relative  # above the brightest tissue, in proportion
         relative = np.where(relative > xs[-1], top, np.interp(relative, xs, ys)).astype(np.float32)
