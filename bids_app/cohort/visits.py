@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,6 @@ import pandas as pd
 from bids_app.cohort.dates import add_days
 from bids_app.cohort.features import FeatureTable, read_features
 from bids_app.cohort.join import join_people, with_scan_times
-from bids_app.cohort.maps import map_paths
 from bids_app.derivatives.reader import Derivatives
 from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step
@@ -57,10 +56,6 @@ class Cohort:
     def features(self) -> pd.DataFrame:
         """Measures, (visits, columns), float32, rows as in `visits`."""
         return self.table.values
-
-    def maps(self, visits: Iterable[str], template: str) -> dict[str, dict[str, Path]]:
-        """Return where the maps and tables of visits are that studies read voxel by voxel (see `map_paths`)."""
-        return map_paths(visits, Path(self.derivatives), template)
 
     @property
     def columns(self) -> pd.DataFrame:

@@ -7,7 +7,7 @@ report know no study by name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -56,9 +56,6 @@ class StudyCohort(Protocol):
     @property
     def table(self) -> VisitMeasures:
         """Where `features` and `columns` come from, with notes on what was missing."""
-
-    def maps(self, visits: Iterable[str], template: str) -> dict[str, dict[str, Path]]:
-        """Return where `belief`, `median`, `lesions`, lesion `table` and `quality` table of visits are, by visit."""
 
 
 @dataclass(frozen=True)

@@ -342,7 +342,9 @@ def store_of(cohort, folder):
 
 
 def visit_paths(cohort):
-    return cohort.maps(select_scans(cohort.visits).table["visit"], BUILT_IN)
+    from bids_app.learn.diagnosis.scans import map_paths
+
+    return map_paths(select_scans(cohort.visits).table, cohort.derivatives, BUILT_IN)
 
 
 def test_same_seed_same_bytes_whatever_the_row_order_and_jobs(cohort, tmp_path):

@@ -11,10 +11,10 @@ import pytest
 from made_visits import BUILT_IN, make_visit, settings
 
 from bids_app.cohort.features import read_features
-from bids_app.cohort.maps import map_paths
 from bids_app.cohort.stability import _files as stability_files
 from bids_app.derivatives.names import OUTPUTS
 from bids_app.derivatives.reader import Derivatives
+from bids_app.learn.diagnosis.scans import map_paths
 from bids_app.reports.cohort.quality import read_quality
 from bids_app.reports.visit import write_visit_report
 
@@ -60,7 +60,7 @@ def test_a_report_shows_the_same_from_renamed_files(tmp_path, rename):
 def test_the_group_level_reads_the_same_from_renamed_files(tmp_path, rename):
     def read(root: Path) -> list[object]:
         visits = Derivatives(root).visits()
-        maps = map_paths(NAMES, root, BUILT_IN)
+        maps = map_paths(pd.DataFrame({"visit": NAMES}), root, BUILT_IN)
         there = {kind: [path.exists() for path in paths.values()] for kind, paths in maps.items()}
         stability = [sorted(stability_files(root, row)) for row in VISITS.to_dict("records")]
         quality = read_quality(root, VISITS, NAMES)

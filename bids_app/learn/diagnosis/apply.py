@@ -16,7 +16,7 @@ from bids_app.learn.artifact import LICENCE, LOW_APPLICABILITY, Model, training_
 from bids_app.learn.diagnosis.explain import explain
 from bids_app.learn.diagnosis.model import DiagnosisModel, VoxelMachine
 from bids_app.learn.diagnosis.protocols import patient_table
-from bids_app.learn.diagnosis.scans import refuse_typos
+from bids_app.learn.diagnosis.scans import map_paths, refuse_typos
 from bids_app.learn.lesion_maps import build_store
 from bids_app.learn.map_prints import from_text, to_text
 from bids_app.learn.names import visit_names
@@ -163,7 +163,7 @@ def _apply_one(
     visits = cohort.visits.assign(
         visit=visit_names(cohort.visits["participant_id"], cohort.visits["session_id"])
     )
-    paths = cohort.maps(visits["visit"], template)["belief"]
+    paths = map_paths(visits, Path(cohort.derivatives), template)["belief"]
     has = np.array([path.exists() for path in paths.values()])
     if not has.any():
         first = next(iter(paths.values()))

@@ -17,6 +17,7 @@ from bids_app.learn.diagnosis.scans import (
     check_folds,
     check_patients,
     least_patients,
+    map_paths,
     select_scans,
 )
 from bids_app.learn.diagnosis.study_order import compare_orders, in_study_order
@@ -39,7 +40,7 @@ class Prepared:
     store : MapStore
         Maps of the scans, in the same order.
     paths : dict
-        Of the scans, by kind and visit (`StudyCohort.maps`).
+        `map_paths` of the scans.
     prints : ndarray of uint8, shape (n, 64)
         Fingerprints of the belief maps.
     ordered : MapStore
@@ -75,6 +76,7 @@ def prepare(cohort: StudyCohort, options: Options, template: str, folder: Path) 
     """
     from bids_app.image.template import belief_grid
 
+    derivatives = Path(cohort.derivatives)
     scans = select_scans(
         cohort.visits,
         classes=options.classes,
@@ -82,7 +84,7 @@ def prepare(cohort: StudyCohort, options: Options, template: str, folder: Path) 
         last_diagnosis=options.last_diagnosis,
         least_patients=least_patients(options.cv, options.outer),
     )
-    scans, paths = _with_maps(scans, cohort, template)
+    scans, paths = _with_maps(scans, derivatives, template)
     store = build_store(paths["belief"], paths["lesions"], belief_grid(template), folder)
     tables = {"left_out": store.left_out} if len(store.left_out) else {}
     scans = without(scans, store.left_out["visit"].tolist(), "unreadable or odd maps", "left_out")
@@ -93,7 +95,7 @@ def prepare(cohort: StudyCohort, options: Options, template: str, folder: Path) 
         scans, kept = _each_once(scans, first)
         store, prints = store.take(kept), prints[kept]
     check_folds(scans, options.cv, options.outer)
-    return Prepared(scans, store, cohort.maps(scans.table["visit"], template), prints, store, tables)
+    return Prepared(scans, store, map_paths(scans.table, derivatives, template), prints, store, tables)
 
 
 def in_published_order(ready: Prepared, options: Options, folder: Path) -> Prepared:
@@ -116,9 +118,9 @@ def in_published_order(ready: Prepared, options: Options, folder: Path) -> Prepa
     return replace(ready, ordered=ordered, tables=ready.tables | compared)
 
 
-def _with_maps(scans: Scans, cohort: StudyCohort, template: str) -> tuple[Scans, dict[str, dict[str, Path]]]:
+def _with_maps(scans: Scans, derivatives: Path, template: str) -> tuple[Scans, dict[str, dict[str, Path]]]:
     """Leave out visits that have no maps, and say so."""
-    paths = cohort.maps(scans.table["visit"], template)
+    paths = map_paths(scans.table, derivatives, template)
     has = [paths["belief"][v].exists() and paths["lesions"][v].exists() for v in scans.table["visit"]]
     if not any(has):
         first = next(iter(paths["belief"].values()))
@@ -131,7 +133,7 @@ def _with_maps(scans: Scans, cohort: StudyCohort, template: str) -> tuple[Scans,
     step = flow_step("belief and lesion maps", kept, len(scans.table), "without maps")
     note = f"{len(gone)} visits without belief or lesion map were left out ({_names(gone)})"
     kept_scans = replace(scans, table=kept, notes=[*scans.notes, note], flow=[*scans.flow, step])
-    return kept_scans, cohort.maps(kept["visit"], template)
+    return kept_scans, map_paths(kept, derivatives, template)
 
 
 def _names(names: Sequence[str]) -> str:

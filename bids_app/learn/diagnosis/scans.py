@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bids_app.derivatives.reader import Derivatives
 from bids_app.errors import InputError
 from bids_app.learn.flow import flow_step
 from bids_app.learn.names import is_male, visit_names
@@ -17,6 +19,14 @@ from bids_app.tables.yes_no import read_yes_no
 
 CLINICAL = ("age", "onset_age", "sex", "disease_duration", "months_since_episode")
 FIRST_CLASSES = ("RRMS", "MS")  # whose share called right is the sensitivity, as in study B
+# entries of OUTPUTS
+MAPS = {
+    "belief": "belief",
+    "median": "belief_median",
+    "lesions": "lesions_template_3mm",
+    "table": "lesion_table",
+    "quality": "qc",
+}
 ACUTE_DAYS = 92  # within 3 months of a relapse
 
 
@@ -262,3 +272,28 @@ def check_folds(scans: Scans, cv: int, outer: int) -> None:
             f"class {name} has {fewest} patients: too few for {outer} outer and {cv} inner folds with patients "
             f"kept whole; use at most {max(inside, 0)} inner folds, or fewer outer folds"
         )
+
+
+def map_paths(visits: pd.DataFrame, output_dir: Path, template: str) -> dict[str, dict[str, Path]]:
+    """Return maps of belief and lesions, lesion table and quality table of each visit, by visit name.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        A row a visit.
+    output_dir : Path
+        The derivatives' root.
+    template : str
+        Name of the template.
+
+    Returns
+    -------
+    dict
+        Keys of `MAPS`; each a mapping of visit to path, in the order of `visits`.
+    """
+    found: dict[str, dict[str, Path]] = {name: {} for name in MAPS}
+    for visit in visits["visit"]:
+        files = Derivatives(output_dir).visit(visit, template=template)
+        for name, key in MAPS.items():
+            found[name][visit] = files.path(key)
+    return found
