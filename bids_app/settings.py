@@ -208,7 +208,7 @@ class Settings:
 
     analysis: str = option(
         EVERY_STUDY,
-        "Study A (edss), study B (diagnosis), or both where the columns and derivatives allow (auto).",
+        f"Study: {', '.join(STUDIES)}; {EVERY_STUDY}: every one that the columns and derivatives allow.",
         room="Group level",
         choices=ChainMap(STUDIES, {EVERY_STUDY: ""}),  # a study that is added is a choice
     )

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-Side = Literal["low", "high", "both"]
+Side = Literal["low", "high", "either"]
 
 FAR = 3.5  # modified z score, as Iglewicz and Hoaglin propose
 FEWEST = 8  # others to compare with
@@ -32,6 +32,6 @@ def stands_out(z: float, worse: Side | None) -> bool:
     ----------
     z : float
         NaN where it is not known.
-    worse : {"low", "high", "both", None}
+    worse : {"low", "high", "either", None}
     """
-    return {"low": z < -FAR, "high": z > FAR, "both": abs(z) > FAR}.get(worse or "", False)
+    return {"low": z < -FAR, "high": z > FAR, "either": abs(z) > FAR}.get(worse or "", False)

@@ -113,7 +113,7 @@ class QualityNumber:
         For the label and the sidecar.
     usual : tuple of float
         Range in which most visits lie; outside it, the visit is flagged.
-    worse : {"low", "high", "both", None}
+    worse : {"low", "high", "either", None}
         On which side of the other visits it asks for a look; None where it says what the visit is, not how good.
     advice : str
         What to look at.
@@ -277,7 +277,7 @@ QUALITY: dict[str, QualityNumber] = {
             lambda visit: visit.millilitres(visit.brain),
             unit="mL",
             usual=(950.0, 2000.0),
-            worse="both",
+            worse="either",
             advice="Check the brain mask: part of the brain may be missing, or skull and eyes included.",
             light=BRAIN_MASK,
         ),
@@ -321,7 +321,7 @@ QUALITY: dict[str, QualityNumber] = {
             "where the registration or the field of view failed.",
             lambda visit: visit.tiv_by_scaling_mm3 / visit.tiv_mm3 if visit.tiv_mm3 else np.nan,
             usual=(0.9, 1.1),  # two visits of one patient: 0.97
-            worse="both",
+            worse="either",
             advice="The two estimates of intracranial volume disagree: check the registration and the field of view.",
             light=BRAIN_MASK,
         ),

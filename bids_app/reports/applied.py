@@ -42,10 +42,12 @@ def write_applied_pages(folder: Path, kind: str, title: str, applied: Applied) -
         The pages.
     """
     table = applied.tables["applied"]
-    table = table.assign(visit=visit_names(table["participant_id"], table["session_id"]))
+    if {"participant_id", "session_id"} <= set(table):
+        table = table.assign(visit=visit_names(table["participant_id"], table["session_id"]))
     pages = _scan_pages(folder, kind, applied, table) if "applied_voxels" in applied.tables else {}
     links = {visit: f"{kind}_{FOLDER}/{quote(path.name)}" for visit, path in pages.items()}
-    order = ["visit", *(name for name in table if name not in ("visit", "participant_id", "session_id"))]
+    first = [name for name in ("visit",) if name in table]
+    order = [*first, *(name for name in table if name not in ("visit", "participant_id", "session_id"))]
     shown = [_table(folder, kind, "applied", _wrong_first(table[order]), links)]
     shown += [
         _table(folder, kind, name, applied.tables[name], links)

@@ -97,7 +97,7 @@ def _row(
 ) -> list[Any]:
     row: list[Any] = [name, number(volumes[name] / 1000, 2)]
     if z is not None:
-        row.append(_z_cell(z.get(name, np.nan), "both"))
+        row.append(_z_cell(z.get(name, np.nan), "either"))
     if chaco is not None:
         row.append(number(chaco.get(name, np.nan) * 100, 1))
     if chaco_z is not None:

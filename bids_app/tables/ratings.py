@@ -12,7 +12,7 @@ from bids_app.errors import InputError
 from bids_app.tables.match import PREFIXES, match_ids, with_prefix
 from bids_app.tables.notes import Notes
 from bids_app.tables.text import plain, read_table
-from bids_app.visit_name import VisitName
+from bids_app.visit_name import PARTICIPANT, SESSION, VisitName
 
 ACCEPT, LOOK, EXCLUDE = "accept", "look again", "exclude"
 RATINGS = (ACCEPT, LOOK, EXCLUDE)
@@ -119,14 +119,16 @@ def _visits(cells: pd.DataFrame, visits: Sequence[VisitName], notes: Notes) -> d
         except ValueError:
             notes.say(f"line {line} names no visit: left out")
     people = match_ids(
-        {name.participant_id for name in asked.values()}, {name.participant_id for name in visits}, "sub-"
+        {name.participant_id for name in asked.values()},
+        {name.participant_id for name in visits},
+        PARTICIPANT,
     )
     found: dict[object, list[str]] = {line: [] for line in cells.index}
     lost = []
     for line, name in asked.items():
         mine = [visit for visit in visits if visit.participant_id == people.get(name.participant_id)]
         if name.session_id:
-            sessions = match_ids({name.session_id}, {v.session_id for v in mine if v.session_id}, "ses-")
+            sessions = match_ids({name.session_id}, {v.session_id for v in mine if v.session_id}, SESSION)
             mine = [visit for visit in mine if visit.session_id == sessions.get(name.session_id, "")]
         found[line] = [visit.prefix for visit in mine]
         lost += [] if mine else [name.prefix]

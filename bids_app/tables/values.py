@@ -325,6 +325,15 @@ def as_found(name: str, cells: pd.Series, notes: Notes) -> pd.Series:
     """Return an unknown column: as numbers where all cells are, without leading zeros; else as text.
 
     Commas count as points where with them all cells are numbers.
+
+    Parameters
+    ----------
+    name : str
+        Of the column.
+    cells : Series of str, (n,)
+        As written.
+    notes : Notes
+        Takes what was changed.
     """
     commas = cells[
         cells.map(lambda cell: isinstance(cell, str) and bool(COMMA_NUMBER.fullmatch(cell))).astype(bool)

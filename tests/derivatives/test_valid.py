@@ -21,7 +21,7 @@ def test_every_feature_is_described_in_words():
     for name in feature_names():
         text = describe_feature(name)["Description"]
         assert not any(family in text for family in CLASSES)
-        assert text[0].isupper()
+        assert not text[0].islower()
         assert text.endswith(".")
 
 

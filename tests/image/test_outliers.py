@@ -25,11 +25,11 @@ N = 40
         (FAR + 1, "low", False),
         (FAR + 1, "high", True),
         (-FAR - 1, "high", False),
-        (FAR + 1, "both", True),
-        (-FAR - 1, "both", True),
-        (FAR - 0.1, "both", False),
+        (FAR + 1, "either", True),
+        (-FAR - 1, "either", True),
+        (FAR - 0.1, "either", False),
         (99.0, None, False),
-        (np.nan, "both", False),
+        (np.nan, "either", False),
     ],
 )
 def test_only_the_worse_side_stands_out(z, worse, far):

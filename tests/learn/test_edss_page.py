@@ -127,7 +127,7 @@ def test_the_coverage_on_the_page_is_that_of_the_saved_intervals(page):
     [
         (["--models", "lasso"], "models 'lasso'"),
         (["--lasso-penalty", "2se"], "--lasso-penalty 2se: write 1se, min or"),
-        (["--candidates", "nfl"], "--candidates nfl: no such column; choose of volumes, site, age"),
+        (["--candidates", "nfl"], "--candidates nfl: no such column; choose of volumes, change, site, age"),
     ],
 )
 def test_unknown_names_are_refused_in_one_line(page, capsys, option, words):

@@ -70,7 +70,7 @@ def test_kinds(annotation, kind):
 def test_every_step_is_described_for_people():
     from bids_app.steps.record import STEPS
 
-    assert set(steps.__all__) - {"Compared"} <= set(STEPS)
+    assert set(steps.__all__) - {"ComparedFiles"} <= set(STEPS)
     assert all(record.words and record.seconds > 0 and record.mem_gb > 0 for record in STEPS.values())
 
 

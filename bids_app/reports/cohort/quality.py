@@ -14,7 +14,7 @@ from bids_app.image.outliers import FEWEST, MAD_TO_SD, even, stands_out
 from bids_app.image.quality import QUALITY, QualityNumber
 
 STRIP_WIDTH, STRIP_HEIGHT, STRIP_MARGIN = 430.0, 44.0, 10.0  # of a strip's picture
-WORSE = {"low": "Low is worse.", "high": "High is worse.", "both": "Low and high are worse."}
+WORSE = {"low": "Low is worse.", "high": "High is worse.", "either": "Low and high are worse."}
 SHOWN = {
     name: number for name, number in QUALITY.items() if number.worse or number.skewed
 }  # the others say what a visit is
