@@ -51,7 +51,8 @@ def cohort(n: int, seed: int) -> SimpleNamespace:
 
 def covered(n: int, tested: int, seed: int, models: list[str], outer: int) -> list[tuple[str, float, float]]:
     """Return coverage and mean width of each model's intervals on new patients of one cohort."""
-    visits, data, *_ = _prepare(cohort(n + tested, seed), Options())
+    ready = _prepare(cohort(n + tested, seed), Options())
+    visits, data = ready.visits, ready.data
     order = np.random.default_rng(seed).permutation(len(visits))
     rows, test = np.sort(order[:n]), order[n:]
     design = Procedure(models, 5, outer, 0, seed)

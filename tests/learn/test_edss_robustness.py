@@ -84,8 +84,8 @@ def prepared():
     from bids_app.learn.edss.fitting import Procedure
     from bids_app.learn.edss.options import Options
 
-    visits, data, *_ = _prepare(make_cohort(70), Options())
-    return visits, data, Procedure(["ridge"], 4, 4, 0, 1)
+    ready = _prepare(make_cohort(70), Options())
+    return ready.visits, ready.data, Procedure(["ridge"], 4, 4, 0, 1)
 
 
 def test_other_splits_vary_and_find_the_signal(prepared):
