@@ -9,10 +9,15 @@ import tempfile
 from datetime import date, timedelta
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from bids_app import cli
 from bids_app.errors import InputError
+from bids_app.image.coverage import WHOLE, remarks, share_seen
 from bids_app.layout import plan_visits
 from bids_app.layout.files import Found
 from bids_app.layout.names import T1W, judge
@@ -193,3 +198,57 @@ def test_whoever_follows_the_advice_on_names_gets_the_image_read(entities, wrong
         assert advice, judged.trouble
         name = advice[1]
     assert judged.role == T1W and not judged.trouble, (name, judged)
+
+
+MESS = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=12)
+TABLE = st.lists(
+    st.lists(st.one_of(MESS, st.just("participant_id"), st.just("sub-01"), st.just("7,5")), max_size=4),
+    max_size=5,
+)
+
+
+def dry(root: Path) -> int:
+    """Return the exit code of a dry run of the participant level."""
+    out = root.parent / "out"
+    return cli.main([str(root), str(out), "participant", "--dry-run", "--skip-bids-validation"])
+
+
+@settings(quick, max_examples=25)
+@given(TABLE, st.sampled_from(["\t", ",", ";"]), st.sampled_from(["utf-8", "utf-16", "latin-1"]))
+def test_no_table_of_people_stops_the_level_that_does_not_read_it(rows, separator, encoding):
+    with tempfile.TemporaryDirectory() as folder:
+        root = dataset(folder, ["sub-01/anat/sub-01_T1w.nii.gz", "sub-01/anat/sub-01_FLAIR.nii.gz"])
+        text = "\n".join(separator.join(row) for row in rows)
+        (root / "participants.tsv").write_bytes(text.encode(encoding, errors="replace"))
+        assert dry(root) == 0
+
+
+@settings(quick, max_examples=25)
+@given(st.lists(st.booleans(), min_size=1, max_size=6), st.lists(st.booleans(), min_size=6, max_size=6))
+def test_a_visit_without_flair_is_left_out_and_never_a_failure(flair, t1w):
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for number, (has, also) in enumerate(zip(flair, t1w, strict=False), start=1):
+            files += [f"sub-{number:02d}/anat/sub-{number:02d}_FLAIR.nii.gz"] * has
+            files += [f"sub-{number:02d}/anat/sub-{number:02d}_T1w.nii.gz"] * (also or not has)
+        root = dataset(folder, files)
+        if not any(flair):
+            assert dry(root) != 0
+            return
+        assert dry(root) == 0
+        visits = plan_visits(root).visits
+        assert len(visits) == len(flair)
+        assert [bool(visit.left_out) for visit in visits] == [not has for has in flair]
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 2))
+def test_the_share_of_the_brain_that_is_seen_is_the_share_inside_the_field_of_view(first, last, axis):
+    brain, seen = np.zeros((20, 20, 20), np.uint8), np.zeros((20, 20, 20), np.uint8)
+    brain[4:16, 4:16, 4:16] = 1
+    inside = [slice(None)] * 3
+    inside[axis] = slice(first, last)
+    seen[tuple(inside)] = 1
+    share = share_seen(nib.Nifti1Image(seen, np.eye(4)), nib.Nifti1Image(brain, np.eye(4)))
+    assert share == pytest.approx(max(0, min(last, 16) - max(first, 4)) / 12)
+    told = [words for words in remarks("FLAIR", share, 0.0) if "field of view" in words]
+    assert bool(told) == (share < WHOLE)
