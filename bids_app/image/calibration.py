@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import ndimage
 
-from bids_app.image.injection import Injected, brighten, place_lesions
+from bids_app.image.injection import Injected, brighten, place_lesions, white_median
 
 Mask = npt.NDArray[np.bool_]
 Detect = Callable[[nib.Nifti1Image, nib.Nifti1Image | None], nib.Nifti1Image]
@@ -121,11 +121,9 @@ def calibrate(scan: CalibrationScan, detect: Detect, seed: int) -> Calibrated:
 
 def with_lesions(scan: CalibrationScan, added: Injected) -> tuple[nib.Nifti1Image, nib.Nifti1Image | None]:
     """Return the FLAIR and T1w images with lesions in them."""
-    where = np.asanyarray(scan.normal.dataobj) > 0
 
     def put(image: nib.Nifti1Image, share: float, voxel: tuple[float, float, float]) -> nib.Nifti1Image:
-        normal = float(np.median(np.asarray(image.dataobj)[where]))
-        return brighten(image, added, normal, share, voxel)
+        return brighten(image, added, white_median(image, scan.normal), share, voxel)
 
     t1w = put(scan.t1w, T1W_SHARE, (0, 0, 0)) if scan.t1w is not None else None
     return put(scan.flair, 1.0, scan.voxel), t1w

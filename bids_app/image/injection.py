@@ -340,6 +340,11 @@ def brighten(
     return nib.Nifti1Image((data + change).astype(np.float32), image.affine)
 
 
+def white_median(image: nib.Nifti1Image, white: nib.Nifti1Image) -> float:
+    """Return the median of an image over a mask of white matter on its grid, in the image's unit."""
+    return float(np.median(np.asarray(image.dataobj)[np.asanyarray(white.dataobj) > 0]))
+
+
 def acquired_voxel(scan: nib.Nifti1Image, grid: nib.Nifti1Image) -> tuple[float, float, float]:
     """Return the edges of a scan's voxels (mm) along the axes of another grid that it was brought to."""
     edges = nib.affines.voxel_sizes(scan.affine)

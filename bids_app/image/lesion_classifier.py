@@ -118,8 +118,7 @@ def first_probabilities(seen: Sight, weights: Path | None = None) -> tuple[Array
     where, features = lesion_features(images.flair, images.t1w, images.brain, images.prior)
     trees = np.zeros(where.shape, np.float32)
     if where.any():
-        (first,) = session(TREES, weights).run(None, {"features": features})
-        trees[where] = np.clip(first[:, 0], SMALLEST, 1 - SMALLEST)
+        trees[where] = _first_answer(features, weights)
     channels = network_channels(images.flair, images.t1w, images.brain, images.prior)
     return seen.back(trees), seen.back(network_probability(channels, session(NETWORK, weights)))
 
@@ -188,9 +187,14 @@ def expert_rows(seen: WorkingImages, weights: Path | None = None) -> tuple[Mask,
     where, features = lesion_features(seen.flair, seen.t1w, seen.brain, seen.prior)
     if not where.any():
         return where, np.zeros((0, len(EXPERT_FEATURES)), np.float32)
-    (first,) = session(TREES, weights).run(None, {"features": features})
-    logit = special.logit(np.clip(first[:, 0], SMALLEST, 1 - SMALLEST))
+    logit = special.logit(_first_answer(features, weights))
     return where, np.column_stack([features, logit, seen.belief[where]]).astype(np.float32)
+
+
+def _first_answer(features: Array, weights: Path | None) -> Array:
+    """Return the first trees' probability of candidates (n,), away from 0 and 1."""
+    (first,) = session(TREES, weights).run(None, {"features": features})
+    return np.clip(first[:, 0], SMALLEST, 1 - SMALLEST)
 
 
 def working_grid(brain: nib.Nifti1Image) -> nib.Nifti1Image:

@@ -130,8 +130,12 @@ def follow_up(head: Head, percent: float, seed: int, *, lesions: bool) -> Follow
     added = _added(head, growing, seed) if lesions else []
     flair, t1w = head.flair, head.t1w
     for one in added:
-        flair = injection.brighten(flair, one, _normal(flair, head.normal), voxel=head.voxel)
-        t1w = injection.brighten(t1w, one, _normal(t1w, head.normal), T1W_SHARE) if t1w is not None else None
+        flair = injection.brighten(flair, one, injection.white_median(flair, head.normal), voxel=head.voxel)
+        t1w = (
+            injection.brighten(t1w, one, injection.white_median(t1w, head.normal), T1W_SHARE)
+            if t1w is not None
+            else None
+        )
     made = injection.contraction(head.brain, percent, seed)
     turn, shift = rng.normal(0, TURN_DEGREES, 3).tolist(), rng.normal(0, SHIFT_MM, 3).tolist()
 
@@ -165,14 +169,12 @@ def follow_up(head: Head, percent: float, seed: int, *, lesions: bool) -> Follow
     )
 
 
-def _normal(image: nib.Nifti1Image, white: nib.Nifti1Image) -> float:
-    return float(np.median(np.asarray(image.dataobj)[np.asanyarray(white.dataobj) > 0]))
-
-
 def _noise(image: nib.Nifti1Image, white: nib.Nifti1Image) -> float:
     """Return the SD of the noise in the image's unit."""
     where = np.asanyarray(white.dataobj) > 0
-    return noise_share(np.asarray(image.dataobj, dtype=np.float32), where) * _normal(image, white)
+    return noise_share(np.asarray(image.dataobj, dtype=np.float32), where) * injection.white_median(
+        image, white
+    )
 
 
 def _growing(lesions: nib.Nifti1Image) -> list[int]:
@@ -189,7 +191,9 @@ def _growing(lesions: nib.Nifti1Image) -> list[int]:
 
 def _added(head: Head, growing: Sequence[int], seed: int) -> list[Injected]:
     """Return new lesions and rims of present ones."""
-    relative = np.asarray(head.flair.dataobj, dtype=np.float32) / _normal(head.flair, head.normal)
+    relative = np.asarray(head.flair.dataobj, dtype=np.float32) / injection.white_median(
+        head.flair, head.normal
+    )
     bright = nib.Nifti1Image(relative, head.flair.affine)
     grown = injection.grow_present(head.lesions, head.normal, bright, growing, GROWTH)
     taken = (np.asarray(head.lesions.dataobj) > 0) | (np.asarray(grown.labels.dataobj) > 0)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -217,6 +217,12 @@ def _read_all(
     return [read[k] for k in keep], faults
 
 
+def begin_rows(stream: BinaryIO, shape: tuple[int, int]) -> None:
+    """Begin an array (n, v) of float32 in NumPy's format, whose rows are written after it one by one."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+
+
 def _write_arrays(
     belief: npt.NDArray[np.float32],
     keep: npt.NDArray[np.intp],
@@ -227,8 +233,7 @@ def _write_arrays(
     """Write the arrays of the visits kept, one map in memory at a time."""
     sums, total = np.empty((len(keep), 2)), np.zeros(belief.shape[1])
     with atomic(folder / "belief.npy") as aside, aside.open("wb") as stream:
-        header = {"descr": "<f4", "fortran_order": False, "shape": (len(keep), belief.shape[1])}
-        np.lib.format.write_array_header_1_0(stream, header)
+        begin_rows(stream, (len(keep), belief.shape[1]))
         for k, row in enumerate(keep):
             values = belief[row].astype(np.float64)
             sums[k] = values.sum(), np.square(values).sum()

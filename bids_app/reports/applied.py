@@ -41,14 +41,13 @@ def write_applied_pages(folder: Path, kind: str, title: str, applied: Applied) -
     list of Path
         The pages.
     """
-    table = applied.tables["applied"]
+    table = applied.tables["applied"].copy()
     if {"participant_id", "session_id"} <= set(table):
-        table = table.assign(visit=visit_names(table["participant_id"], table["session_id"]))
+        names = visit_names(table.pop("participant_id"), table.pop("session_id"))
+        table.insert(0, "visit", names)
     pages = _scan_pages(folder, kind, applied, table) if "applied_voxels" in applied.tables else {}
     links = {visit: f"{kind}_{FOLDER}/{quote(path.name)}" for visit, path in pages.items()}
-    first = [name for name in ("visit",) if name in table]
-    order = [*first, *(name for name in table if name not in ("visit", "participant_id", "session_id"))]
-    shown = [_table(folder, kind, "applied", _wrong_first(table[order]), links)]
+    shown = [_table(folder, kind, "applied", _wrong_first(table), links)]
     shown += [
         _table(folder, kind, name, applied.tables[name], links)
         for name in ("applied_performance", "applied_left_out")

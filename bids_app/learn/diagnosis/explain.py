@@ -58,18 +58,13 @@ def explain(model: DiagnosisModel, store: MapStore) -> Explained:
     for positive, machine in zip(model.positives, model.machines, strict=True):
         rest = model.classes[1] if len(model.classes) == 2 else f"not {positive}"
         names = np.array([rest, positive], dtype=object)
-        rows = [machine_row(machine, one) for one in maps]
+        rows = maps[:, machine.voxels]
         flips[positive] = np.array([len(found) or np.nan for found in (_flips(machine, row) for row in rows)])
         for visit, row in zip(store.visits, rows, strict=True):
             about = {"visit": visit, "positive": positive}
             voxels.append(_voxels(machine, row, places).assign(**about))
             scans.append(_neighbours(machine, row, names).assign(**about))
-    return Explained(_first(voxels, "rank"), _first(scans, "rank"), flips)
-
-
-def machine_row(machine: VoxelMachine, lesions: Mask) -> Mask:
-    """Return a scan's lesions (v,) at the machine's voxels (k,)."""
-    return lesions[machine.voxels]
+    return Explained(_stacked(voxels), _stacked(scans), flips)
 
 
 def flip_effects(machine: VoxelMachine, row: Mask) -> Floats:
@@ -83,7 +78,7 @@ def flip_effects(machine: VoxelMachine, row: Mask) -> Floats:
     row : ndarray of bool, shape (k,)
         Lesions at its voxels.
     """
-    agrees = _support(machine) == row
+    agrees = machine.support_maps == row
     distance = (~agrees).sum(axis=1)
     share = kernel_values(distance, machine.gamma) * machine.weights
     factor = np.where(agrees, np.exp(-machine.gamma), np.exp(machine.gamma))
@@ -93,12 +88,12 @@ def flip_effects(machine: VoxelMachine, row: Mask) -> Floats:
 
 def decision_of(machine: VoxelMachine, row: Mask) -> float:
     """Return the decision on lesions at the machine's voxels (k,)."""
-    distance = (_support(machine) != row).sum(axis=1)
-    return float(kernel_values(distance, machine.gamma) @ machine.weights + machine.intercept)
+    return float(machine.decide_from(_apart(machine, row)))
 
 
-def _support(machine: VoxelMachine) -> Mask:
-    return np.unpackbits(machine.support, axis=1, count=len(machine.voxels)).astype(bool)
+def _apart(machine: VoxelMachine, row: Mask) -> npt.NDArray[np.intp]:
+    """Return in how many voxels lesions (k,) differ from each support scan, (s,)."""
+    return np.count_nonzero(machine.support_maps != row, axis=1)
 
 
 def _flips(machine: VoxelMachine, row: Mask) -> list[int]:
@@ -132,7 +127,7 @@ def _voxels(machine: VoxelMachine, row: Mask, places: pd.DataFrame) -> pd.DataFr
 
 
 def _neighbours(machine: VoxelMachine, row: Mask, names: npt.NDArray[np.object_]) -> pd.DataFrame:
-    distance = (_support(machine) != row).sum(axis=1)
+    distance = _apart(machine, row)
     order = np.argsort(distance, kind="stable")[:SHOWN_SCANS]
     return pd.DataFrame(
         {
@@ -144,8 +139,8 @@ def _neighbours(machine: VoxelMachine, row: Mask, names: npt.NDArray[np.object_]
     )
 
 
-def _first(parts: list[pd.DataFrame], *after: str) -> pd.DataFrame:
-    """Stack tables, with whose rows they are in front."""
+def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Stack tables, whose rows they are in front."""
     table = pd.concat(parts, ignore_index=True)
-    front = ["visit", "positive", *after]
+    front = ["visit", "positive", "rank"]
     return table[[*front, *(name for name in table if name not in front)]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -102,12 +103,21 @@ class VoxelMachine:
     def distances(self, maps: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
         """Return in how many of the chosen voxels lesion maps (n, v) differ from each support scan, (n, s)."""
         k = len(self.voxels)
-        support = np.unpackbits(self.support, axis=1, count=k).astype(bool)
-        return next(binary_distances(maps[:, self.voxels], support, np.arange(k), [k]))
+        return next(binary_distances(maps[:, self.voxels], self.support_maps, np.arange(k), [k]))
+
+    @cached_property
+    def support_maps(self) -> npt.NDArray[np.bool_]:
+        """Lesion maps of the support scans at the chosen voxels, (s, k)."""
+        return np.unpackbits(self.support, axis=1, count=len(self.voxels)).astype(bool)
 
     def decide(self, maps: npt.NDArray[np.bool_]) -> Floats:
         """Return decision values of lesion maps (n, v); not negative calls the machine's class."""
-        return kernel_values(self.distances(maps), self.gamma) @ self.weights + self.intercept
+        return self.decide_from(self.distances(maps))
+
+    def decide_from(self, distances: npt.NDArray[Any]) -> Floats:
+        """Return decision values (...) from the distances to the support scans, (..., s)."""
+        values: Floats = kernel_values(distances, self.gamma) @ self.weights + self.intercept
+        return values
 
 
 @dataclass(frozen=True)

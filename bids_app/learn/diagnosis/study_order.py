@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.derivatives import atomic
-from bids_app.learn.diagnosis.views import LesionView
-from bids_app.learn.lesion_maps import BadMapError, MapStore, belief_in_brain
+from bids_app.derivatives.dataset import sidecar
+from bids_app.derivatives.reader import read_meta
+from bids_app.learn.diagnosis.views import LesionView, above
+from bids_app.learn.lesion_maps import BadMapError, MapStore, begin_rows, belief_in_brain
 
 ARRAY = "belief_median.npy"
 MOMENTS = ("ParenchymaMean", "ParenchymaSD")
@@ -46,8 +47,7 @@ def in_study_order(store: MapStore, medians: Mapping[str, Path], folder: Path) -
     mask = nib.Nifti1Image(store.mask.astype(np.uint8), store.affine)
     sums, faults = [], {}
     with atomic(folder / ARRAY) as aside, aside.open("wb") as stream:
-        header = {"descr": "<f4", "fortran_order": False, "shape": (len(store.visits), store.n_voxels)}
-        np.lib.format.write_array_header_1_0(stream, header)
+        begin_rows(stream, (len(store.visits), store.n_voxels))
         for visit in store.visits:
             try:
                 stream.write(belief_in_brain(medians[visit], visit, mask).astype("<f4").tobytes())
@@ -63,12 +63,13 @@ def in_study_order(store: MapStore, medians: Mapping[str, Path], folder: Path) -
 
 def _sums(path: Path, n_voxels: int) -> tuple[float, float]:
     """Return the sum and sum of squares that a map of `n_voxels` with the scan's mean and SD would have."""
-    sidecar = path.with_name(path.name.removesuffix(".nii.gz") + ".json")
+    about = read_meta(path)
     try:
-        about = json.loads(sidecar.read_text(encoding="utf-8"))
         mean, sd = (float(about[name]) for name in MOMENTS)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise BadMapError(sidecar, f"has no {' and '.join(MOMENTS)}; process the visit again") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadMapError(
+            sidecar(path), f"has no {' and '.join(MOMENTS)}; process the visit again"
+        ) from error
     return mean * n_voxels, (sd**2 + mean**2) * n_voxels
 
 
@@ -100,7 +101,7 @@ def compare_orders(averaged: MapStore, ordered: MapStore, n_sd: float) -> pd.Dat
     limits = [view.threshold_of(every) for view in views]
     rows = []
     for k, visit in enumerate(averaged.visits):
-        a, b = averaged.belief[k] > limits[0], ordered.belief[k] > limits[1]
+        a, b = above(averaged.belief[k], limits[0]), above(ordered.belief[k], limits[1])
         both = int(a.sum() + b.sum())
         rows.append((visit, int(a.sum()), int(b.sum()), 2 * int((a & b).sum()) / both if both else 1.0))
     table = pd.DataFrame(rows, columns=["visit", "averaged_first", "thresholded_first", "dice"])
