@@ -31,7 +31,7 @@ from bids_app.image.lesions import (
     LesionInputs,
     Lesions,
     Method,
-    own_probability,
+    ensemble_probability,
     segment_lesions,
     thick_probability,
 )
@@ -63,7 +63,7 @@ def ladder(held_out: str | None = None) -> list[Method]:
     if held_out and own.thick:
         unseen = {"weights": ROOT / "training/held_out" / held_out}
         thick = replace(own.thick, probability=partial(thick_probability, **unseen))
-        own = replace(own, probability=partial(own_probability, **unseen), thick=thick)
+        own = replace(own, probability=partial(ensemble_probability, **unseen), thick=thick)
     return [*(method for name, method in METHODS.items() if name != "demyelin"), own]
 
 

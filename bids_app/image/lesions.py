@@ -324,14 +324,14 @@ BELIEF_SPREAD = 0.04  # more belief that adds 1 to the logit
 BELIEF_LOGITS = (-4.0, 5.0)  # limits of what belief adds
 CALIBRATION = 1.4  # scale of the logits, a compromise between the two patients
 NETWORK_SHARE = 0.3  # with a quarter to a third mean lesion F1 was .54 to .56
-OWN_THRESHOLD = 0.15  # 0.2 and 0.3 were no better
-OWN_PEAK = 0.95  # 0.85 to 0.98 were no better
-OWN_RIM = 0.4  # of 0.3 to 0.6: real patients lose from 0.5
-OWN_FAINTEST = 2.5  # fewer folds of the cortex are drawn
+ENSEMBLE_THRESHOLD = 0.15  # 0.2 and 0.3 were no better
+ENSEMBLE_PEAK = 0.95  # 0.85 to 0.98 were no better
+ENSEMBLE_RIM = 0.4  # of 0.3 to 0.6: real patients lose from 0.5
+ENSEMBLE_FAINTEST = 2.5  # fewer folds of the cortex are drawn
 
 
-def own_probability(inputs: LesionInputs, weights: Path | None = None) -> Array:
-    """Return the probability of Demyelin's own method: trees, network and weighted belief.
+def ensemble_probability(inputs: LesionInputs, weights: Path | None = None) -> Array:
+    """Return the probability of Demyelin: trees, network and weighted belief, an ensemble.
 
     The logits of the three are averaged and scaled so that the probability is calibrated: the network sees
     shapes, the trees scales and places, and the belief does not depend on who they were trained on.
@@ -424,19 +424,19 @@ METHODS: dict[str, Method] = {
             "demyelin",
             "Demyelin: boosted trees on intensities at several scales and place, a small 3D network, and weighted "
             "belief, averaged.",
-            own_probability,
+            ensemble_probability,
             {
                 "belief_centre": BELIEF_CENTRE,
                 "belief_width": BELIEF_SPREAD,
                 "network_share": NETWORK_SHARE,
-                "peak": OWN_PEAK,
-                "rim": OWN_RIM,
-                "faintest": OWN_FAINTEST,
+                "peak": ENSEMBLE_PEAK,
+                "rim": ENSEMBLE_RIM,
+                "faintest": ENSEMBLE_FAINTEST,
             },
-            threshold=OWN_THRESHOLD,
-            peak=OWN_PEAK,
-            rim=OWN_RIM,
-            faintest=OWN_FAINTEST,
+            threshold=ENSEMBLE_THRESHOLD,
+            peak=ENSEMBLE_PEAK,
+            rim=ENSEMBLE_RIM,
+            faintest=ENSEMBLE_FAINTEST,
             learned=True,
             thick=THICK_SLICES,
         ),

@@ -19,8 +19,8 @@ from bids_app.image.lesions import (
     METHODS,
     LesionInputs,
     drop_small,
+    ensemble_probability,
     hysteresis_threshold,
-    own_probability,
     segment_lesions,
     weighted_belief,
     without_blur,
@@ -373,7 +373,7 @@ def patients(shared, tmp_path_factory):
 def test_real_patients(patients, sub, least):
     inputs, truth = patients[sub]
     unseen = Path(__file__).parents[2] / "training" / "held_out" / sub
-    own = replace(METHODS["demyelin"], probability=partial(own_probability, weights=unseen))
+    own = replace(METHODS["demyelin"], probability=partial(ensemble_probability, weights=unseen))
     scores = {method.name: dice(mask_of(inputs, method=method), truth) for method in [*METHODS.values(), own]}
     assert scores["demyelin"] >= least
     assert scores["demyelin"] > scores["belief-threshold"]
