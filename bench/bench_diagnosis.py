@@ -43,9 +43,9 @@ def simulate(patients, scans, voxels, seed=0):
         sites[rng.choice(voxels, voxels // 200, replace=False)] = 0.2
         spare = rng.multinomial(n_scans - n_patients, rng.dirichlet(np.ones(n_patients)))
         for more in spare:
-            own = rng.random(voxels) < np.clip(2 * (base + sites) * np.exp(rng.normal()), 0, 0.9)
+            lesions = rng.random(voxels) < np.clip(2 * (base + sites) * np.exp(rng.normal()), 0, 0.9)
             for _ in range(1 + more):
-                scan = (own & (rng.random(voxels) < 0.7)) | (rng.random(voxels) < 0.004)
+                scan = (lesions & (rng.random(voxels) < 0.7)) | (rng.random(voxels) < 0.004)
                 maps.append(scan & (rng.random() > 0.1))
                 y.append(label == 0)
                 patient.append(n_before)

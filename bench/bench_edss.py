@@ -65,17 +65,18 @@ def _collinearity(X: np.ndarray) -> None:
     pandas = time.process_time() - start
     start = time.process_time()
     greedy_keep_first(part, np.arange(part.shape[1]), 0.8)
-    own = time.process_time() - start
+    seconds = time.process_time() - start
     print(
-        f"{part.shape[1]} columns: pandas' .corr() {pandas:.1f} CPU s, the whole filter {own:.2f}: {pandas / own:.0f} x"
+        f"{part.shape[1]} columns: pandas' .corr() {pandas:.1f} CPU s, the whole filter {seconds:.2f}: "
+        f"{pandas / seconds:.0f} x"
     )
     start = time.process_time()
     kept = np.unique(greedy_keep_first(X, np.arange(X.shape[1]), 0.8))
-    own = time.process_time() - start
+    seconds = time.process_time() - start
     scaled = pandas * (X.shape[1] / part.shape[1]) ** 2
     print(
-        f"{X.shape[1]} columns: {own:.1f} CPU s, {len(kept)} kept; .corr() would take {scaled:.0f} (extrapolated): "
-        f"{scaled / own:.0f} x",
+        f"{X.shape[1]} columns: {seconds:.1f} CPU s, {len(kept)} kept; .corr() would take {scaled:.0f} (extrapolated): "
+        f"{scaled / seconds:.0f} x",
         flush=True,
     )
 

@@ -59,12 +59,12 @@ def run(method: Method, inputs: LesionInputs) -> tuple[Lesions, float]:
 
 def ladder(held_out: str | None = None) -> list[Method]:
     """Return the methods; Demyelin's own with weights that have not seen the patient."""
-    own = METHODS["demyelin"]
-    if held_out and own.thick:
+    demyelin = METHODS["demyelin"]
+    if held_out and demyelin.thick:
         unseen = {"weights": ROOT / "training/held_out" / held_out}
-        thick = replace(own.thick, probability=partial(thick_probability, **unseen))
-        own = replace(own, probability=partial(ensemble_probability, **unseen), thick=thick)
-    return [*(method for name, method in METHODS.items() if name != "demyelin"), own]
+        thick = replace(demyelin.thick, probability=partial(thick_probability, **unseen))
+        demyelin = replace(demyelin, probability=partial(ensemble_probability, **unseen), thick=thick)
+    return [*(method for name, method in METHODS.items() if name != "demyelin"), demyelin]
 
 
 def patients(out: Path) -> pd.DataFrame:

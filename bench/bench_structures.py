@@ -96,8 +96,8 @@ def heads(out: Path, count: int) -> list[dict]:
     """Measure synthetic T1w and FLAIR of label maps, each with priors that do not know its head."""
     shipped, rows = structure_priors.load_priors(), []
     for number, (name, head) in list(enumerate(load_heads(SHARED).items()))[:count]:
-        own = average([bring(head, number, out / "heads" / name)])
-        others = _without(shipped, own)
+        left_out = average([bring(head, number, out / "heads" / name)])
+        others = _without(shipped, left_out)
         structure_priors.load_priors = lambda image=others: image
         for contrast in ("T1w", "FLAIR"):
             scan = synthetic_scan(head, contrast, number)
@@ -110,10 +110,10 @@ def heads(out: Path, count: int) -> list[dict]:
     return rows
 
 
-def _without(priors: nib.Nifti1Image, own: nib.Nifti1Image) -> nib.Nifti1Image:
+def _without(priors: nib.Nifti1Image, left_out: nib.Nifti1Image) -> nib.Nifti1Image:
     """Return the priors of 20 heads without one of them, as near as a registration of its own repeats its place."""
     total = PEOPLE * np.asarray(priors.dataobj, dtype=np.float32)
-    left = (total - np.asarray(own.dataobj, dtype=np.float32)) / (PEOPLE - 1)
+    left = (total - np.asarray(left_out.dataobj, dtype=np.float32)) / (PEOPLE - 1)
     return nib.Nifti1Image(np.rint(np.clip(left, 0, 255)).astype(np.uint8), priors.affine)
 
 

@@ -115,9 +115,9 @@ def _type(action: argparse.Action) -> str:
     return "File" if action.dest == "bids_dir" or action.metavar == "FILE" else "String"
 
 
-def _test(name: str, code: int, **given: Any) -> dict[str, Any]:
+def _test(name: str, code: int, **values: Any) -> dict[str, Any]:
     """Make a test that ends before any image is read."""
-    invocation = {"bids_dir": ".", "output_dir": "out", "analysis_level": "participant", **given}
+    invocation = {"bids_dir": ".", "output_dir": "out", "analysis_level": "participant", **values}
     return {"name": name, "invocation": invocation, "assertions": {"exit-code": code}}
 
 

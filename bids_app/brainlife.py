@@ -223,10 +223,10 @@ def _numbers(lesions: Path) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one task in the current folder; return Demyelin's exit code."""
-    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
     folder = Path.cwd()
     try:
-        task = read_task(Path(given[0] if given else "config.json").resolve())
+        task = read_task(Path(arguments[0] if arguments else "config.json").resolve())
     except InputError as error:
         print(f"demyelin: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code

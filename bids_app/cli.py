@@ -74,8 +74,8 @@ class _Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        told = explain(message, self.words, self)
-        self.exit(2, f"demyelin: {told} (demyelin --help shows all options)\n")
+        explained = explain(message, self.words, self)
+        self.exit(2, f"demyelin: {explained} (demyelin --help shows all options)\n")
 
 
 class _Gigabytes(argparse.Action):
@@ -182,11 +182,11 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     InputError
         If a path or value cannot be used.
     """
-    given = vars(build_parser().parse_args(argv))
-    config, level = given.pop("config_file"), given["analysis_level"]
-    if useless := without_effect(given, level):
+    arguments = vars(build_parser().parse_args(argv))
+    config, level = arguments.pop("config_file"), arguments["analysis_level"]
+    if useless := without_effect(arguments, level):
         print(f"demyelin: note: without effect at the {level} level: {', '.join(useless)}", file=sys.stderr)
-    values = (read_config(config) if config else {}) | given
+    values = (read_config(config) if config else {}) | arguments
     for name, value in values.items():
         if isinstance(value, Path):
             values[name] = value.expanduser().resolve()
@@ -263,9 +263,9 @@ def _use_baked_numba_cache() -> None:
         return
     import tempfile
 
-    own = tempfile.mkdtemp(prefix="demyelin-numba-")
-    shutil.copytree(baked, own, dirs_exist_ok=True)
-    os.environ["NUMBA_CACHE_DIR"] = own
+    copy = tempfile.mkdtemp(prefix="demyelin-numba-")
+    shutil.copytree(baked, copy, dirs_exist_ok=True)
+    os.environ["NUMBA_CACHE_DIR"] = copy
 
 
 def first_line(settings: Settings) -> str:

@@ -55,11 +55,11 @@ def by_visit(paths: Sequence[Path], folder: Path) -> dict[str, list[Path]]:
     """Sort files to visits (`sub-01`, `sub-01_ses-1`) by the labels in their names and folders' names."""
     found: dict[str, list[Path]] = {}
     for path in paths:
-        told = set(re.split(r"[/_.]", path.relative_to(folder).as_posix()))
+        parts = set(re.split(r"[/_.]", path.relative_to(folder).as_posix()))
         if BROKEN_LABEL.search(path.name):
             continue  # the mask of sub-MS_01 is not sub-MS's
-        people = [one for one in told if one.startswith(PARTICIPANT)]
-        sessions = [one for one in told if one.startswith(SESSION)]
+        people = [one for one in parts if one.startswith(PARTICIPANT)]
+        sessions = [one for one in parts if one.startswith(SESSION)]
         if len(people) == 1 and len(sessions) <= 1:
             found.setdefault("_".join(people + sessions), []).append(path)
     return found

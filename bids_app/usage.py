@@ -36,8 +36,8 @@ def explain(message: str, words: Sequence[str], parser: argparse.ArgumentParser)
     """
     known = [name for action in parser._actions for name in action.option_strings if "_" not in name]
     if message.startswith("unrecognized arguments"):
-        asked = [word.split("=")[0] for word in message.split(": ", 1)[1].split() if word.startswith("--")]
-        near = {name: get_close_matches(name.replace("_", "-"), known, n=1, cutoff=NEAR) for name in asked}
+        misspelt = [word.split("=")[0] for word in message.split(": ", 1)[1].split() if word.startswith("--")]
+        near = {name: get_close_matches(name.replace("_", "-"), known, n=1, cutoff=NEAR) for name in misspelt}
         found = dict.fromkeys(match for matches in near.values() for match in matches)
         return f"{message}; did you mean {', '.join(found)}?" if found else message
     if "analysis_level" in message:
@@ -103,12 +103,12 @@ def _description(folder: Path) -> dict:
     return content if isinstance(content, dict) else {}
 
 
-def without_effect(given: Iterable[str], level: str) -> list[str]:
+def without_effect(names: Iterable[str], level: str) -> list[str]:
     """Return the options, of those given on the command line, that only the other level reads.
 
     Parameters
     ----------
-    given : iterable of str
+    names : iterable of str
         Names of settings.
     level : {"participant", "group"}
         The level that runs.
@@ -119,4 +119,4 @@ def without_effect(given: Iterable[str], level: str) -> list[str]:
         As typed, `--with-dashes`.
     """
     of = {spec.name: spec.metadata.get("level") for spec in dataclasses.fields(Settings)}
-    return ["--" + name.replace("_", "-") for name in given if of.get(name) not in (None, level)]
+    return ["--" + name.replace("_", "-") for name in names if of.get(name) not in (None, level)]

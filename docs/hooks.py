@@ -116,7 +116,9 @@ def columns() -> str:
 
 def methods() -> str:
     """Return the table of lesion methods."""
-    names = {name: f"{_code(name)}{' (default)' if name == DEFAULT_METHOD else ''}" for name in lesions.METHODS}
+    names = {
+        name: f"{_code(name)}{' (default)' if name == DEFAULT_METHOD else ''}" for name in lesions.METHODS
+    }
     rows = [(names[name], method.about) for name, method in lesions.METHODS.items()]
     return _table((_code("--lesions"), "method"), rows)
 
@@ -156,7 +158,8 @@ def api() -> str:
 def _groups(parser: argparse.ArgumentParser) -> list[str]:
     """Return a table for each group of options, with headings where there are more than argparse's own two."""
     groups = [
-        (g.title or "", [_option(a) for a in g._group_actions if _is_told(a)]) for g in parser._action_groups
+        (g.title or "", [_option(a) for a in g._group_actions if _is_documented(a)])
+        for g in parser._action_groups
     ]
     groups = [(title, rows) for title, rows in groups if rows]
     few = all(title in ("positional arguments", "options") for title, _ in groups)
@@ -169,7 +172,7 @@ def _groups(parser: argparse.ArgumentParser) -> list[str]:
     ]
 
 
-def _is_told(action: argparse.Action) -> bool:
+def _is_documented(action: argparse.Action) -> bool:
     return not isinstance(action, argparse._HelpAction | argparse._VersionAction | argparse._SubParsersAction)
 
 
@@ -185,11 +188,11 @@ def _option(action: argparse.Action) -> tuple[str, str]:
 
 
 def _column(name: str, about: Mapping[str, object]) -> tuple[str, str, str]:
-    told = str(about.get("Description", ""))
+    meaning = str(about.get("Description", ""))
     levels = about.get("Levels")
     if isinstance(levels, dict):
-        told += " " + "; ".join(f"{level}: {text}" for level, text in levels.items())
-    return _code(name), told, str(about.get("Units", ""))
+        meaning += " " + "; ".join(f"{level}: {text}" for level, text in levels.items())
+    return _code(name), meaning, str(about.get("Units", ""))
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -68,20 +68,20 @@ def main() -> int:
     parser.add_argument("out", type=Path, help="the demo's derivatives")
     parser.add_argument("folder", type=Path, help="where the pictures go")
     parser.add_argument("--patient", type=Path, help="the report of a real patient")
-    given = parser.parse_args()
+    options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         print("no Chromium on this machine: apt-get install chromium", file=sys.stderr)
         return 2
-    shots = [(given.out / shot.page, shot) for shot in DEMO]
-    if given.patient:
-        shots += [(given.patient, shot) for shot in PATIENT]
+    shots = [(options.out / shot.page, shot) for shot in DEMO]
+    if options.patient:
+        shots += [(options.patient, shot) for shot in PATIENT]
     with sync_playwright() as running:
         browser = running.chromium.launch(executable_path=program, args=FLAGS)
         for page, shot in shots:
-            print(take(browser, page, shot, given.folder))
+            print(take(browser, page, shot, options.folder))
         browser.close()
     return 0
 

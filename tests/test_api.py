@@ -17,8 +17,8 @@ import demyelin
 
 def test_import_is_light():
     code = "import demyelin, sys; print(demyelin.__version__, 'numpy' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert told.split() == [demyelin.__version__, "False"]
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.split() == [demyelin.__version__, "False"]
 
 
 def test_every_public_name_is_there():

@@ -59,32 +59,32 @@ def test_every_option_is_described_as_the_parser_has_it():
 
 @needs_bosh
 def test_bosh_accepts_it_as_a_bids_app():
-    told = bosh("validate", "--bids", FILE)
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert "BIDS validation OK" in told.stdout + told.stderr
+    output = bosh("validate", "--bids", FILE)
+    assert output.returncode == 0, output.stdout + output.stderr
+    assert "BIDS validation OK" in output.stdout + output.stderr
 
 
 @needs_bosh
 @pytest.mark.parametrize("complete", [(), ("-c",), ("-c",), ("-c",)])
 def test_commands_that_bosh_makes_up_are_understood(complete):
-    told = bosh("exec", "simulate", FILE, *complete).stdout
-    _, _, command = told.partition("; ")
+    output = bosh("exec", "simulate", FILE, *complete).stdout
+    _, _, command = output.partition("; ")
     words = shlex.split(command)
     assert words[0] == "demyelin"
-    given = build_parser().parse_args([word for word in words[1:] if word != "--version"])
-    assert given.analysis_level in ("participant", "group")
+    arguments = build_parser().parse_args([word for word in words[1:] if word != "--version"])
+    assert arguments.analysis_level in ("participant", "group")
 
 
 @needs_bosh
 def test_bosh_runs_the_tool_and_knows_its_exit_codes(tmp_path):
     (tmp_path / "bids").mkdir()
     common = {"bids_dir": "bids", "output_dir": "o ut", "analysis_level": "participant"}
-    told = launch(tmp_path, **common, version=True)
-    assert told.returncode == 0, told.stdout
-    assert "demyelin " in told.stdout
-    told = launch(tmp_path, **common, nprocs=-1)
-    assert told.returncode == 2
-    assert "Wrong usage or input" in told.stdout
+    output = launch(tmp_path, **common, version=True)
+    assert output.returncode == 0, output.stdout
+    assert "demyelin " in output.stdout
+    output = launch(tmp_path, **common, nprocs=-1)
+    assert output.returncode == 2
+    assert "Wrong usage or input" in output.stdout
 
 
 @needs_bosh
@@ -92,6 +92,6 @@ def test_bosh_runs_the_tool_and_knows_its_exit_codes(tmp_path):
 def test_bosh_processes_a_phantom(tmp_path):
     assert phantom([str(tmp_path / "bids"), "--participants", "1", "--resolution", "3"]) == 0
     common = {"bids_dir": "bids", "output_dir": "out", "analysis_level": "participant"}
-    told = launch(tmp_path, **common, participant_label=["001"], fast=True, nprocs=1)
-    assert told.returncode == 0, told.stdout
+    output = launch(tmp_path, **common, participant_label=["001"], fast=True, nprocs=1)
+    assert output.returncode == 0, output.stdout
     assert (tmp_path / "out/sub-001.html").exists()

@@ -66,7 +66,7 @@ def test_names_from_brainlife_cannot_lead_elsewhere(task_folder):
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"flair": None}, "flair is missing"),
         ({"flair": "input/none.nii.gz"}, "no such file"),
@@ -74,10 +74,10 @@ def test_names_from_brainlife_cannot_lead_elsewhere(task_folder):
         ({"random_seed": "one"}, "whole number"),
     ],
 )
-def test_unusable_config_is_one_line_and_exit_code_2(task_folder, capsys, values, told):
+def test_unusable_config_is_one_line_and_exit_code_2(task_folder, capsys, values, message):
     assert main([str(change(task_folder, **values))]) == 2
     error = capsys.readouterr().err
-    assert told in error
+    assert message in error
     assert error.count("\n") == 1
 
 

@@ -110,9 +110,9 @@ def test_debug_shows_the_traceback_before_the_line(bids, tmp_path, capsys):
     args = [str(bids), str(tmp_path / "out"), "participant"]
     for more, shown in (([], False), (["--debug"], True)):
         assert cli.main([*args, *more]) == 2
-        told = capsys.readouterr().err
-        assert ("Traceback" in told and "InputError" in told) is shown
-        assert told.splitlines()[-1].startswith("demyelin: ")
+        output = capsys.readouterr().err
+        assert ("Traceback" in output and "InputError" in output) is shown
+        assert output.splitlines()[-1].startswith("demyelin: ")
 
 
 def test_a_connectome_is_its_content_wherever_it_lies(bids, tmp_path, monkeypatch):
@@ -196,9 +196,9 @@ def test_results_are_no_dataset(bids, tmp_path):
 def test_shells_complete_options(shell, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["--print-completion", shell])
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert ended.value.code == 0
-    assert "--participant-label" in told or "participant-label" in told
+    assert "--participant-label" in output or "participant-label" in output
 
 
 def test_python_m_is_the_command():

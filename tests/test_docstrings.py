@@ -131,25 +131,33 @@ def test_a_name_stands_for_one_thing():
     assert set(twice(TREES)) <= PARALLEL
 
 
-def names(body: list[ast.stmt]) -> Iterator[str]:
-    """Names of functions, methods, classes and constants."""
-    for node in body:
+def names(tree: ast.AST) -> Iterator[str]:
+    """Everything that a module names: functions, classes, arguments, variables and attributes."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
-            yield from names(node.body if isinstance(node, ast.ClassDef) else [])
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                yield from (
-                    one.id for one in ast.walk(target) if isinstance(one, ast.Name) and one.id.isupper()
-                )
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.id if isinstance(node, ast.Name) else node.attr
+
+
+def house_words(tree: ast.AST) -> list[str]:
+    parts = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
+    return [one for one in names(tree) if HOUSE & {part.casefold() for part in parts.findall(one)}]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_names_are_the_field_s(name):
-    parts = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
-    found = [
-        one for one in names(TREES[name].body) if HOUSE & {part.casefold() for part in parts.findall(one)}
-    ]
+    assert house_words(TREES[name]) == []
+
+
+@pytest.mark.parametrize("folder", ["tests", "bench", "training", "docs", "demyelin"])
+def test_names_of_variables_are_the_field_s_elsewhere_too(folder):
+    found = []
+    for path in (ROOT.parent / folder).rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found += [one for one in house_words(tree) if not one.startswith(("test_", "_test_"))]
     assert found == []
 
 
@@ -160,5 +168,10 @@ def test_what_is_bare_is_found():
     assert long_functions("def f():\n    '''Do.'''\n" + 49 * body) == []
     assert long_functions("def f():\n" + 50 * body) == ["f"]
     assert bare_numbers("A = 1\nB = (2, -3)  # why\n# why\nC = 4\nD = 'x'\nE = 2 * 3") == ["A", "E"]
+    assert house_words(ast.parse("def f(own): told_ = self.asked = 1\nunknown = 2")) == [
+        "own",
+        "told_",
+        "asked",
+    ]
     one, other = ast.parse("A, B = 1, 2\nclass C: ..."), ast.parse("B = 3\nA = 1\nclass C: ...")
     assert twice({"one": one, "other": other}) == ["B", "C"]

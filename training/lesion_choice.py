@@ -66,8 +66,8 @@ def every_choice(visit: Visit, logit: np.ndarray) -> pd.DataFrame:
     """Score every choice of threshold, peak and smallest volume."""
     rows = []
     probability = special.expit(logit.astype(np.float32))
-    own = np.where(visit.index >= 0, probability.reshape(-1)[visit.index], 0)
-    box = ndimage.find_objects(((own >= min(THRESHOLDS)) | visit.truth).astype(np.uint8))[0]
+    in_image = np.where(visit.index >= 0, probability.reshape(-1)[visit.index], 0)
+    box = ndimage.find_objects(((in_image >= min(THRESHOLDS)) | visit.truth).astype(np.uint8))[0]
     index, truth = visit.index[box], visit.truth[box]
     for threshold in THRESHOLDS:
         labels = cc3d.connected_components(probability >= threshold, connectivity=26)

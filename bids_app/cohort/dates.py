@@ -24,18 +24,18 @@ def add_days(visits: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     notes : list of str
         Gets the dates that cannot be read, which are missing then, and dates that are of no use as no scan has one.
     """
-    given = {name: date for name, date in DATES.items() if date in visits and visits[date].notna().any()}
-    if not given:
+    dated = {name: date for name, date in DATES.items() if date in visits and visits[date].notna().any()}
+    if not dated:
         return visits
     if SCAN not in visits or visits[SCAN].isna().all():
         notes.append(
-            f"column {next(iter(given.values()))} needs the date of the scan and was not used: add {SCAN} to "
+            f"column {next(iter(dated.values()))} needs the date of the scan and was not used: add {SCAN} to "
             "sub-*_sessions.tsv or participants.tsv, or give days instead of dates"
         )
         return visits
     scan = _as_dates(visits, SCAN, notes)
     filled = visits.copy()
-    for name, date in given.items():
+    for name, date in dated.items():
         days = (_as_dates(visits, date, notes) - scan).dt.days * (1 if name == "days_to_edss" else -1)
         filled[name] = visits[name].fillna(days) if name in visits else days
     return filled
@@ -44,8 +44,8 @@ def add_days(visits: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 def _as_dates(visits: pd.DataFrame, name: str, notes: list[str]) -> pd.Series:
     """Return whole days: a visit in the evening and a rating in the morning are of one day."""
     dates = read_dates(visits[name])
-    if dates.told:
-        notes.append(f"column {name}: {dates.told}")
+    if dates.note:
+        notes.append(f"column {name}: {dates.note}")
     if dates.unread:
         notes.append(
             f"column {name}: {len(dates.unread)} cells such as {str(visits[name][dates.unread[0]])!r} are no dates "

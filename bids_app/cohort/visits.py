@@ -138,10 +138,10 @@ def read_cohort(
     flow = [listing | {"n_visits": None}, step | {"excluded": len(missing)}]
     visits = join_people(visits, people, notes, over=False)
     visits = add_days(_with_tables(visits, participants.parent, names, notes), notes)
-    for name, own in names.items():
+    for name, column in names.items():
         if name not in visits:
             has = ", ".join(map(str, people.values.columns))
-            raise InputError(f"{participants}: column {own} (for {name}) is missing; it has {has}")
+            raise InputError(f"{participants}: column {column} (for {name}) is missing; it has {has}")
     return Cohort(derivatives, visits, notes, flow=flow)
 
 
@@ -183,7 +183,7 @@ def _with_tables(
 
 def _unread(root: Path, visits: pd.DataFrame) -> list[str]:
     """Tell of tables that lie where none is read."""
-    told = []
+    notes = []
     tables = (".tsv", ".csv", ".xlsx", ".xls", ".ods")
     known = ("participants.tsv", "samples.tsv", "raters.tsv")  # the last by --raters, on request
     here = [one.name for one in sorted(root.glob("*")) if one.suffix in tables and one.name not in known]
@@ -191,14 +191,14 @@ def _unread(root: Path, visits: pd.DataFrame) -> list[str]:
         f"phenotype/{one.name}" for one in sorted((root / "phenotype").glob("*")) if one.suffix in tables[1:]
     ]
     if unread := [*here, *beside]:
-        told.append(
+        notes.append(
             f"{len(unread)} tables are not read ({unread[0]} ...): tables of people lie in phenotype/, of sessions in "
             "sub-*/sub-*_sessions.tsv, as text with tabs and the ending .tsv"
         )
     whole = visits.loc[visits["session_id"].isna(), "participant_id"].unique()
     lost = [person for person in whole if (root / VisitName.parse(person).sessions_table).is_file()]
     if lost:
-        told.append(
+        notes.append(
             f"{len(lost)} tables of sessions are not used: the visits of {lost[0]} ... have no session"
         )
-    return told
+    return notes

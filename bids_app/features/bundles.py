@@ -33,9 +33,9 @@ def open_bundles(folder: Path) -> Connectome | None:
     InputError
         If the folder holds no connectome, or a damaged one.
     """
-    own = Connectome.open(folder)
-    if own.card["Bundles"]:
-        return own
+    connectome = Connectome.open(folder)
+    if connectome.card["Bundles"]:
+        return connectome
     beside = Path(folder) / FOLDER
     return Connectome.open(beside) if (beside / CARD).exists() else None
 

@@ -317,8 +317,8 @@ def disconnectome_map(connectome: Connectome, damage: npt.NDArray) -> nib.Nifti1
 def bundle_damage(connectome: Connectome, damage: npt.NDArray) -> pd.DataFrame:
     """Return the share damaged of each named bundle: bundle, n_streamlines, chaco; empty without bundles."""
     names = connectome.card["Bundles"]
-    own = connectome.bundle >= 0
-    count = np.bincount(connectome.bundle[own], minlength=len(names))
-    hit = np.bincount(connectome.bundle[own], damage[own].astype(np.float64), len(names))
+    bundled = connectome.bundle >= 0
+    count = np.bincount(connectome.bundle[bundled], minlength=len(names))
+    hit = np.bincount(connectome.bundle[bundled], damage[bundled].astype(np.float64), len(names))
     share = np.divide(hit, count, out=np.full(len(count), np.nan), where=count > 0)
     return pd.DataFrame({"bundle": names, "n_streamlines": count[: len(names)], "chaco": share[: len(names)]})

@@ -136,7 +136,7 @@ class Connectome:
         starts, voxels = crossed_voxels(points, lines.offsets, grid, voxelization == "exact")
         indptr, members = by_voxel(starts, voxels, int(np.prod(grid)))
         n = len(lines.offsets) - 1
-        names, own = _subjects(subject, n)
+        names, numbers = _subjects(subject, n)
         card = {
             "Affine": to_mm.tolist(),
             "Shape": list(grid),
@@ -151,7 +151,7 @@ class Connectome:
             members,
             np.stack([lines.points[lines.offsets[:-1]], lines.points[lines.offsets[1:] - 1]], axis=1),
             _lengths(lines),
-            own,
+            numbers,
             np.full(n, -1, np.int32) if lines.bundle is None else lines.bundle.astype(np.int32),
             card | (about or {}),
         )
@@ -199,8 +199,8 @@ class Connectome:
 
     def describe(self) -> dict[str, Any]:
         """Return what a sidecar must say of the connectome."""
-        told = ("Space", "Source", "Licence", "Synthetic", "GroupAverage", "Voxelization")
-        return {name: self.card[name] for name in told if name in self.card} | {"NStreamlines": len(self)}
+        fields = ("Space", "Source", "Licence", "Synthetic", "GroupAverage", "Voxelization")
+        return {name: self.card[name] for name in fields if name in self.card} | {"NStreamlines": len(self)}
 
 
 def _size(shape: Sequence[int]) -> tuple[int, int, int]:
@@ -248,10 +248,10 @@ def _subjects(subject: npt.ArrayLike | None, n: int) -> tuple[list[str], npt.NDA
     """Return the reference subjects' labels and, for each streamline, the number of its subject."""
     if subject is None:
         return [], np.zeros(n, np.int32)
-    given = np.asarray(subject)
-    if given.shape != (n,):
-        raise ValueError(f"subject has shape {given.shape}, not ({n},)")
-    names, number = np.unique(given, return_inverse=True)
+    names_of_lines = np.asarray(subject)
+    if names_of_lines.shape != (n,):
+        raise ValueError(f"subject has shape {names_of_lines.shape}, not ({n},)")
+    names, number = np.unique(names_of_lines, return_inverse=True)
     return [str(name) for name in names], number.astype(np.int32)
 
 

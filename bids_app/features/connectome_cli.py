@@ -38,7 +38,7 @@ EXAMPLE = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     options = build_parser().parse_args(argv)
-    actions = {"build": _build, "fetch": _fetch, "info": lambda given: _info(given.folder)}
+    actions = {"build": _build, "fetch": _fetch, "info": lambda arguments: _info(arguments.folder)}
     try:
         print(json.dumps(actions[options.command](options), indent=2), flush=True)
     except (InputError, OSError) as error:
@@ -201,8 +201,8 @@ def _download(url: str, sha256: str) -> Path:
     try:
         return Path(pooch.retrieve(url, f"sha256:{sha256.lower()}", name, folder))
     except Exception as error:  # of the hash, or whatever the network's layers raise
-        told = " ".join(str(error).split())[:200]
-        raise InputError(f"--url {url}: cannot be had, or is another file ({told})") from error
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"--url {url}: cannot be had, or is another file ({reason})") from error
 
 
 def _info(folder: Path) -> dict[str, Any]:

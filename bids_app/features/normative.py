@@ -45,7 +45,7 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("demyelin")) / "connectome"
 
 
-def choose_connectome(asked: str | None, tell: Callable[[str], None]) -> Choice:
+def choose_connectome(requested: str | None, tell: Callable[[str], None]) -> Choice:
     """Find the connectome of a run.
 
     In this order: the folder asked for; the folder that `DEMYELIN_CONNECTOME` names, as in the container image,
@@ -53,7 +53,7 @@ def choose_connectome(asked: str | None, tell: Callable[[str], None]) -> Choice:
 
     Parameters
     ----------
-    asked : str or None
+    requested : str or None
         A folder, `synthetic`, `none`, or None for what is there.
     tell : callable
         Prints a line: a synthetic connectome takes half a minute.
@@ -71,21 +71,21 @@ def choose_connectome(asked: str | None, tell: Callable[[str], None]) -> Choice:
         If the folder asked for, or named by the environment, holds no whole connectome, or the cache cannot be
         written.
     """
-    if asked == NO_CONNECTOME:
+    if requested == NO_CONNECTOME:
         return None, None
-    if asked == SYNTHETIC:
+    if requested == SYNTHETIC:
         return _made_up(tell), SYNTHETIC_NOTE
     baked = os.environ.get(ENVIRONMENT)
     if baked and not Path(baked).exists():  # an image made without one
         baked = None
-    named = asked or baked
+    named = requested or baked
     folder = Path(named).expanduser().resolve() if named else cache_folder()
     if not named and not (folder / CARD).exists():
         return None, MISSING_NOTE
     try:
         card = Connectome.open(folder).card
     except InputError as error:
-        source = "--connectome" if asked else ENVIRONMENT if named else "demyelin-connectome fetch"
+        source = "--connectome" if requested else ENVIRONMENT if named else "demyelin-connectome fetch"
         raise InputError(f"{source}: {error}; or give --connectome {NO_CONNECTOME}") from error
     return folder, SYNTHETIC_NOTE if card["Synthetic"] else None
 

@@ -84,15 +84,15 @@ def crossed_voxels(points, offsets, shape, exact):
             for p in range(first, end - 1):
                 for k in range(3):
                     room += np.int64(abs(points[p + 1, k] - points[p, k])) + 2
-        own = np.empty(room, np.int32)
+        visited = np.empty(room, np.int32)
         count = 0
         if exact and end - first > 1:
             for p in range(first, end - 1):
-                count = _walk(points[p], points[p + 1], shape, own, count)
+                count = _walk(points[p], points[p + 1], shape, visited, count)
         else:
             for p in range(first, end):
-                count = _put(own, count, np.floor(points[p] + 0.5).astype(np.int64), shape)
-        once = np.unique(own[:count])
+                count = _put(visited, count, np.floor(points[p] + 0.5).astype(np.int64), shape)
+        once = np.unique(visited[:count])
         if total + len(once) > len(voxels):
             larger = np.empty(2 * (total + len(once)), np.int32)
             larger[:total] = voxels[:total]

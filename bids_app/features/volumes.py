@@ -103,7 +103,7 @@ def volumes_table(
         "NAWM": _count(nawm) * voxel,
         "TLV": _count(lesions) * voxel,
     }
-    own = (
+    intensities = (
         []
         if structures is None
         else [structures.assign(index=structures["index"] + FIRST_STRUCTURE)[list(VOLUME_COLUMNS)]]
@@ -117,7 +117,7 @@ def volumes_table(
                     "volume_mm3": [totals[name] for name in GLOBAL],
                 }
             ),
-            *own,
+            *intensities,
             pd.DataFrame(
                 {
                     "index": regions["index"].to_numpy(),

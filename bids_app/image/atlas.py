@@ -135,7 +135,7 @@ def _read(image: Path, table: Path, name: str, space: str, renamed: dict[int, st
 def _read_regions(path: Path, labels: np.ndarray, renamed: dict[int, str]) -> pd.DataFrame:
     try:
         cells = read_table(path).cells
-        known = {plain(str(own)): own for own in reversed(cells.columns)}
+        known = {plain(str(header)): header for header in reversed(cells.columns)}
         table = pd.DataFrame({"index": cells[known["index"]].astype(float), "name": cells[known["name"]]})
         if (table["index"] % 1 != 0).any():
             raise ValueError
@@ -218,12 +218,12 @@ def meet_structures(labels: nib.Nifti1Image, atlas: Atlas, structures: nib.Nifti
     -------
     Nifti1Image, (x, y, z), int32
     """
-    data, own = np.array(labels.dataobj), np.asanyarray(structures.dataobj)
+    data, segmented = np.array(labels.dataobj), np.asanyarray(structures.dataobj)
     index = dict(zip(atlas.regions["name"], atlas.regions["index"], strict=True))
     known = {index[name]: number for name, number in NUCLEI.items() if name in index}
-    data[np.isin(data, list(known)) & (own != LESION)] = 0
+    data[np.isin(data, list(known)) & (segmented != LESION)] = 0
     for region, number in known.items():
-        data[own == number] = region
+        data[segmented == number] = region
     return nib.Nifti1Image(data, labels.affine)
 
 

@@ -164,17 +164,17 @@ def remarks(name: str, share: float, millimetres: float) -> list[str]:
     millimetres : float
         From `distance`.
     """
-    told = []
+    notes = []
     if share < WHOLE:
-        told.append(
+        notes.append(
             f"{name}: shows {share:.0%} of the brain; outside its field of view lesions are unknown, so that their "
             "number, volume and disconnection are lower bounds"
         )
     if millimetres > FAR_MM:
-        told.append(
+        notes.append(
             f"{name}: lies {millimetres:.0f} mm from the T1w image by its header; look at the alignment"
         )
-    return told
+    return notes
 
 
 def about(share: float | None) -> dict[str, Any]:

@@ -74,9 +74,9 @@ def in_space(lesion_counts: Mapping[str, float]) -> pd.DataFrame:
     DataFrame
         The columns of `SPACE_COLUMNS`, a row for each revision of the McDonald criteria.
     """
-    asked = [place for place in CLASSES.values() if place.counts]
-    seen = [place.words for place in asked if lesion_counts[f"{place.name}_count"] > 0]
-    other = [place.words for place in asked if place.words not in seen]
+    counted = [place for place in CLASSES.values() if place.counts]
+    seen = [place.words for place in counted if lesion_counts[f"{place.name}_count"] > 0]
+    other = [place.words for place in counted if place.words not in seen]
     rows = [
         {
             "index": number,

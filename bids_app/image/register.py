@@ -135,9 +135,9 @@ def _registration(**options: object) -> dict:
     try:
         return ants.registration(**options)
     except Exception as error:
-        told = " ".join(str(error).split())[:120]
+        reason = " ".join(str(error).split())[:120]
         raise VisitError(
-            f"registration failed ({told}); look at the images' orientation and field of view"
+            f"registration failed ({reason}); look at the images' orientation and field of view"
         ) from error
 
 

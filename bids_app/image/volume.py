@@ -116,9 +116,9 @@ def _check_geometry(path: Path, image: nib.Nifti1Image) -> list[str]:
         raise VisitError(f"{path}: its affine cannot be inverted; correct the header (sform or qform)")
     low, high = VOXEL_MM
     if (sizes < low).any() or (sizes > high).any():
-        told = " x ".join(f"{size:g}" for size in sizes)
+        edges = " x ".join(f"{size:g}" for size in sizes)
         raise VisitError(
-            f"{path}: voxels of {told} mm{_other_unit(sizes)}; a head has {low:g} to {high:g} mm; correct the header"
+            f"{path}: voxels of {edges} mm{_other_unit(sizes)}; a head has {low:g} to {high:g} mm; correct the header"
         )
     header = image.header
     if header["sform_code"] <= 0 and header["qform_code"] <= 0:

@@ -103,7 +103,7 @@ def volume_change(before: Side, after: Side, half: Array) -> Changed:
     levels = _levels(before), _levels(after)
     common = (levels[0] + levels[1]) / 2
     sides = ((before, inverse, levels[0]), (after, half, levels[1]))
-    images = [_relative(side, turn, grid, own, common) for side, turn, own in sides]
+    images = [_relative(side, turn, grid, values, common) for side, turn, values in sides]
     whole, weight = (
         np.minimum(*(_weight(side, turn, grid, some) for side, turn in ((before, inverse), (after, half))))
         for some in (True, False)
@@ -245,13 +245,13 @@ def _relative(
     side: Side,
     turn: Array,
     grid: nib.Nifti1Image,
-    own: npt.NDArray[np.float64],
+    levels: npt.NDArray[np.float64],
     common: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float32]:
     """Return a visit's image half-way, white matter 1, resampled once by cubic splines.
 
-    The brightness of its tissues (`own`) becomes that of both visits' mean (`common`), linearly between them: a scanner
-    changes contrast by a percent from day to day, which would pass for tissue that moves. Where two are alike,
+    The brightness of its tissues (`levels`) becomes that of both visits' mean (`common`), linearly between them: a
+    scanner changes contrast by a percent from day to day, which would pass for tissue that moves. Where two are alike,
     nothing is changed.
     """
     data = np.asarray(side.image.dataobj, dtype=np.float32)
@@ -259,8 +259,10 @@ def _relative(
     relative = data / np.float32(np.median(data[(label == WM) & free]))
     order = np.argsort(common)
     order = order[np.isfinite(common[order])]  # tissues that both visits have
-    if (np.diff(common[order]) > LEAST_LEVEL_STEP).all() and (np.diff(own[order]) > LEAST_LEVEL_STEP).all():
-        xs, ys = np.concatenate([[0], own[order]]), np.concatenate([[0], common[order]])
+    if (np.diff(common[order]) > LEAST_LEVEL_STEP).all() and (
+        np.diff(levels[order]) > LEAST_LEVEL_STEP
+    ).all():
+        xs, ys = np.concatenate([[0], levels[order]]), np.concatenate([[0], common[order]])
         top = ys[-1] / xs[-1] * relative  # above the brightest tissue, in proportion
         relative = np.where(relative > xs[-1], top, np.interp(relative, xs, ys)).astype(np.float32)
     image = resample(moved(nib.Nifti1Image(relative, side.image.affine), turn), grid, order=3)

@@ -32,7 +32,7 @@ def borrow(visit: Visit, offers: Mapping[str | None, Path], wanted: str, root: P
     -------
     visit : Visit
         With the image where there is one, and a note.
-    told : str
+    reason : str
         The reason for the image, or for taking none.
     """
     others = {session: path for session, path in offers.items() if session != visit.session}
@@ -52,8 +52,8 @@ def borrow(visit: Visit, offers: Mapping[str | None, Path], wanted: str, root: P
             note = f"{count}: none was taken; give --t1w-from SESSION"
             return replace(visit, notes=(*visit.notes, note)), note
         session = dated[0][2] if dated else next(iter(others))
-    told = f"of {VisitName(visit.participant, session)}, {_words(days[session])} (--t1w-from)"
-    return replace(visit, t1w=others[session], notes=(*visit.notes, f"T1w image {told}")), told
+    reason = f"of {VisitName(visit.participant, session)}, {_words(days[session])} (--t1w-from)"
+    return replace(visit, t1w=others[session], notes=(*visit.notes, f"T1w image {reason}")), reason
 
 
 def _days(visit: Visit, session: str | None, root: Path) -> int | None:

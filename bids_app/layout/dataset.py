@@ -49,14 +49,14 @@ def check_description(folder: Path) -> dict[str, Any]:
     return content
 
 
-def chosen_labels(present: Sequence[str], asked: Sequence[str], prefix: str, folder: Path) -> list[str]:
+def chosen_labels(present: Sequence[str], requested: Sequence[str], prefix: str, folder: Path) -> list[str]:
     """Return the labels asked for (all where none were), each once, in the order of the dataset.
 
     Parameters
     ----------
     present : sequence of str
         Labels in the dataset.
-    asked : sequence of str
+    requested : sequence of str
         Labels on the command line, with or without the prefix.
     prefix : str
         `sub-` or `ses-`.
@@ -68,7 +68,7 @@ def chosen_labels(present: Sequence[str], asked: Sequence[str], prefix: str, fol
     InputError
         If one is not there; the message has those that are, and the one that was probably meant.
     """
-    labels = [bare(label, prefix) for label in asked]
+    labels = [bare(label, prefix) for label in requested]
     if absent := sorted(set(labels) - set(present)):
         names = ", ".join(prefix + label for label in absent)
         meant = same_label(absent[0], present)

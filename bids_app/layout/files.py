@@ -159,8 +159,8 @@ def named_otherwise(found: Found) -> str | None:
     if not found.path.is_symlink():
         return None
     target = Path(os.path.realpath(found.path)).name
-    told = "_".join(part for part in target.split("_") if part.startswith((PARTICIPANT, SESSION)))
-    return target if told and told != found.folder else None
+    labels = "_".join(part for part in target.split("_") if part.startswith((PARTICIPANT, SESSION)))
+    return target if labels and labels != found.folder else None
 
 
 def _plain(label: str) -> str:

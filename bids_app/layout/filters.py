@@ -39,7 +39,7 @@ class Filters:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self.asked = _read(path) if path else {}
+        self.queries = _read(path) if path else {}
 
     @property
     def wanted(self) -> Wanted:
@@ -47,25 +47,25 @@ class Filters:
         suffixes: dict[str, str] = {}
         places: set[str] = set()
         entities: set[str] = set()
-        for role, asked in self.asked.items():
-            further = [str(one) for one in _listed(asked.get("suffix", [])) if one not in SUFFIXES.values()]
+        for role, query in self.queries.items():
+            further = [str(one) for one in _listed(query.get("suffix", [])) if one not in SUFFIXES.values()]
             suffixes |= dict.fromkeys(further, role)
-            places |= {str(one) for one in _listed(asked.get("datatype", []))}
+            places |= {str(one) for one in _listed(query.get("datatype", []))}
             entities |= {
-                KEYS.get(name, name) for name, value in asked.items() if value not in (None, *NOTHING)
+                KEYS.get(name, name) for name, value in query.items() if value not in (None, *NOTHING)
             }
         return Wanted(suffixes, frozenset(places), frozenset(entities))
 
     def mismatch(self, role: str, path: str) -> str | None:
         """Return the entity for which an image (relative path) is left out, as `acquisition mprage`, or None."""
-        asked = self.asked.get(role)
-        if not asked:
+        query = self.queries.get(role)
+        if not query:
             return None
         known = _parse(path)
         return next(
             (
                 f"{name} {_word(known.get(name))}"
-                for name, value in asked.items()
+                for name, value in query.items()
                 if not _fits(known.get(name), value)
             ),
             None,
@@ -74,13 +74,13 @@ class Filters:
     def values(self, role: str, paths: Iterable[str]) -> str:
         """Return the values that images have of the entities asked for, in words."""
         known = [_parse(path) for path in paths]
-        told = []
-        for name in self.asked.get(role, {}):
+        values_found = []
+        for name in self.queries.get(role, {}):
             values = sorted({_word(one.get(name)) for one in known})
-            told.append(
+            values_found.append(
                 f"{name} {', '.join(values[:VALUES_SHOWN])}{' ...' if len(values) > VALUES_SHOWN else ''}"
             )
-        return "; ".join(told)
+        return "; ".join(values_found)
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
@@ -94,12 +94,12 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     if unknown := sorted(set(content) - set(SUFFIXES)):
         raise InputError(f"{where}: unknown query {unknown[0]!r}; use t1w and flair")
     content = {
-        role: {SHORT.get(name, name): value for name, value in asked.items()}
-        for role, asked in content.items()
+        role: {SHORT.get(name, name): value for name, value in query.items()}
+        for role, query in content.items()
     }
     names = _known_entities() if any(content.values()) else set()
-    for role, asked in content.items():
-        for name, value in asked.items():
+    for role, query in content.items():
+        for name, value in query.items():
             if name not in names:
                 raise InputError(
                     f"{where}: {role}: unknown entity {name!r}; known: {', '.join(sorted(names))}"
@@ -117,9 +117,9 @@ def _word(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _fits(have: Any, asked: Any) -> bool:
+def _fits(have: Any, query: Any) -> bool:
     """Tell whether an entity's value is one of those asked for; numbers need no padding, endings no dot."""
-    for one in _listed(asked):
+    for one in _listed(query):
         if one is None or one in NOTHING:
             if have is None:
                 return True
@@ -133,10 +133,10 @@ def _fits(have: Any, asked: Any) -> bool:
     return False
 
 
-def _same(have: str, asked: str) -> bool:
-    if have.isdigit() and asked.isdigit():
-        return int(have) == int(asked)
-    return have.lstrip(".") == asked.strip().removeprefix(PARTICIPANT).removeprefix(SESSION).lstrip(".")
+def _same(have: str, query: str) -> bool:
+    if have.isdigit() and query.isdigit():
+        return int(have) == int(query)
+    return have.lstrip(".") == query.strip().removeprefix(PARTICIPANT).removeprefix(SESSION).lstrip(".")
 
 
 @lru_cache(maxsize=1)

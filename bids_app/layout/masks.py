@@ -57,7 +57,7 @@ def match_masks(
     visits: Sequence[Visit],
     bids_dir: Path,
     lesions_dir: Path | None,
-    own: Mapping[str, Sequence[Found]],
+    in_dataset: Mapping[str, Sequence[Found]],
     *,
     everybody: bool,
 ) -> Matched:
@@ -71,7 +71,7 @@ def match_masks(
         The raw dataset.
     lesions_dir : Path, optional
         The folder given; its masks replace those of the dataset.
-    own : mapping of str to sequence of Found
+    in_dataset : mapping of str to sequence of Found
         Masks and regions of the raw dataset by visit.
     everybody : bool
         Whether `visits` are all of the dataset; else masks of other people are nobody's business.
@@ -82,10 +82,10 @@ def match_masks(
         If the folder holds no image, or, for a whole dataset, none of a visit.
     """
     if lesions_dir is None:
-        paths = {name: [one.path for one in some] for name, some in own.items()}
+        paths = {name: [one.path for one in some] for name, some in in_dataset.items()}
         chosen, rows = _choose(visits, paths, None, bids_dir)
         names = {visit.name for visit in visits}
-        lone = [one for name, some in own.items() if name not in names for one in some]
+        lone = [one for name, some in in_dataset.items() if name not in names for one in some]
         rows += [
             (one.folder, LESIONS, one.relative, False, "no T1w or FLAIR image lies with it") for one in lone
         ]
@@ -96,7 +96,7 @@ def match_masks(
     chosen, rows = _choose(visits, by_visit(images, lesions_dir), dataset_source(lesions_dir), lesions_dir)
     rows += [
         (one.folder, LESIONS, one.relative, False, "a folder of masks was given (--derivatives lesions=)")
-        for some in own.values()
+        for some in in_dataset.values()
         for one in some
     ]
     lost = _unmatched(visits, images, lesions_dir, everybody=everybody)

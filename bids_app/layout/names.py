@@ -162,9 +162,9 @@ def _misplaced(found: Found, name: Name, role: str) -> str:
                 f"the folder {prefix}{label} is not a BIDS label, which has letters and digits only: rename the folder "
                 f"and its files to {prefix}{fixed}"
             )
-    told = "_".join(f"{key}-{name.entities[key]}" for key in ("sub", "ses") if key in name.entities)
+    labels = "_".join(f"{key}-{name.entities[key]}" for key in ("sub", "ses") if key in name.entities)
     again = [part for part in name.loose if part.partition("-")[0].lower() in ("sub", "ses")]
-    if told == found.folder and not again:
+    if labels == found.folder and not again:
         return ""
     rest = [
         f"{key}-{value}" for key, value in name.entities.items() if not key.lower().endswith(("sub", "ses"))
@@ -173,10 +173,10 @@ def _misplaced(found: Found, name: Name, role: str) -> str:
     made = SPM_PREFIX.match(next(iter(name.entities), ""))
     if made:
         return f"begins with {made[1]!r} before sub-, as SPM names what it made: rename it to {better} if it is raw"
-    if told and again:
-        whose = f"is named for {told} and for {again[0]}"
+    if labels and again:
+        whose = f"is named for {labels} and for {again[0]}"
     else:
-        whose = f"is named for {told}" if told else "does not begin with its participant"
+        whose = f"is named for {labels}" if labels else "does not begin with its participant"
     return f"{whose} but lies in {_visit_folder(found)}: rename it to {better} if it is of that visit, else move it"
 
 
@@ -184,8 +184,8 @@ def _scan(found: Found, name: Name, role: str, wanted: Wanted) -> Judged:
     """Judge a file that is, or is meant to be, a T1w or FLAIR image of its visit."""
     keys = {key.lower(): key for key in name.entities}
     if processed := [keys[key] for key in PROCESSED if key in keys and key not in wanted.entities]:
-        told = f"{processed[0]}-{name.entities[processed[0]]}"
-        return Judged(role, f"a processed image ({told}): only raw ones are read")
+        entity = f"{processed[0]}-{name.entities[processed[0]]}"
+        return Judged(role, f"a processed image ({entity}): only raw ones are read")
     if name.entities.get(keys.get("part", ""), "").lower() in NEVER:
         return Judged(role, f"part-{name.entities[keys['part']]}: only magnitude images are read")
     meant = _nearly(found, name, role, wanted)
@@ -210,23 +210,23 @@ def _nearly(found: Found, name: Name, role: str, wanted: Wanted) -> str:
     """Tell what keeps an image that is meant to be read from it, and what to do."""
     right = "_".join([*(f"{key.lower()}-{value}" for key, value in name.entities.items()), SUFFIXES[role]])
     if name.ending.lower() not in READ:
-        told = f"its ending is {name.ending}: {WHAT_IS_READ}; convert it"
+        fault = f"its ending is {name.ending}: {WHAT_IS_READ}; convert it"
     elif name.ending not in READ:
-        told = f"its ending is {name.ending}: rename it to {right}{name.ending.lower()}"
+        fault = f"its ending is {name.ending}: rename it to {right}{name.ending.lower()}"
     elif wrong := _wrong_part(name, role):
-        told = f"{wrong}: rename it to {right}{name.ending} if it is the raw image"
+        fault = f"{wrong}: rename it to {right}{name.ending} if it is the raw image"
     elif len(found.place) != 1 or found.place[0] not in {"anat", *wanted.places}:
-        told = f"lies in {_where(found)}: move it to anat"
+        fault = f"lies in {_where(found)}: move it to anat"
     elif name.suffix in {*SUFFIXES.values(), *wanted.suffixes}:
-        told = ""
+        fault = ""
     elif name.suffix.lower() in NOISY:
-        told = (
+        fault = (
             f"suffix {name.suffix}: not read as T1w, for the noise around the head of such images; denoise it and "
             f'name it {right}, or choose it with --bids-filter-file, {{"t1w": {{"suffix": "{name.suffix}"}}}}'
         )
     else:
-        told = f"suffix {name.suffix}: if it is a {SUFFIXES[role]} image, rename it to {right}{name.ending}"
-    return told
+        fault = f"suffix {name.suffix}: if it is a {SUFFIXES[role]} image, rename it to {right}{name.ending}"
+    return fault
 
 
 def _wrong_part(name: Name, role: str) -> str:

@@ -183,8 +183,8 @@ def _contrast(name: Name, said: dict[str, Any]) -> str:
         if CONTRAST.search(value) and not _native(value):
             return f"{key}-{value}"
     for key in sorted(key for key in said if key.startswith("ContrastBolus")):
-        given = said[key]
-        text = ", ".join(map(str, given)) if isinstance(given, list) else str(given or "")
+        cell = said[key]
+        text = ", ".join(map(str, cell)) if isinstance(cell, list) else str(cell or "")
         if not SAID_NONE.fullmatch(text.strip()):
             return f"{key} {text.strip()} in its sidecar"
     for key in ("SeriesDescription", "ProtocolName"):
@@ -224,7 +224,7 @@ def compare(other: Candidate, used: Candidate) -> str:
     """Tell why an image was left out for another: the first point of the order in which they differ."""
     one, two, header = other.rank, used.rank, other.header
     moved = one.motion == MOVED
-    told = {
+    reasons = {
         "absent": other.absent,
         "contrast": f"made after contrast agent ({other.contrast}); a native image was used",
         "series": f"{other.series}; a whole image was used",
@@ -236,7 +236,7 @@ def compare(other: Candidate, used: Candidate) -> str:
         "thickness": f"voxels of {one.thickness:g} mm; the one used has {two.thickness:g} mm",
         "name": BY_NAME,
     }
-    return next(told[point] for point in Rank._fields if getattr(one, point) != getattr(two, point))
+    return next(reasons[point] for point in Rank._fields if getattr(one, point) != getattr(two, point))
 
 
 def remarks(used: Candidate) -> list[str]:

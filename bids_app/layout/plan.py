@@ -48,8 +48,8 @@ class _Reader:
 def plan_visits(
     bids_dir: Path,
     *,
-    participants_asked: Sequence[str] = (),
-    sessions_asked: Sequence[str] = (),
+    participant_labels: Sequence[str] = (),
+    session_labels: Sequence[str] = (),
     filter_file: Path | None = None,
     lesions_dir: Path | None = None,
     t1w_from: str | None = None,
@@ -63,7 +63,7 @@ def plan_visits(
     ----------
     bids_dir : Path
         Root of the raw dataset.
-    participants_asked, sessions_asked : sequence of str
+    participant_labels, session_labels : sequence of str
         Labels to keep, with or without prefix; empty keeps all.
     filter_file : Path, optional
         JSON file of entities by query (`t1w`, `flair`) that narrow which images are read.
@@ -80,12 +80,12 @@ def plan_visits(
     """
     check_description(bids_dir)
     present = participants(bids_dir)
-    people = chosen_labels(present, participants_asked, PARTICIPANT, bids_dir)
+    people = chosen_labels(present, participant_labels, PARTICIPANT, bids_dir)
     if not people:
         raise InputError(f"{bids_dir}: no participants (folders sub-*) with images in it")
     reader = _Reader(bids_dir, Filters(filter_file), Ignore(bids_dir), Sidecars(bids_dir))
     plan = Plan(alike=[[VisitName(one).prefix for one in group] for group in alike(present)])
-    wanted = {bare(label, SESSION) for label in sessions_asked}
+    wanted = {bare(label, SESSION) for label in session_labels}
     sessions: set[str] = set()
     masks: dict[str, list[Found]] = {}
     for person in people:
@@ -103,15 +103,15 @@ def plan_visits(
         plan.empty += [VisitName(person, one).prefix for one in without]
         plan.empty += [] if by_session or folders else [VisitName(person).prefix]
         _borrow(plan, reader, person, by_session, t1w_from)
-    chosen_labels(sorted(sessions), sessions_asked, SESSION, bids_dir)
-    if not participants_asked:
+    chosen_labels(sorted(sessions), session_labels, SESSION, bids_dir)
+    if not participant_labels:
         _add_elsewhere(plan, bids_dir)
     if not plan.visits:
         raise InputError(_nothing(bids_dir, plan))
     _check_borrowed(plan, t1w_from, sessions)
     plan.nothing = _check_filters(reader)
     tell_twins(plan, bids_dir)
-    _add_masks(plan, bids_dir, lesions_dir, masks, everybody=not (participants_asked or wanted))
+    _add_masks(plan, bids_dir, lesions_dir, masks, everybody=not (participant_labels or wanted))
     return plan
 
 
@@ -138,8 +138,8 @@ def find_visits(
     """
     return plan_visits(
         bids_dir,
-        participants_asked=participants,
-        sessions_asked=sessions,
+        participant_labels=participants,
+        session_labels=sessions,
         filter_file=filter_file,
         lesions_dir=lesions_dir,
     ).visits
@@ -174,9 +174,9 @@ def _add_visit(plan: Plan, reader: _Reader, files: Iterable[Found], masks: dict[
             if count
             else []
         )
-    for role, told in near.items():
+    for role, remarks_ in near.items():
         if used[role] is None:
-            notes += told
+            notes += remarks_
     assert first.participant is not None
     left_out = "" if used[FLAIR] else _why_no_flair(near[FLAIR], lost[FLAIR])
     plan.visits.append(
@@ -204,13 +204,13 @@ def _borrow(
         return
     drawbacks = {row.image: row.reason for row in every.rows if row.used and row.kind == "remark"}
     for place in lacking:
-        visit, told = borrow(plan.visits[place], offers, wanted, reader.root)
+        visit, note = borrow(plan.visits[place], offers, wanted, reader.root)
         plan.visits[place] = visit
-        plan.lent.append((visit.name, visit.t1w is not None, told))
+        plan.lent.append((visit.name, visit.t1w is not None, note))
         if visit.t1w:
             image = visit.t1w.relative_to(reader.root).as_posix()
-            told = "; ".join([told, *([drawbacks[image]] if image in drawbacks else [])])
-            plan.rows.append(Row(visit.name, T1W, image, True, told, "remark"))
+            note = "; ".join([note, *([drawbacks[image]] if image in drawbacks else [])])
+            plan.rows.append(Row(visit.name, T1W, image, True, note, "remark"))
 
 
 def _check_borrowed(plan: Plan, wanted: str | None, sessions: set[str]) -> None:
@@ -266,11 +266,11 @@ def _choose(plan: Plan, role: str, offered: Sequence[Candidate], notes: list[str
     if not offered:
         return None
     used, *others = sorted(offered, key=lambda one: one.rank)
-    told = remarks(used)
+    drawbacks = remarks(used)
     reasons = [compare(other, used) for other in others]
     alone = "the only one" if not others else f"preferred to {len(others)} other{'s' * (len(others) > 1)}"
-    reason = "; ".join([BY_NAME if BY_NAME in reasons else alone, *told])
-    kind = "absent" if used.absent else "remark" if told else "used"
+    reason = "; ".join([BY_NAME if BY_NAME in reasons else alone, *drawbacks])
+    kind = "absent" if used.absent else "remark" if drawbacks else "used"
     plan.rows.append(Row(used.found.folder, role, used.found.relative, True, reason, kind))
     for other, why in zip(others, reasons, strict=True):
         kind = "name" if why == BY_NAME else "choice"
@@ -278,7 +278,7 @@ def _choose(plan: Plan, role: str, offered: Sequence[Candidate], notes: list[str
     if others:
         left = ", ".join(f"{other.path.name} ({why})" for other, why in zip(others, reasons, strict=True))
         notes.append(f"several {SUFFIXES[role]} images: used {used.path.name}, left out {left}")
-    notes += [f"{used.path.name}: {one}" for one in told]
+    notes += [f"{used.path.name}: {one}" for one in drawbacks]
     return used.path
 
 
@@ -302,23 +302,28 @@ def _nothing(bids_dir: Path, plan: Plan) -> str:
 def _check_filters(reader: _Reader) -> list[str]:
     """Refuse a filter that leaves none of the images that there are; return queries for which there is no image."""
     for role, seen in reader.filtered.items():
-        if seen and reader.filters.asked.get(role) and not any(fits for _, fits in seen):
+        if seen and reader.filters.queries.get(role) and not any(fits for _, fits in seen):
             values = reader.filters.values(role, [path for path, _ in seen])
             raise InputError(
                 f"--bids-filter-file {reader.filters.path}: {role} leaves none of {len(seen)} images; "
                 f"they have {values}"
             )
-    return [role for role, asked in reader.filters.asked.items() if asked and not reader.filtered[role]]
+    return [role for role, query in reader.filters.queries.items() if query and not reader.filtered[role]]
 
 
 def _add_masks(
-    plan: Plan, bids_dir: Path, lesions_dir: Path | None, own: dict[str, list[Found]], *, everybody: bool
+    plan: Plan,
+    bids_dir: Path,
+    lesions_dir: Path | None,
+    in_dataset: dict[str, list[Found]],
+    *,
+    everybody: bool,
 ) -> None:
     """Give each visit its lesion mask, of the folder given or else of the dataset; tell what became of each."""
-    matched = match_masks(plan.visits, bids_dir, lesions_dir, own, everybody=everybody)
+    matched = match_masks(plan.visits, bids_dir, lesions_dir, in_dataset, everybody=everybody)
     plan.masks = matched.folder
     plan.visits = [
-        replace(visit, given=mask, notes=(*visit.notes, *notes))
+        replace(visit, supplied=mask, notes=(*visit.notes, *notes))
         for visit, (mask, notes) in zip(plan.visits, matched.chosen, strict=True)
     ]
     plan.rows += [Row(*row, "mask") for row in matched.rows]

@@ -61,12 +61,12 @@ def differences(root: Path, before: Mapping[str, Path], after: Mapping[str, Path
 
 def _described(read: Sidecars, image: Path) -> dict[str, Any]:
     """Return what an image's header, name and sidecars tell."""
-    told = {name: value for name, value in read.of(image).items() if name in {AGENT, *FIELDS}}
+    facts = {name: value for name, value in read.of(image).items() if name in {AGENT, *FIELDS}}
     if agent := parse(image.name).entities.get("ce"):
-        told.setdefault(AGENT, agent)
+        facts.setdefault(AGENT, agent)
     if (voxels := _voxels(image)) is not None:
-        told["voxels"] = voxels
-    return told
+        facts["voxels"] = voxels
+    return facts
 
 
 def _voxels(image: Path) -> tuple[float, ...] | None:

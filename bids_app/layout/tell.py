@@ -39,8 +39,8 @@ def summary(plan: Plan) -> list[str]:
         by_kind.setdefault(row.kind, []).append(row)
     lines += _choices(by_kind)
     if plan.twins:
-        image, told = plan.twins[0]
-        lines.append(f"copies: {counted(len(plan.twins), 'image')} in use, such as {image}: {told}")
+        image, of_which = plan.twins[0]
+        lines.append(f"copies: {counted(len(plan.twins), 'image')} in use, such as {image}: {of_which}")
     for role, suffix in SUFFIXES.items():
         if lost := [row for row in by_kind.get("filter", []) if row.role == role]:
             kept = sum(row.role == role and row.used for row in plan.table)
@@ -65,10 +65,10 @@ def _visits(visits: Sequence[Visit]) -> str:
     both = sum(bool(visit.t1w) and not visit.left_out for visit in visits)
     out = [visit for visit in visits if visit.left_out]
     people = len({visit.participant for visit in visits})
-    told = [f"{both} with T1w and FLAIR", f"{len(visits) - both - len(out)} with FLAIR alone"]
+    counts = [f"{both} with T1w and FLAIR", f"{len(visits) - both - len(out)} with FLAIR alone"]
     why = Counter(visit.left_out.partition(":")[0] for visit in out)
-    told.append(f"{len(out)} left out" + (f" ({_tally(why)})" if out else ""))
-    return f"{counted(len(visits), 'visit')} of {counted(people, 'participant')}: {', '.join(told)}"
+    counts.append(f"{len(out)} left out" + (f" ({_tally(why)})" if out else ""))
+    return f"{counted(len(visits), 'visit')} of {counted(people, 'participant')}: {', '.join(counts)}"
 
 
 def _tally(counts: Counter[str]) -> str:
@@ -85,10 +85,10 @@ def _choices(by_kind: dict[str, list[Row]]) -> Iterator[str]:
             f"{alike[0].image}: choose with --bids-filter-file"
         )
     if absent := by_kind.get("absent"):
-        told = absent[0].reason.partition("; ")[2]
+        reason = absent[0].reason.partition("; ")[2]
         visits = counted(len({row.visit for row in absent}), "visit")
         count = counted(len(absent), "image")
-        yield f"not there: {count} of {visits}, which will fail, such as {absent[0].image}: {told}"
+        yield f"not there: {count} of {visits}, which will fail, such as {absent[0].image}: {reason}"
     if poor := by_kind.get("remark"):
         yield f"used with a drawback: {counted(len(poor), 'image')}, such as {poor[0].image}: {poor[0].reason}"
 
@@ -101,18 +101,18 @@ def _lent(plan: Plan) -> Iterator[str]:
             f"another session, such as {plan.elsewhere[0]}: give --t1w-from SESSION or nearest"
         )
     if plan.lent:
-        lacking = [(name, why) for name, given, why in plan.lent if not given]
-        given, without = len(plan.lent) - len(lacking), counted(len(plan.lent), "visit")
-        yield f"T1w from another session: {given} of {without} without one" + (
+        lacking = [(name, why) for name, lent, why in plan.lent if not lent]
+        lent, without = len(plan.lent) - len(lacking), counted(len(plan.lent), "visit")
+        yield f"T1w from another session: {lent} of {without} without one" + (
             f"; {lacking[0][0]} {lacking[0][1]}" if lacking else ""
         )
 
 
 def _masks(plan: Plan) -> Iterator[str]:
-    given = sum(visit.given is not None for visit in plan.visits)
+    masked = sum(visit.supplied is not None for visit in plan.visits)
     if plan.masks is None:
-        if given:
-            yield f"masks: {given} of {counted(len(plan.visits), 'visit')} have a lesion mask in the dataset"
+        if masked:
+            yield f"masks: {masked} of {counted(len(plan.visits), 'visit')} have a lesion mask in the dataset"
         return
     line = f"masks: {plan.masks.matched} of {counted(len(plan.visits), 'visit')}"
     if lost := plan.masks.unmatched:

@@ -24,17 +24,17 @@ def tell_twins(plan: Plan, root: Path) -> None:
         for path in (visit.t1w, visit.flair):
             if path and not visit.left_out and (print_ := content_print(path)):
                 places.setdefault(print_, []).append(path)
-    told: dict[str, str] = {}
+    copies: dict[str, str] = {}
     foreign: dict[str, str] = {}
     for some in map(sorted, map(set, places.values())):
         names = [path.relative_to(root).as_posix() for path in some]
         for name in names if len(names) > 1 else ():
             strangers = [one for one in names if one.partition("/")[0] != name.partition("/")[0]]
             other = (strangers or [one for one in names if one != name])[0]
-            told[name] = f"the same content as {other}"
+            copies[name] = f"the same content as {other}"
             if strangers:
-                foreign[name] = told[name]
-    plan.twins = list((foreign or told).items())
+                foreign[name] = copies[name]
+    plan.twins = list((foreign or copies).items())
     plan.rows = [
         replace(row, reason=f"{row.reason}; {foreign[row.image]}")
         if row.used and row.image in foreign

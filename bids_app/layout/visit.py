@@ -21,7 +21,7 @@ class Visit:
         FLAIR image; without one the visit is left out.
     t1w : Path or None
         T1w image; None limits the visit to study B's outputs.
-    given : DatasetMask or None
+    supplied : DatasetMask or None
         Lesion mask brought by the dataset or by `--derivatives lesions=DIR`.
     notes : tuple of str
         What was decided while reading, for the report.
@@ -33,7 +33,7 @@ class Visit:
     session: str | None
     flair: Path | None
     t1w: Path | None = None
-    given: DatasetMask | None = None
+    supplied: DatasetMask | None = None
     notes: tuple[str, ...] = ()
     left_out: str = ""
 
@@ -55,7 +55,7 @@ class Visit:
     @property
     def lesions(self) -> Path | None:
         """The file of the lesion mask that came with the data."""
-        return self.given.path if self.given else None
+        return self.supplied.path if self.supplied else None
 
     @property
     def images(self) -> tuple[Path, ...]:

@@ -98,9 +98,9 @@ def best_first(relevance: Array, redundancy: Array) -> list[int]:
 def _merits_with_one_more(subset: frozenset[int], relevance: Array, redundancy: Array) -> Array:
     """Return the merit of a subset with each column added, (p,)."""
     inside = np.array(sorted(subset), dtype=np.intp)
-    own = redundancy[np.ix_(inside, inside)]
+    between = redundancy[np.ix_(inside, inside)]
     k = len(inside) + 1
-    pairs = own.sum() - np.trace(own) + 2 * redundancy[:, inside].sum(axis=1)
+    pairs = between.sum() - np.trace(between) + 2 * redundancy[:, inside].sum(axis=1)
     return (relevance[inside].sum() + relevance) / np.sqrt(k + pairs)
 
 

@@ -96,9 +96,9 @@ def note_on(names: Sequence[str], pairs: Pairs, what: str) -> list[str]:
     """
     if not pairs:
         return []
-    told = "; ".join(f"{names[i]} and {names[j]}" for i, j in pairs[:10])
+    listed = "; ".join(f"{names[i]} and {names[j]}" for i, j in pairs[:10])
     more = f"; and {len(pairs) - 10} more pairs" if len(pairs) > 10 else ""
     return [
-        f"the same {what} under two names: {told}{more}. They are kept together in every fold and set; find out "
+        f"the same {what} under two names: {listed}{more}. They are kept together in every fold and set; find out "
         "which name is right, and remove the other"
     ]

@@ -179,7 +179,7 @@ def _read_all(
 ) -> tuple[list[str], list[Fault]]:
     """Write the arrays of the visits that can be used; return these and what is wrong with the others."""
     inside = np.asanyarray(mask.dataobj) > 0
-    read, faults, own, packed = [], [], [], []
+    read, faults, of_maps, packed = [], [], [], []
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as rows:
         for visit, path in beliefs.items():
@@ -191,7 +191,7 @@ def _read_all(
                 continue
             rows.write(values.astype("<f4").tobytes())
             read.append(visit)
-            own.append(map_measures(values))
+            of_maps.append(map_measures(values))
             packed.append(np.packbits(lesion))
         if not read:
             raise InputError(
@@ -199,7 +199,7 @@ def _read_all(
             )
         rows.flush()
         belief = np.memmap(rows, "<f4", "r", shape=(len(read), int(inside.sum())))
-        measures = np.array(own)
+        measures = np.array(of_maps)
         if usual is None:
             usual, measures = learn_usual(belief, measures)
         else:

@@ -123,28 +123,28 @@ def scaled(row: npt.NDArray[Any]) -> Floats:
     return (values - values.mean()) / values.std()
 
 
-def learn_usual(belief: npt.NDArray[np.float32], own: Floats) -> tuple[Usual, Floats]:
+def learn_usual(belief: npt.NDArray[np.float32], of_map: Floats) -> tuple[Usual, Floats]:
     """Learn what the maps of a cohort are like.
 
     Parameters
     ----------
     belief : ndarray of float32, shape (n, v)
         Maps that are not `impossible`; read row by row.
-    own : ndarray, shape (n, 3)
+    of_map : ndarray, shape (n, 3)
         `map_measures` of each.
 
     Returns
     -------
     usual : Usual
     measures : ndarray, shape (n, 4)
-        `own` and likeness: Fisher's z of the correlation with the mean of the others.
+        `of_map` and likeness: Fisher's z of the correlation with the mean of the others.
     """
     total = np.zeros(belief.shape[1])
     for row in belief:
         total += scaled(row)
     others = max(len(belief) - 1, 1)
     z = [fisher_z(row, (total - scaled(row)) / others) for row in belief]
-    measures = np.column_stack([own, z])
+    measures = np.column_stack([of_map, z])
     return Usual((total / len(belief)).astype(np.float32), usual_limits(measures)), measures
 
 
@@ -167,7 +167,7 @@ def _least_likeness(low: float, middle: float) -> float:
     return max(low, middle / 4) if middle >= COMMON_PATTERN else low
 
 
-def measures_against(usual: Usual, belief: npt.NDArray[np.float32], own: Floats) -> Floats:
+def measures_against(usual: Usual, belief: npt.NDArray[np.float32], of_map: Floats) -> Floats:
     """Return the measures (n, 4) of new maps against what is usual in another cohort.
 
     Parameters
@@ -176,10 +176,10 @@ def measures_against(usual: Usual, belief: npt.NDArray[np.float32], own: Floats)
         Mean map and limits of the other cohort.
     belief : ndarray of float32, (n, v)
         Belief at the brain's voxels.
-    own : ndarray, (n, 3)
+    of_map : ndarray, (n, 3)
         Median, spread and share of zeros of each map.
     """
-    return np.column_stack([own, [fisher_z(row, usual.reference) for row in belief]])
+    return np.column_stack([of_map, [fisher_z(row, usual.reference) for row in belief]])
 
 
 def fisher_z(row: npt.NDArray[Any], reference: npt.NDArray[Any]) -> float:

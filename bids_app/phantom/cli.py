@@ -85,21 +85,21 @@ def _add_study_options(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `demyelin-phantom`; return its exit code."""
-    given = build_parser().parse_args(argv)
+    options = build_parser().parse_args(argv)
     try:
-        for line in _write(given):
+        for line in _write(options):
             print(line, flush=True)
     except DemyelinError as error:
         print(f"demyelin-phantom: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        print(f"demyelin-phantom: {error.filename or given.out}: {error.strerror}", file=sys.stderr)
+        print(f"demyelin-phantom: {error.filename or options.out}: {error.strerror}", file=sys.stderr)
         return 2
-    print(f"phantom cohort in {given.out}")
+    print(f"phantom cohort in {options.out}")
     return 0
 
 
-def _write(given: argparse.Namespace) -> Iterator[str]:
+def _write(options: argparse.Namespace) -> Iterator[str]:
     """Check the options and write the cohort.
 
     Raises
@@ -107,81 +107,85 @@ def _write(given: argparse.Namespace) -> Iterator[str]:
     InputError
         If an option is out of range or the folder already holds something.
     """
-    if given.seed < 0:
-        raise InputError(f"--seed {given.seed}: 0 or more")
-    if given.add:
+    if options.seed < 0:
+        raise InputError(f"--seed {options.seed}: 0 or more")
+    if options.add:
         from bids_app.phantom.study import check_phantom
 
-        if not given.derivatives_only:
+        if not options.derivatives_only:
             raise InputError("--add: only with --derivatives-only")
-        check_phantom(given.out)
-    elif given.out.exists() and (not given.out.is_dir() or any(given.out.iterdir())):
-        raise InputError(f"{given.out}: already there; give a new folder")
-    return _study(given) if given.derivatives_only else _scans(given)
+        check_phantom(options.out)
+    elif options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
+        raise InputError(f"{options.out}: already there; give a new folder")
+    return _study(options) if options.derivatives_only else _scans(options)
 
 
-def _scans(given: argparse.Namespace) -> Iterator[str]:
+def _scans(options: argparse.Namespace) -> Iterator[str]:
     """Check the options of a cohort with scans and write it."""
     from bids_app.phantom.dataset import DIAGNOSES, CohortPlan, write_phantom
 
-    diagnoses = tuple(name.strip().upper() for name in given.diagnosis.split(","))
+    diagnoses = tuple(name.strip().upper() for name in options.diagnosis.split(","))
     if unknown := set(diagnoses) - set(DIAGNOSES):
         raise InputError(f"--diagnosis {', '.join(sorted(unknown))}: choose from {', '.join(DIAGNOSES)}")
     for name in ("participants", "sessions", "sites"):
-        if getattr(given, name) < 1:
-            raise InputError(f"--{name} {getattr(given, name)}: must be at least 1")
-    if not 1 <= given.resolution <= 4:
-        raise InputError(f"--resolution {given.resolution:g}: from 1 to 4 mm")
-    if not 0 <= given.noise <= 1 or given.slice_thickness <= 0:
+        if getattr(options, name) < 1:
+            raise InputError(f"--{name} {getattr(options, name)}: must be at least 1")
+    if not 1 <= options.resolution <= 4:
+        raise InputError(f"--resolution {options.resolution:g}: from 1 to 4 mm")
+    if not 0 <= options.noise <= 1 or options.slice_thickness <= 0:
         raise InputError("--noise must be from 0 to 1, --slice-thickness above 0")
     return write_phantom(
-        given.out,
+        options.out,
         CohortPlan(
-            participants=given.participants,
-            sessions=given.sessions,
-            sites=given.sites,
-            resolution=given.resolution,
+            participants=options.participants,
+            sessions=options.sessions,
+            sites=options.sites,
+            resolution=options.resolution,
             diagnoses=diagnoses,
-            noise=given.noise,
-            slice_thickness=given.slice_thickness,
-            lesion_free=given.lesion_free,
-            seed=given.seed,
+            noise=options.noise,
+            slice_thickness=options.slice_thickness,
+            lesion_free=options.lesion_free,
+            seed=options.seed,
         ),
     )
 
 
-def _study(given: argparse.Namespace) -> Iterator[str]:
+def _study(options: argparse.Namespace) -> Iterator[str]:
     """Check the options of study-shaped derivatives and write them."""
-    if given.nprocs < 1:
-        raise InputError(f"--nprocs {given.nprocs}: must be at least 1")
-    common: dict[str, Any] = {"null_outcome": given.null_outcome, "seed": given.seed, "nprocs": given.nprocs}
-    if given.add:
+    if options.nprocs < 1:
+        raise InputError(f"--nprocs {options.nprocs}: must be at least 1")
+    common: dict[str, Any] = {
+        "null_outcome": options.null_outcome,
+        "seed": options.seed,
+        "nprocs": options.nprocs,
+    }
+    if options.add:
         from bids_app.phantom.quality import typical_of
         from bids_app.phantom.study import DERIVATIVES
 
-        common["typical"] = typical_of(given.out / DERIVATIVES)
-    if given.study == "A":
+        common["typical"] = typical_of(options.out / DERIVATIVES)
+    if options.study == "A":
         from bids_app.phantom.edss_study import EDSSPlan, finished_radiomics, write_edss_study
 
-        if given.patients:
+        if options.patients:
             raise InputError("--patients: study A has one visit of each patient; use --visits")
-        if given.regions is not None and not 7 <= given.regions <= 117:
-            raise InputError(f"--regions {given.regions}: from 7 (those with planted features) to 117")
-        visits = _pair("--visits", given.visits, (500, 104), least=0)
-        like = finished_radiomics(given.out) if given.add else ()
-        plan = EDSSPlan(visits=visits, regions=given.regions, like=like, **common)
-        return write_edss_study(given.out, plan)
+        if options.regions is not None and not 7 <= options.regions <= 117:
+            raise InputError(f"--regions {options.regions}: from 7 (those with planted features) to 117")
+        visits = _pair("--visits", options.visits, (500, 104), least=0)
+        like = finished_radiomics(options.out) if options.add else ()
+        plan = EDSSPlan(visits=visits, regions=options.regions, like=like, **common)
+        return write_edss_study(options.out, plan)
     from bids_app.phantom.diagnosis_study import DiagnosisPlan, write_diagnosis_study
 
-    if given.regions is not None:
+    if options.regions is not None:
         raise InputError("--regions: study B has no regions; leave it out")
-    scans = _pair("--visits", given.visits, (746, 292))
-    patients = _pair("--patients", given.patients, (172, 97))
+    scans = _pair("--visits", options.visits, (746, 292))
+    patients = _pair("--patients", options.patients, (172, 97))
     if any(n > m for n, m in zip(patients, scans, strict=True)):
         raise InputError(
             f"--patients {patients}, --visits {scans}: each patient needs a scan; give more visits"
         )
-    return write_diagnosis_study(given.out, DiagnosisPlan(scans=scans, patients=patients, **common))
+    return write_diagnosis_study(options.out, DiagnosisPlan(scans=scans, patients=patients, **common))
 
 
 def _pair(option: str, text: str | None, default: tuple[int, int], least: int = 1) -> tuple[int, int]:

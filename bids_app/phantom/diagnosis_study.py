@@ -174,11 +174,11 @@ def patient_lesions(patient: DiagnosisPatient, at: Sites, seed: int) -> list[tup
                 centre = np.array([side * x, y, z]) + rng.normal(0, 1, 3)
                 radii = np.array(site.radii) * rng.uniform(0.8, 1.25, 3)
                 found.append((_start(patient, rng), at.near(centre, radii)))
-    own = PRIOR[patient.drawn_as]
+    prior = PRIOR[patient.drawn_as]
     shared = np.mean(list(at.chance.values()), axis=0)
     for _ in range(int(rng.poisson(rng.gamma(*LESIONS[patient.drawn_as])))):
-        chance = shared if rng.random() < COMMON else at.chance[own]
-        median, spread = RADIUS_MM[own]
+        chance = shared if rng.random() < COMMON else at.chance[prior]
+        median, spread = RADIUS_MM[prior]
         centre = at.points[rng.choice(chance.size, p=chance)]
         radii = RADIUS_FACTOR * median * np.exp(rng.normal(0, spread)) * rng.uniform(0.75, 1.35, 3)
         found.append((_start(patient, rng), at.near(centre, radii)))

@@ -90,9 +90,9 @@ def draw_patient(site: int, number: int, seed: int, null_outcome: bool) -> EDSSP
     explained = AGE_WEIGHT * age_z + float(latent @ np.array(list(PLANTED.values())))
     score = explained + NOISE * rng.standard_normal()
     known = explained / np.sqrt(1 - NOISE**2)
-    own = np.random.default_rng([seed, 33, site, number])
+    draws = np.random.default_rng([seed, 33, site, number])
     if null_outcome:
-        score, drawn = float(own.standard_normal()), own.random() < SITES[site]["SP"] / SITES[site]["n"]
+        score, drawn = float(draws.standard_normal()), draws.random() < SITES[site]["SP"] / SITES[site]["n"]
     edss = edss_of(score, ("SP" if drawn else "RR") if null_outcome else course, site)
     tiv = rng.normal(1560, 115) if male else rng.normal(1400, 105)
     wbv = WBV_ML[site] + 0.7 * (tiv - 1448) - 2.2 * (age - 37.5) - 20 * known + rng.normal(0, 62)

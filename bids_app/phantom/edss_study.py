@@ -160,8 +160,8 @@ def radiomics(patient: EDSSPatient, seed: int, like: tuple[Path, ...] = ()) -> n
     common = rng.standard_normal(SHARED)
     common[0] = 0.5 * patient.age_z + np.sqrt(0.75) * common[0]
     regional = np.sqrt(REGION_VARIANCE) * rng.standard_normal((len(of.regions), 1))
-    own = np.sqrt(1 - SHARED_VARIANCE - REGION_VARIANCE) * rng.standard_normal(of.shift.shape)
-    latent = of.shared @ common + regional + own
+    unshared = np.sqrt(1 - SHARED_VARIANCE - REGION_VARIANCE) * rng.standard_normal(of.shift.shape)
+    latent = of.shared @ common + regional + unshared
     for (row, column), value in zip(of.planted(), patient.latent, strict=True):
         latent[row, column % BLOCKS] = value
     if patient.site > 1:

@@ -100,14 +100,14 @@ def write_participants(people: pd.DataFrame, out: Path, edss: str) -> None:
         edss = f"{before.removeprefix(EDSS_WORDS)} Added visits: {edss}"
     write_table(table, path)
     courses = {"RR": "relapsing-remitting", "SP": "secondary progressive"}
-    told: dict[str, dict[str, object]] = {
+    columns: dict[str, dict[str, object]] = {
         "participant_id": {"Description": "Participant."},
         **PARTICIPANT_COLUMNS,
     }
-    told["edss"] = {"Description": EDSS_WORDS + edss}
-    told["disease_course"] = {"Description": "Course.", "Levels": courses}
-    told["diagnosis"] = {"Description": "Diagnosis.", "Levels": DIAGNOSES}
-    write_json(told, sidecar)
+    columns["edss"] = {"Description": EDSS_WORDS + edss}
+    columns["disease_course"] = {"Description": "Course.", "Levels": courses}
+    columns["diagnosis"] = {"Description": "Diagnosis.", "Levels": DIAGNOSES}
+    write_json(columns, sidecar)
     for name in people["participant_id"]:
         (out / name).mkdir(exist_ok=True)
 

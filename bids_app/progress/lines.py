@@ -21,7 +21,7 @@ class Running:
     begun: float
     done: int = 0
     note: str = ""
-    told: float = 0.0
+    reported: float = 0.0
 
 
 class Lines(Display):
@@ -62,7 +62,7 @@ class Lines(Display):
     def begin(self, key: str, total: int | None) -> None:
         """Print that something begins."""
         now = time.monotonic()
-        self._running[key] = Running(total, now, told=now)
+        self._running[key] = Running(total, now, reported=now)
         self.say(f"{key}: begins")
 
     def advance(self, key: str, done: int, note: str = "") -> None:
@@ -81,8 +81,8 @@ class Lines(Display):
             return
         running = self._running[key]
         running.done, running.note, now = done, note, time.monotonic()
-        if not note and done != running.total and (self._verbose or now - running.told >= OFTEN):
-            running.told = now
+        if not note and done != running.total and (self._verbose or now - running.reported >= OFTEN):
+            running.reported = now
             self.say(self._state(key, running))
 
     def end(self, key: str, line: str = "") -> None:

@@ -89,9 +89,9 @@ class Meter:
 
 def _resident() -> int:
     """Return the resident bytes of this process and its children."""
-    own = psutil.Process()
+    main = psutil.Process()
     total = 0
-    for process in [own, *own.children(recursive=True)]:
+    for process in [main, *main.children(recursive=True)]:
         try:
             total += process.memory_info().rss
         except psutil.Error:  # ended in between

@@ -103,9 +103,9 @@ def _scanner(said: Mapping[str, Any]) -> str:
 
 
 def _acquired(bids_dir: Path, name: VisitName, said: Mapping[str, Any]) -> str:
-    own = said.get("AcquisitionDateTime") or said.get("AcquisitionDate")
+    acquired = said.get("AcquisitionDateTime") or said.get("AcquisitionDate")
     try:
-        return str(own or visit_time(bids_dir, name) or UNKNOWN)
+        return str(acquired or visit_time(bids_dir, name) or UNKNOWN)
     except InputError:
         return UNKNOWN
 
@@ -133,7 +133,7 @@ def effective_settings(
     used = dict(method or {})
     used.pop("min_volume_mm3", None)  # is --lesion-min-volume
     cut = settings.get("lesion_threshold") or used.pop("threshold", "the method's own")
-    told = {
+    worded = {
         "lesion_threshold": ("Lesion threshold", words(cut)),
         "fast": ("Working grid", "2 mm (--fast)" if settings.get("fast") else "1 mm"),
         "lesion_min_volume": ("Lesion min volume", f"{words(settings.get('lesion_min_volume'))} mm{CUBED}"),
@@ -144,7 +144,7 @@ def effective_settings(
         ),
     }
     rows = [
-        list(told.get(name, (name.replace("_", " ").capitalize(), words(value))))
+        list(worded.get(name, (name.replace("_", " ").capitalize(), words(value))))
         for name, value in settings.items()
     ]
     return rows + [[f"Lesions: {name.replace('_', ' ')}", words(value)] for name, value in used.items()]

@@ -89,17 +89,21 @@ def _scan_pages(folder: Path, kind: str, applied: Applied, table: pd.DataFrame) 
     by_visit = {name: applied.tables[f"applied_{name}"] for name in ("voxels", "neighbours")}
     pages = {}
     for visit, rows in table.groupby("visit", sort=False):
-        own = {name: frame[frame["visit"] == visit] for name, frame in by_visit.items()}
+        of_visit = {name: frame[frame["visit"] == visit] for name, frame in by_visit.items()}
         text = render(
             "applied.html.j2",
             title=str(visit),
             scan=[_said(row) for row in rows.rename(columns=str).to_dict("records")],
             pictures=[
                 {"positive": positive, "src": data_uri(_picture(applied.maps[str(visit)], part))}
-                for positive, part in own["voxels"].groupby("positive", sort=False)
+                for positive, part in of_visit["voxels"].groupby("positive", sort=False)
             ],
-            voxels=_cells(own["voxels"], ("positive", "rank", "region", "x", "y", "z", "lesion", "change")),
-            neighbours=_cells(own["neighbours"], ("positive", "rank", "diagnosis", "voxels_apart", "voxels")),
+            voxels=_cells(
+                of_visit["voxels"], ("positive", "rank", "region", "x", "y", "z", "lesion", "change")
+            ),
+            neighbours=_cells(
+                of_visit["neighbours"], ("positive", "rank", "diagnosis", "voxels_apart", "voxels")
+            ),
             back=f"../{kind}_{INDEX}",
         )
         pages[str(visit)] = write_text(text, folder / f"{kind}_{FOLDER}" / f"{visit}.html")

@@ -20,7 +20,7 @@ class Facts:
     ----------
     t1w : bool
         Whether the visit has a T1w image.
-    given_lesions : bool or None
+    supplied_lesions : bool or None
         Whether its lesion mask came with the data; None where that is not known (many visits).
     connectome : dict
         Description of the normative connectome; empty where there is none.
@@ -29,7 +29,7 @@ class Facts:
     """
 
     t1w: bool = True
-    given_lesions: bool | None = None
+    supplied_lesions: bool | None = None
     connectome: dict[str, Any] | None = None
     radiomics: dict[str, Any] | None = None
 
@@ -111,18 +111,20 @@ def _lesions(settings: dict[str, Any], facts: Facts) -> str:
         else ""
     )
     least = settings.get("lesion_min_volume", 3.0)
-    own = (
+    segmented = (
         f"Lesions of at least {least:g} mm³ were segmented ({method.about.rstrip('.')}{learned})."
         if method
         else ""
     )
-    given = "The lesion masks supplied with the data were used."
-    if facts.given_lesions or method is None:
-        found = given
-    elif facts.given_lesions is None:
-        found = f"{given.rstrip('.')} where there were any. {own.replace('Lesions', 'Else lesions', 1)}"
+    supplied = "The lesion masks supplied with the data were used."
+    if facts.supplied_lesions or method is None:
+        found = supplied
+    elif facts.supplied_lesions is None:
+        found = (
+            f"{supplied.rstrip('.')} where there were any. {segmented.replace('Lesions', 'Else lesions', 1)}"
+        )
     else:
-        found = own
+        found = segmented
     *classes, last = (place.words for place in CLASSES.values())
     places = (
         f"Each lesion was classed by place ({', '.join(classes)} and {last}) after the 2017 McDonald criteria "
@@ -154,8 +156,8 @@ def _radiomics(settings: dict[str, Any], facts: Facts) -> str:
         return ""
     text = "Radiomic features as pyradiomics defines them [@pyradiomics] were extracted from the unfilled T1w image"
     if not facts.radiomics:
-        own = settings.get("radiomics_settings")
-        return f"{text} of each region{' with a parameter file' if own else ''}."
+        file = settings.get("radiomics_settings")
+        return f"{text} of each region{' with a parameter file' if file else ''}."
     setting = facts.radiomics.get("setting", {})
     images = ", ".join(str(name) for name in facts.radiomics.get("imageType", {}))
     classes = ", ".join(str(name) for name in facts.radiomics.get("featureClass", {}))

@@ -148,7 +148,7 @@ def _facts(visit: VisitFiles) -> Facts:
     meta = visit.meta("lesions")
     return Facts(
         t1w=visit.has("volumes") or visit.has("t1w"),
-        given_lesions="MaskSource" in meta if "Method" in meta else None,
+        supplied_lesions="MaskSource" in meta if "Method" in meta else None,
         connectome=_mapping(visit.meta("chaco").get("Connectome")),
         radiomics=_mapping(visit.meta("radiomics").get("RadiomicsSettings")),
     )

@@ -83,13 +83,13 @@ class Provided(NamedTuple):
 
 @step("checking the supplied lesion mask")
 def check_lesions(
-    given: Path, flair_scan: Path, t1w_scan: Path | None = None, label: int | None = None
+    supplied: Path, flair_scan: Path, t1w_scan: Path | None = None, label: int | None = None
 ) -> Provided:
     """Read a lesion mask of the dataset and find out which scan it belongs to, before anything that takes long.
 
     Parameters
     ----------
-    given : Path
+    supplied : Path
         Lesion mask of the dataset.
     flair_scan, t1w_scan : Path
         Scans as acquired.
@@ -100,13 +100,13 @@ def check_lesions(
 
     scans = {"T1w": t1w_scan, "FLAIR": flair_scan}
     like = {name: read_scan(path).image for name, path in scans.items() if path is not None}
-    mask, owner, notes = read_mask(given, like, label)
-    return Provided(mask, owner, [*notes, f"lesions: {given.name} (on the {owner} grid)"])
+    mask, owner, notes = read_mask(supplied, like, label)
+    return Provided(mask, owner, [*notes, f"lesions: {supplied.name} (on the {owner} grid)"])
 
 
 @step("using the supplied lesion mask")
 def take_lesions(
-    given: Image,
+    supplied: Image,
     owner: str,
     source: str,
     flair: Image,
@@ -117,7 +117,7 @@ def take_lesions(
 
     Parameters
     ----------
-    given : Nifti1Image, (x, y, z)
+    supplied : Nifti1Image, (x, y, z)
         Mask as checked.
     owner : {"T1w", "FLAIR"}
         On whose grid it is.
@@ -135,9 +135,9 @@ def take_lesions(
     from bids_app.image.volume import resample
 
     if owner == "FLAIR" and to_t1w is not None:
-        moved = apply(given, flair, [to_t1w], interpolation="nearestNeighbor")
+        moved = apply(supplied, flair, [to_t1w], interpolation="nearestNeighbor")
     else:
-        moved = resample(given, flair, order=0)
+        moved = resample(supplied, flair, order=0)
     meta: dict[str, Any] = {
         "Method": f"Lesion mask supplied with the data, made by: {source}.",
         "MaskSource": source,

@@ -24,13 +24,13 @@ class Dates(NamedTuple):
         Whole days; NaT where missing or not read.
     unread : list
         Labels of cells that are no date, or could be two.
-    told : str
+    note : str
         How dates that are not as BIDS has them were read; empty where all are.
     """
 
     days: pd.Series
     unread: list[Any]
-    told: str
+    note: str
 
 
 def read_dates(cells: pd.Series) -> Dates:
@@ -52,10 +52,10 @@ def read_dates(cells: pd.Series) -> Dates:
     unread = list(text.index[days.isna() & text.notna()])
     read = [label for label in text.index if text[label] and plain[label] not in (None, text[label])]
     changed = [str(text[label]) for label in read if not COMPACT.fullmatch(str(text[label]))]
-    told = (
+    note = (
         f"{len(changed)} dates such as {changed[0]!r} read with the {order or 'day'} first" if changed else ""
     )
-    return Dates(days, unread, told)
+    return Dates(days, unread, note)
 
 
 def _order(cells: list[str]) -> str:

@@ -65,7 +65,7 @@ class Notes:
 
     def lines(self) -> list[str]:
         """Return the notes."""
-        told = [
+        lines = [
             f"{self.name}: {text}" + (f" ({n} files)" if n > 1 else "") for text, n in self._plain.items()
         ]
         for (column, what), found in self._found.items():
@@ -77,5 +77,5 @@ class Notes:
                 " ..." if len(found) > EXAMPLES else ""
             )
             count = f"{len(found)} cells, lines {where}" if len(found) > 1 else f"line {where}"
-            told.append(f"{self.name}: column {column} ({count}): {some} {what}")
-        return told
+            lines.append(f"{self.name}: column {column} ({count}): {some} {what}")
+        return lines

@@ -88,12 +88,12 @@ def read_sessions(
     refused : list of str
         What is wrong with those that could not.
     """
-    notes, parts, refused, own = Notes("sub-*_sessions.tsv"), [], [], dict(columns or {})
-    own.pop("participant_id", None)
+    notes, parts, refused, headers = Notes("sub-*_sessions.tsv"), [], [], dict(columns or {})
+    headers.pop("participant_id", None)
     for participant, path in tables.items():
         try:
             table = read_table(path)
-            if "session_id" not in _named(table.cells, own, Notes(""))[0]:
+            if "session_id" not in _named(table.cells, headers, Notes(""))[0]:
                 raise InputError(f"{path}: column session_id is missing")
         except InputError as error:
             refused.append(f"{error}; the table was left out")
@@ -111,7 +111,7 @@ def read_sessions(
     ]
     joined = pd.concat(parts).astype(object)
     joined = joined.where(joined.notna(), None)
-    return _people(next(iter(tables.values())), joined, notes, own, _about(places)), refused
+    return _people(next(iter(tables.values())), joined, notes, headers, _about(places)), refused
 
 
 def _people(
@@ -122,7 +122,7 @@ def _people(
     about: Mapping[str, Mapping[str, Any]],
 ) -> People:
     """Give the cells of a table their standard form."""
-    cells, own = _named(found, columns, notes)
+    cells, headers = _named(found, columns, notes)
     cells = _split_visits(cells, notes)
     keys = tuple(key for key in KEYS if key in cells)
     if "participant_id" not in keys:
@@ -134,9 +134,14 @@ def _people(
     values = pd.DataFrame({key: cells[key] for key in keys}, index=cells.index)
     for column in [str(column) for column in cells if column not in keys]:
         said = next(
-            (about[name] for name in (columns.get(column), *own.get(column, ()), column) if name in about), {}
+            (
+                about[name]
+                for name in (columns.get(column), *headers.get(column, ()), column)
+                if name in about
+            ),
+            {},
         )
-        if unit := unit_of(next(iter(own.get(column, ())), column), column):
+        if unit := unit_of(next(iter(headers.get(column, ())), column), column):
             said = {NAME_UNIT: unit, **said}
         values[column] = _standard(column, cells[column], said, notes)
     check_together(values, notes)
@@ -150,28 +155,30 @@ def _named(
 
     Those mapped come first, then those that differ in case alone or have a unit in brackets, then other names.
     """
-    by_plain = {plain(str(own)): str(own) for own in reversed(found.columns)}
-    asked = {name: own if own in found else by_plain.get(plain(own)) for name, own in columns.items()}
-    taken = {name: found[own] for name, own in asked.items() if own is not None}
+    by_plain = {plain(str(header)): str(header) for header in reversed(found.columns)}
+    chosen = {
+        name: header if header in found else by_plain.get(plain(header)) for name, header in columns.items()
+    }
+    taken = {name: found[header] for name, header in chosen.items() if header is not None}
     hidden = {plain(name) for name in columns}  # a column of that name is not what was asked for
     rest = [
-        str(own)
-        for own in found
-        if plain(str(own)) not in hidden and (str(own) in taken or own not in asked.values())
+        str(header)
+        for header in found
+        if plain(str(header)) not in hidden and (str(header) in taken or header not in chosen.values())
     ]
     groups: dict[str, list[str]] = {}
-    for own in rest:
-        groups.setdefault(_known_as(own), []).append(own)
-    for own in rest:
-        name = OTHER_NAMES.get(plain(own))
-        if name and name not in groups and name not in taken and own in groups:
-            groups[name] = groups.pop(own)
+    for header in rest:
+        groups.setdefault(_known_as(header), []).append(header)
+    for header in rest:
+        name = OTHER_NAMES.get(plain(header))
+        if name and name not in groups and name not in taken and header in groups:
+            groups[name] = groups.pop(header)
     named = {}
     for name, some in groups.items():
         named[name] = agree(found[some], name, notes) if len(some) > 1 else found[some[0]]
         if some != [name]:
             notes.say(f"column {', '.join(some)}: read as {name}")
-    mapped = {name: [own] for name, own in asked.items() if own is not None}
+    mapped = {name: [header] for name, header in chosen.items() if header is not None}
     return pd.DataFrame(named | taken, index=found.index, dtype=object), groups | mapped
 
 
@@ -183,10 +190,10 @@ def _hint(names: Sequence[str]) -> str:
     return f"; if it is {meant}, rename that or give --columns participant_id={meant}" if meant else ""
 
 
-def _known_as(own: str) -> str:
+def _known_as(header: str) -> str:
     """Return Demyelin's name of a column that differs in case, blanks or a unit in brackets alone, else its own."""
     known = {plain(name): name for name in ALL}
-    return known.get(plain(own)) or known.get(plain(re.sub(r"[(\[].*[)\]]\s*$", "", own))) or own
+    return known.get(plain(header)) or known.get(plain(re.sub(r"[(\[].*[)\]]\s*$", "", header))) or header
 
 
 def _split_visits(cells: pd.DataFrame, notes: Notes) -> pd.DataFrame:

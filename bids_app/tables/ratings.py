@@ -102,7 +102,9 @@ def _named(path: Path, cells: pd.DataFrame) -> pd.DataFrame:
         If none says which visit is meant.
     """
     known = {plain(name): name for name in (*RATING_COLUMNS, "visit")}
-    named = cells.rename(columns={own: known[plain(str(own))] for own in cells if plain(str(own)) in known})
+    named = cells.rename(
+        columns={header: known[plain(str(header))] for header in cells if plain(str(header)) in known}
+    )
     named = named.loc[:, ~named.columns.duplicated()]
     if not {"visit", "participant_id"} & set(named):
         has = ", ".join(map(str, cells.columns))
@@ -112,20 +114,20 @@ def _named(path: Path, cells: pd.DataFrame) -> pd.DataFrame:
 
 def _visits(cells: pd.DataFrame, visits: Sequence[VisitName], notes: Notes) -> dict[object, list[str]]:
     """Return the visits that each line means, by the line's number."""
-    asked: dict[object, VisitName] = {}
+    named_visits: dict[object, VisitName] = {}
     for line, cell in cells.iterrows():
         try:
-            asked[line] = _name(cell)
+            named_visits[line] = _name(cell)
         except ValueError:
             notes.say(f"line {line} names no visit: left out")
     people = match_ids(
-        {name.participant_id for name in asked.values()},
+        {name.participant_id for name in named_visits.values()},
         {name.participant_id for name in visits},
         PARTICIPANT,
     )
     found: dict[object, list[str]] = {line: [] for line in cells.index}
     lost = []
-    for line, name in asked.items():
+    for line, name in named_visits.items():
         mine = [visit for visit in visits if visit.participant_id == people.get(name.participant_id)]
         if name.session_id:
             sessions = match_ids({name.session_id}, {v.session_id for v in mine if v.session_id}, SESSION)

@@ -50,14 +50,14 @@ def visit_time(root: Path, name: VisitName) -> str | None:
 def _one_order(times: pd.Series) -> pd.Series:
     """Return dates as BIDS has them where all of a table tell how they are written, else as they are."""
     read = read_dates(times)
-    return read.days.dt.strftime("%Y-%m-%d") if read.told and not read.unread else times
+    return read.days.dt.strftime("%Y-%m-%d") if read.note and not read.unread else times
 
 
 def _scan_time(path: Path) -> str | None:
     """Return when the FLAIR image, else the T1w image, was made, by a table of scans."""
     cells = read_table(path).cells
     known = {"filename": "filename", "acqtime": "acq_time"}
-    cells = cells.rename(columns={own: known.get(plain(str(own)), own) for own in cells})
+    cells = cells.rename(columns={header: known.get(plain(str(header)), header) for header in cells})
     if not {"filename", "acq_time"} <= set(cells):
         return None
     rows = cells.dropna(subset=["filename", "acq_time"])

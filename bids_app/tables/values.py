@@ -69,7 +69,7 @@ def as_numbers(name: str, cells: pd.Series, about: About, notes: Notes) -> pd.Se
         Gets the changes and doubts.
     """
     kind, levels = NUMBERS[name], _levels(about)
-    factor, told = _factor(name, about, notes)
+    factor, source_unit = _factor(name, about, notes)
     values: dict[Any, float] = {}
     for line, cell in cells.items():
         values[line] = math.nan
@@ -87,23 +87,23 @@ def as_numbers(name: str, cells: pd.Series, about: About, notes: Notes) -> pd.Se
             notes.cell(name, "is not on the scale (0, 1 to 10 by halves): taken as missing", line, cell)
         elif not kind.low <= number <= kind.high:
             unit = f" {kind.unit}" if kind.unit else ""
-            hint = " (Units in the JSON file tell others)" if kind.unit and not told else ""
+            hint = " (Units in the JSON file tell others)" if kind.unit and not source_unit else ""
             what = f"is outside {kind.low:g} to {kind.high:g}{unit}{hint}: taken as missing"
             notes.cell(name, what, line, cell)
         else:
             values[line] = number
             if number in SUSPECT or (name == "age" and number == 0):
                 notes.cell(name, MAY_BE_CODE, line, cell)
-    if told and any(not math.isnan(value) for value in values.values()):
-        notes.say(f"column {name}: in {told}, turned into {kind.unit}")
+    if source_unit and any(not math.isnan(value) for value in values.values()):
+        notes.say(f"column {name}: in {source_unit}, turned into {kind.unit}")
     return pd.Series(values, index=cells.index, dtype=float, name=name)
 
 
-def unit_of(own: str, name: str) -> str:
+def unit_of(header: str, name: str) -> str:
     """Return the unit that a column's own name tells, as `Age (months)` and `duration_months`; empty for none."""
-    if name not in NUMBERS or plain(own) == plain(name):
+    if name not in NUMBERS or plain(header) == plain(name):
         return ""
-    words = [word.casefold() for word in re.findall(r"[^\W\d_]+", own)]
+    words = [word.casefold() for word in re.findall(r"[^\W\d_]+", header)]
     units = {
         UNIT_WORDS[word] for word in words if word in UNIT_WORDS and (len(word) > 1 or word == words[-1])
     }
@@ -113,18 +113,18 @@ def unit_of(own: str, name: str) -> str:
 def _factor(name: str, about: About, notes: Notes) -> tuple[float, str]:
     """Return by what values are multiplied to be in Demyelin's unit, and what tells that they are in another."""
     unit, said = NUMBERS[name].unit, str(about.get("Units", "")).strip()
-    own = UNIT_WORDS.get(unit)
-    if own is None:
+    standard = UNIT_WORDS.get(unit)
+    if standard is None:
         return 1.0, ""
     in_words = IN_UNIT.search(str(about.get("Description", "")))
     named = str(about.get(NAME_UNIT, ""))
     found = UNIT_WORDS.get(plain(said or (in_words[1] if in_words else named)))
     if said and said.casefold() not in WORDS and found is None:
         notes.say(f"column {name}: its Units {said!r} are none known: taken as {unit}")
-    if found is None or found == own:
+    if found is None or found == standard:
         return 1.0, ""
     return DAYS_IN[found] / DAYS_IN[
-        own
+        standard
     ], f"{found}s by its {'Units' if said else 'Description' if in_words else 'name'}"
 
 
@@ -136,11 +136,11 @@ def _number(name: str, cell: str, factor: float, line: object, notes: Notes) -> 
     if COMMA_NUMBER.fullmatch(cell):
         notes.cell(name, "has a decimal comma: read as a point", line, cell)
         return float(cell.replace(",", ".")) * factor
-    own = UNIT_WORDS.get(NUMBERS[name].unit)
+    standard = UNIT_WORDS.get(NUMBERS[name].unit)
     found = DICOM_AGE.fullmatch(cell) or WITH_UNIT.fullmatch(cell)
-    if own and found and (unit := UNIT_WORDS.get(_unit_word(found[2], found.re is DICOM_AGE))):
+    if standard and found and (unit := UNIT_WORDS.get(_unit_word(found[2], found.re is DICOM_AGE))):
         notes.cell(name, f"has its unit: turned into {NUMBERS[name].unit}", line, cell)
-        return float(found[1].replace(",", ".")) * DAYS_IN[unit] / DAYS_IN[own]
+        return float(found[1].replace(",", ".")) * DAYS_IN[unit] / DAYS_IN[standard]
     if name == "age" and (more := AND_MORE.fullmatch(cell)):
         least = float(more[1] or more[2]) * factor
         if least >= LEAST_CAP:
@@ -160,8 +160,8 @@ def check_together(table: pd.DataFrame, notes: Notes) -> None:
         if name in table and "age" in table:
             wrong = table[name] > table["age"]
             for line in table.index[wrong]:
-                told = f"is {what} the age, {table.loc[line, 'age']:g}: taken as missing"
-                notes.cell(name, told, line, f"{table.loc[line, name]:g}")
+                fault = f"is {what} the age, {table.loc[line, 'age']:g}: taken as missing"
+                notes.cell(name, fault, line, f"{table.loc[line, name]:g}")
             table.loc[wrong, name] = math.nan
 
 
@@ -206,8 +206,8 @@ def as_texts(name: str, cells: pd.Series, about: About, notes: Notes) -> pd.Seri
 def _is_code(name: str, cell: str, level: str) -> bool:
     """Tell whether a cell's level says more than the cell: `MS` and `F` say enough, an M that is a mujer does not."""
     if name == "sex":
-        own, said = _sex_of(cell), _sex_of(level)
-        return own is None or said not in (None, own)
+        sex, said = _sex_of(cell), _sex_of(level)
+        return sex is None or said not in (None, sex)
     if name == "disease_course":
         course, said = COURSES.get(plain(cell)), COURSES.get(plain(level))
         return course is None or said not in (None, course)

@@ -27,7 +27,7 @@ class AnatomyResults(NamedTuple):
     placed: Handle
     tissues: Handle
     lesions: Handle
-    own: Handle | None
+    segmented: Handle | None
     files: dict[str, Result]
     to_t1w: Result | None
     notes: dict[str, Result]
@@ -55,20 +55,17 @@ def add_anatomy(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyRes
 def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResults:
     """Add the anatomy of a visit with T1w and FLAIR."""
     seed, size, template = settings.random_seed, settings.resolution, settings.template
-    given = _add_check(graph, visit)
-    head = _add_head(graph, visit.t1w, size, given)
+    supplied = _add_check(graph, visit)
+    head = _add_head(graph, visit.t1w, size, supplied)
     aligned = add_step(
-        graph,
-        steps.align_flair,
-        scan=visit.flair,
-        t1w=head.image,
-        brain=head.brain,
-        seed=seed,
+        graph, steps.align_flair, scan=visit.flair, t1w=head.image, brain=head.brain, seed=seed
     )
     registered = _add_registration(graph, head, template, size, seed)
     placed = _add_place(graph, head, registered, settings)
     first = _add_first_segmentation(graph, head, placed)
-    lesions, own = _add_lesions(graph, visit, settings, aligned.flair, head, placed, first, given, aligned)
+    lesions, segmented = _add_lesions(
+        graph, visit, settings, aligned.flair, head, placed, first, supplied, aligned
+    )
     filled = add_step(
         graph,
         steps.fill,
@@ -88,7 +85,7 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResul
         "flair_to_t1w": aligned.to_t1w,
     }
     notes = {"t1w": head.notes, "flair": aligned.notes, "brain": placed.notes}
-    notes |= {"lesions": given.notes} if given else {}
+    notes |= {"lesions": supplied.notes} if supplied else {}
     return AnatomyResults(
         head,
         aligned.flair,
@@ -97,7 +94,7 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResul
         placed,
         tissues,
         lesions,
-        own,
+        segmented,
         files,
         aligned.to_t1w,
         notes,
@@ -108,22 +105,22 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResul
 def _add_flair_only(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResults:
     """Add the anatomy of a visit with a FLAIR alone: study B's outputs."""
     size, template = settings.resolution, settings.template
-    given = _add_check(graph, visit)
-    head = _add_head(graph, visit.flair, size, given)
+    supplied = _add_check(graph, visit)
+    head = _add_head(graph, visit.flair, size, supplied)
     registered = _add_registration(graph, head, template, FLAIR_ALONE_MM, settings.random_seed)
     placed = _add_place(graph, head, registered, settings)
     first = _add_first_segmentation(graph, head, placed)
-    lesions, own = _add_lesions(graph, visit, settings, head.image, head, placed, first, given, None)
+    lesions, segmented = _add_lesions(graph, visit, settings, head.image, head, placed, first, supplied, None)
     tissues = _add_segmentation(graph, head.image, placed, lesions)
     files = {"flair_native": head.image, "flair_to_template": registered.forward}
-    notes = {"flair": head.notes, "brain": placed.notes} | ({"lesions": given.notes} if given else {})
+    notes = {"flair": head.notes, "brain": placed.notes} | ({"lesions": supplied.notes} if supplied else {})
     return AnatomyResults(
-        head, head.image, placed.brain, registered, placed, tissues, lesions, own, files, None, notes
+        head, head.image, placed.brain, registered, placed, tissues, lesions, segmented, files, None, notes
     )
 
 
-def _add_head(graph: Workflow, scan: Path | None, size: float, given: Handle | None) -> Handle:
-    after = given.mask if given else None
+def _add_head(graph: Workflow, scan: Path | None, size: float, supplied: Handle | None) -> Handle:
+    after = supplied.mask if supplied else None
     return add_step(graph, steps.prepare_head, scan=scan, voxel_size=size, after=after)
 
 
@@ -175,15 +172,15 @@ def _add_segmentation(graph: Workflow, image: Result, placed: Handle, lesions: H
 
 def _add_check(graph: Workflow, visit: Visit) -> Handle | None:
     """Add the reading of a lesion mask that came with the data: a wrong one is told before anything else runs."""
-    if visit.given is None:
+    if visit.supplied is None:
         return None
     return add_step(
         graph,
         steps.check_lesions,
-        given=visit.given.path,
+        supplied=visit.supplied.path,
         flair_scan=visit.flair,
         t1w_scan=visit.t1w,
-        label=visit.given.label,
+        label=visit.supplied.label,
     )
 
 
@@ -195,14 +192,14 @@ def _add_lesions(
     head: Handle,
     placed: Handle,
     tissues: Handle,
-    given: Handle | None,
+    supplied: Handle | None,
     aligned: Handle | None,
 ) -> tuple[Handle, Handle | None]:
     """Add the lesions: the mask that came with the data, else a segmentation.
 
     Beside a mask that came, Demyelin's own segmentation is made to compare with it; it is returned second.
     """
-    own = add_step(
+    segmented = add_step(
         graph,
         steps.find_lesions,
         flair=flair,
@@ -218,16 +215,16 @@ def _add_lesions(
         flair_scan=visit.flair,
         coverage=aligned.coverage if aligned else None,
     )
-    if visit.given is None or given is None:
-        return own, None
+    if visit.supplied is None or supplied is None:
+        return segmented, None
     taken = add_step(
         graph,
         steps.take_lesions,
-        given=given.mask,
-        owner=given.owner,
-        source=visit.given.source,
+        supplied=supplied.mask,
+        owner=supplied.owner,
+        source=visit.supplied.source,
         flair=flair,
         to_t1w=aligned.to_t1w if aligned else None,
         coverage=aligned.coverage if aligned else None,
     )
-    return taken, own
+    return taken, segmented

@@ -55,8 +55,8 @@ def work_folder(settings: Settings) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f"--work-dir {folder}: cannot be made ({error.strerror})") from error
     found = folder.lstat()
-    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
-    if not own or found.st_mode & stat.S_IWOTH or not os.access(folder, os.W_OK):
+    private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    if not private or found.st_mode & stat.S_IWOTH or not os.access(folder, os.W_OK):
         raise InputError(f"--work-dir {folder}: must be yours and writable by you alone (chmod 700)")
     yield folder
 

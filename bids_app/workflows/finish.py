@@ -106,19 +106,19 @@ def finish(
     put(key for key in files if OUTPUTS[key].kept_at("standard") and not OUTPUTS[key].kept_at(level))
     kept = put(key for key in files if OUTPUTS[key].kept_at(level))
     noted = [*plan.notes, *(line for lines in notes.values() for line in lines)]
-    told = {
+    facts = {
         "run": [list(row) for row in plan.run],
         "images": image_facts(plan.bids_dir, plan.name, images.values()),
     }
     pages = write_visit_report(
-        output_dir, name, settings=settings, notes=noted, about=told, with_viewer=level != "minimal"
+        output_dir, name, settings=settings, notes=noted, about=facts, with_viewer=level != "minimal"
     )
     remove_others(folder, name, kept)
     if level == "minimal":
         pages = _page_alone(pages)
     write_text(methods_text(settings), output_dir / "logs" / "methods.md")
     about: dict[str, Any] = {"inputs": plan.inputs, "settings": settings, "notes": noted, "level": level}
-    about["about"] = told
+    about["about"] = facts
     return Finished(mark_done(output_dir, name, outputs=[*kept, *pages], **about))
 
 

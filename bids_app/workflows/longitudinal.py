@@ -292,7 +292,7 @@ def _add_calibration(graph: Workflow, pair: Pair, settings: Settings) -> dict[st
             "the transform from the template (--output-level full)"
         )
         return {}
-    own = "MaskSource" not in visit.meta("lesions")
+    segmented = "MaskSource" not in visit.meta("lesions")
     method = DEFAULT_METHOD if settings.lesions == FROM_DERIVATIVES else settings.lesions
     chosen = {
         "method": method,
@@ -309,10 +309,10 @@ def _add_calibration(graph: Workflow, pair: Pair, settings: Settings) -> dict[st
         template=settings.template,
         resolution=settings.resolution,
         seed=settings.random_seed,
-        lesions=chosen if own else None,
+        lesions=chosen if segmented else None,
     )
     tables = {"volume_calibration": known.volumes}
-    return tables | {"change_calibration": known.lesions} if own else tables
+    return tables | {"change_calibration": known.lesions} if segmented else tables
 
 
 def compared_files(compared: Any) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
         "lesions_template_3mm": spread.lesions_template_3mm,
         "qc": quality.table,
     }
-    if settings.calibrate and visit.given is None:
+    if settings.calibrate and visit.supplied is None:
         files |= _add_calibration(graph, visit, settings, anatomy)
     if visit.t1w is None:
         return files
@@ -150,7 +150,7 @@ def _add_quality(graph: Workflow, visit: Visit, anatomy: AnatomyResults, describ
         tiv_mm3=anatomy.placed.tiv_mm3,
         tiv_by_scaling_mm3=anatomy.placed.tiv_by_scaling_mm3,
         t1w=anatomy.head.image if visit.t1w else None,
-        segmented=anatomy.own.mask if anatomy.own else None,
+        segmented=anatomy.segmented.mask if anatomy.segmented else None,
         coverage=anatomy.coverage,
     )
 

@@ -100,9 +100,9 @@ class _AsLines:
     """
 
     def _report_crash(self, node: Any, result: dict[str, Any] | None = None) -> Any:
-        told = result["traceback"] if result else None
-        if result and isinstance(told, str):
-            result = result | {"traceback": told.splitlines(keepends=True)}
+        trace = result["traceback"] if result else None
+        if result and isinstance(trace, str):
+            result = result | {"traceback": trace.splitlines(keepends=True)}
         return super()._report_crash(node, result=result)  # type: ignore[misc]
 
 

@@ -65,8 +65,8 @@ class Outcome:
         lines += [f"report  {page}" for page in pages]
         lines += [f"all visits  {output_dir / 'qc.html'}"] if pages else []
         if self.failed:
-            told = any((output_dir / "logs" / f"{name}_crash.txt").exists() for name in self.failed)
-            details = f"details {output_dir}/logs/*_crash.txt; " if told else ""
+            crashes = any((output_dir / "logs" / f"{name}_crash.txt").exists() for name in self.failed)
+            details = f"details {output_dir}/logs/*_crash.txt; " if crashes else ""
             lines.append(f"{details}run the same command again to retry")
         return "\n".join(lines)
 
@@ -83,8 +83,8 @@ def run_participants(settings: Settings) -> int:
 
     plan = plan_visits(
         settings.bids_dir,
-        participants_asked=settings.participant_label,
-        sessions_asked=settings.session_label,
+        participant_labels=settings.participant_label,
+        session_labels=settings.session_label,
         filter_file=settings.bids_filter_file,
         lesions_dir=_lesions_dir(settings),
         t1w_from=settings.t1w_from,
@@ -125,7 +125,7 @@ def run_participants(settings: Settings) -> int:
 
 def _leave_out(visit: Visit, settings: Settings) -> Visit:
     """Return the visit, left out where the settings allow it no lesions."""
-    if settings.lesions == FROM_DERIVATIVES and visit.given is None and not visit.left_out:
+    if settings.lesions == FROM_DERIVATIVES and visit.supplied is None and not visit.left_out:
         why = f"no lesion mask was supplied, and --lesions {FROM_DERIVATIVES} allows no other"
         return replace(visit, left_out=why)
     return visit
@@ -211,8 +211,8 @@ def _with_connectome(settings: Settings, visits: Sequence[Visit]) -> tuple[Setti
     folder, note = choose_connectome(settings.connectome, say)
     if note:
         say(f"note: {note}")
-    told = [replace(visit, notes=(*visit.notes, note)) if note and visit.t1w else visit for visit in visits]
-    return replace(settings, connectome=str(folder) if folder else None), told
+    noted = [replace(visit, notes=(*visit.notes, note)) if note and visit.t1w else visit for visit in visits]
+    return replace(settings, connectome=str(folder) if folder else None), noted
 
 
 def _compare_visits(

@@ -69,8 +69,8 @@ def _tell(bids_dir: Path, found: Sequence[dict[str, Any]], log: Path) -> None:
     stop = [_line(issue) for issue in found if str(issue.get("location")).lstrip("/") == READ[0]]
     if stop:
         more = f" (and {len(stop) - EXAMPLES} more, see {log})" if len(stop) > EXAMPLES else ""
-        told = "; ".join(stop[:EXAMPLES]) + more
-        raise InputError(f"{bids_dir}: not valid BIDS: {told}; correct it or give --skip-bids-validation")
+        listed = "; ".join(stop[:EXAMPLES]) + more
+        raise InputError(f"{bids_dir}: not valid BIDS: {listed}; correct it or give --skip-bids-validation")
     if found:
         say(f"warning: not valid BIDS: {len(found)} errors, such as {_line(found[0])} (see {log})")
 
@@ -107,9 +107,9 @@ def _issues(
     try:
         issues = json.loads(answer.stdout)["issues"]["issues"]
     except (ValueError, KeyError, TypeError) as error:
-        told = (answer.stderr.strip().splitlines() or ["no answer"])[-1]
+        reason = (answer.stderr.strip().splitlines() or ["no answer"])[-1]
         raise InputError(
-            f"the BIDS validator failed ({told}); give --skip-bids-validation to go on"
+            f"the BIDS validator failed ({reason}); give --skip-bids-validation to go on"
         ) from error
     return [issue for issue in issues if issue.get("severity") == "error"]
 

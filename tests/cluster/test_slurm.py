@@ -80,8 +80,8 @@ def test_array_job_gives_the_files_of_a_serial_run(bids, serial):
     out, log = bids.parent / "array", bids.parent / "array-%a.log"
     job = ("sbatch", "--wait", "--array=1-2", f"--output={log}", RECIPE, "--fast", "--connectome", "none")
     done = run(*job, BIDS=bids, OUT=out)
-    told = "\n".join(path.read_text() for path in bids.parent.glob("array-*.log"))
-    assert done.returncode == 0, done.stderr + told
+    output = "\n".join(path.read_text() for path in bids.parent.glob("array-*.log"))
+    assert done.returncode == 0, done.stderr + output
     same(serial, out)
 
 

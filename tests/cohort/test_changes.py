@@ -169,9 +169,9 @@ def test_change_is_a_candidate_on_demand_and_a_section_of_the_page(study, capsys
         path = write_table(volumes, visit.path("volume_changes", before="0"))
         write_json({"Years": 1.0}, path.with_suffix(".json"))
     assert main(command) == 0
-    told = capsys.readouterr().out
-    assert "40 pairs of visits compared" in told
-    assert "40 of 40 visits have a visit before them" in told
+    output = capsys.readouterr().out
+    assert "40 pairs of visits compared" in output
+    assert "40 of 40 visits have a visit before them" in output
     selected = pd.read_csv(out / "group" / "edss_columns.tsv", sep="\t")
     assert "change_brain_percent_per_year" in set(selected["column"])  # it is the EDSS itself here
     assert len(pd.read_csv(out / "group" / "change.tsv", sep="\t")) == 40

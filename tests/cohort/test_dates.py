@@ -37,7 +37,7 @@ def test_no_dates_nothing_changes():
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         ({"edss_date": "2021-04-01"}, "needs the date of the scan and was not used: add acq_time"),
         ({"edss_date": "2021-04-01", "acq_time": None}, "needs the date of the scan"),
@@ -45,8 +45,8 @@ def test_no_dates_nothing_changes():
         ({"edss_date": "2021-04-01", "acq_time": 20}, "acq_time: 3 cells such as '20'"),
     ],
 )
-def test_what_cannot_be_read_is_missing_and_told(columns, told):
+def test_what_cannot_be_read_is_missing_and_told(columns, message):
     notes = []
     made = add_days(visits(**columns), notes)
-    assert any(told in note for note in notes)
+    assert any(message in note for note in notes)
     assert "days_to_edss" not in made or made["days_to_edss"].isna().all()

@@ -27,7 +27,7 @@ def test_left_out_with_a_note_and_taken_when_asked(derivatives):
     assert found.values["chaco.A"].isna().tolist() == [True, False]
     assert found.values["volume.A"].tolist() == [5, 5]
     assert any("synthetic" in n and "--allow-synthetic-connectome" in n for n in found.notes)
-    asked = read_features(derivatives, visits, synthetic=True)
-    assert asked.values["chaco.A"].tolist() == [0.5, 0.5]
-    assert not any("synthetic" in n for n in asked.notes)
+    requested = read_features(derivatives, visits, synthetic=True)
+    assert requested.values["chaco.A"].tolist() == [0.5, 0.5]
+    assert not any("synthetic" in n for n in requested.notes)
     assert read_features(derivatives, visits).values["chaco.A"].isna().tolist() == [True, False]

@@ -39,7 +39,7 @@ class Command(NamedTuple):
     words: list[str]
 
     @property
-    def own(self) -> tuple[str, list[str]] | None:
+    def demyelin(self) -> tuple[str, list[str]] | None:
         """Program and arguments of Demyelin's, also inside docker and apptainer; None where there is none."""
         name = Path(self.words[0]).name
         if name in PROGRAMS:

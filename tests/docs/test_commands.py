@@ -20,11 +20,11 @@ PARSERS = {
     "demyelin-connectome": connectome_cli.build_parser,
 }
 ALL = commands()
-OWN = [command for command in ALL if command.own]
+DEMYELIN = [command for command in ALL if command.demyelin]
 
 
 def test_there_are_commands_on_the_pages_that_teach():
-    told = {command.page for command in OWN}
+    pages = {command.page for command in DEMYELIN}
     assert {
         "README.md",
         "index.md",
@@ -32,13 +32,13 @@ def test_there_are_commands_on_the_pages_that_teach():
         "your-data.md",
         "clusters.md",
         "disconnection.md",
-    } <= told
-    assert len(OWN) > 30
+    } <= pages
+    assert len(DEMYELIN) > 30
 
 
-@pytest.mark.parametrize("command", OWN, ids=lambda c: f"{c.page}: {' '.join(c.own[1])[:60]}")
+@pytest.mark.parametrize("command", DEMYELIN, ids=lambda c: f"{c.page}: {' '.join(c.demyelin[1])[:60]}")
 def test_command_is_understood(command):
-    program, arguments = command.own
+    program, arguments = command.demyelin
     if "--help" not in arguments:
         PARSERS[program]().parse_args(arguments)
 
@@ -51,7 +51,7 @@ def test_a_wrong_command_would_be_found(capsys):
 
 def test_other_commands_are_known_and_name_files_that_exist():
     for command in ALL:
-        if command.own is None:
+        if command.demyelin is None:
             assert Path(command.words[0]).name in KNOWN, command
         if command.words[0] == "make":
             assert f"\n{command.words[1]}:" in (ROOT / "Makefile").read_text()
@@ -98,7 +98,7 @@ def small(words):
 
 
 def of_page(page, program):
-    return [[c.own[0], *c.own[1]] for c in OWN if c.page == page and c.own[0] == program]
+    return [[c.demyelin[0], *c.demyelin[1]] for c in DEMYELIN if c.page == page and c.demyelin[0] == program]
 
 
 @pytest.mark.slow
@@ -106,15 +106,15 @@ def test_a_cohort_as_the_first_hour_makes_it(programs, tmp_path):
     made = of_page("first-hour.md", "demyelin-phantom")
     study = next(words for words in made if "study-b" in words)
     run(small(study), programs, tmp_path)
-    told = next(words for words in of_page("first-hour.md", "demyelin") if "study-b" in words)
-    group = cli.parse([str(tmp_path / words) if "study-b" in words else words for words in told[1:]])
+    words_of_page = next(words for words in of_page("first-hour.md", "demyelin") if "study-b" in words)
+    group = cli.parse([str(tmp_path / words) if "study-b" in words else words for words in words_of_page[1:]])
     assert (group.output_dir / "dataset_description.json").is_file()
 
 
 def test_help_teaches(programs, tmp_path):
-    told = run(["demyelin", "--help"], programs, tmp_path)
-    assert "--participant_label" not in told  # one spelling is enough to learn from
-    for line in told.splitlines():
+    output = run(["demyelin", "--help"], programs, tmp_path)
+    assert "--participant_label" not in output  # one spelling is enough to learn from
+    for line in output.splitlines():
         if line.startswith("  demyelin"):
             words = line.split("      ")[0].split()
             PARSERS[words[0]]().parse_args(words[1:])
@@ -130,9 +130,9 @@ def test_connectomes_and_phantoms_of_the_first_hour(programs, tmp_path):
 
 @pytest.mark.slow
 def test_the_first_hour_as_written(programs, tmp_path):
-    for command in OWN:
+    for command in DEMYELIN:
         if command.page == "first-hour.md":
-            run([command.own[0], *command.own[1]], programs, tmp_path)
+            run([command.demyelin[0], *command.demyelin[1]], programs, tmp_path)
     for page in ("phantom-out/sub-001.html", "study-a/derivatives/demyelin/group.html"):
         assert (tmp_path / page).stat().st_size > 50_000
     assert list((tmp_path / "new-site/derivatives/demyelin/group").glob("edss_applied*.tsv"))

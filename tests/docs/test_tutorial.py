@@ -36,9 +36,9 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_the_tutorials_commands_find_every_patient_with_both_images(tree):
-    told = [command.words for command in commands() if command.page == "tutorial.md"]
-    layout = next(words for words in told if words[0] == "python")
-    dry = next(words for words in told if "--dry-run" in words)
+    written = [command.words for command in commands() if command.page == "tutorial.md"]
+    layout = next(words for words in written if words[0] == "python")
+    dry = next(words for words in written if "--dry-run" in words)
     script = ROOT / "docs" / layout[1]
     subprocess.run([sys.executable, script, *layout[2:]], cwd=tree, check=True)
     program = Path(sys.executable).parent / "demyelin"
@@ -48,4 +48,4 @@ def test_the_tutorials_commands_find_every_patient_with_both_images(tree):
     people = pd.read_csv(tree / "ds" / "participants.tsv", sep="\t", keep_default_na=False)
     assert people["edss"].tolist() == ["1.5", "0.0", "n/a"]
     assert people["disease_course"].tolist() == ["RR", "n/a", "n/a"]
-    assert shlex.join(told[0]).startswith("git clone --depth 1 https://github.com/")
+    assert shlex.join(written[0]).startswith("git clone --depth 1 https://github.com/")

@@ -194,7 +194,12 @@ def test_equals_the_definition_in_matrices(voxelization, definition):
         if definition == "nemo2":
             touches &= ends[:, 0] != ends[:, 1]
         of = [touches & (subject == s) for s in range(7)]
-        shares.append([np.count_nonzero(hit & own) / own.sum() if own.any() else np.nan for own in of])
+        shares.append(
+            [
+                np.count_nonzero(hit & of_lesion) / of_lesion.sum() if of_lesion.any() else np.nan
+                for of_lesion in of
+            ]
+        )
     np.testing.assert_allclose(found["chaco"].to_numpy()[:3], np.nanmean(shares, axis=1))
     np.testing.assert_allclose(found["chaco_sd"].to_numpy()[:3], np.nanstd(shares, axis=1, ddof=1))
     assert found["frac_defined"].to_numpy()[:3].tolist() == np.isfinite(shares).mean(axis=1).tolist()

@@ -27,8 +27,8 @@ def test_opens_as_it_was_saved(tmp_path):
     assert len(opened) == 5
     assert np.allclose(opened.length[:2], [9, 8])
     assert opened.ends[1].tolist() == [[9, 0, 0], [1, 0, 0]]
-    told = opened.describe()
-    assert (told["Source"], told["Space"], told["Synthetic"], told["NStreamlines"]) == (
+    described = opened.describe()
+    assert (described["Source"], described["Space"], described["Synthetic"], described["NStreamlines"]) == (
         "by hand",
         "toy",
         False,

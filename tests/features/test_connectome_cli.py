@@ -25,7 +25,7 @@ from bids_app.features.synthetic import synthetic_streamlines
 from bids_app.image.atlas import load_atlas
 
 
-def told(capsys, *arguments):
+def printed(capsys, *arguments):
     """Run the command and return what it prints."""
     assert main([str(a) for a in arguments]) == 0, capsys.readouterr().err
     return json.loads(capsys.readouterr().out)
@@ -49,8 +49,8 @@ def tck(tmp_path_factory):
 
 
 def test_build_and_info_tell_the_same(tmp_path, tck, capsys):
-    built = told(capsys, "build", tmp_path / "c", "--source", tck, "--licence", "test only")
-    assert built == told(capsys, "info", tmp_path / "c")
+    built = printed(capsys, "build", tmp_path / "c", "--source", tck, "--licence", "test only")
+    assert built == printed(capsys, "info", tmp_path / "c")
     assert built["Licence"] == "test only"
     assert built["Space"] == "MNI152NLin6Asym"
     assert built["Source"] == [f"some.tck, sha256 {hashlib.sha256(tck.read_bytes()).hexdigest()}"]
@@ -58,7 +58,7 @@ def test_build_and_info_tell_the_same(tmp_path, tck, capsys):
 
 
 def test_several_files_are_reference_subjects(tmp_path, tck, capsys):
-    built = told(capsys, "build", tmp_path / "c", "--source", tck, tck)
+    built = printed(capsys, "build", tmp_path / "c", "--source", tck, tck)
     assert (built["GroupAverage"], built["NStreamlines"]) == (False, 120)
     lesion = np.zeros(load_atlas().image.shape, np.uint8)
     lesion[60:120, 70:150, 60:110] = 1
@@ -70,7 +70,7 @@ def test_several_files_are_reference_subjects(tmp_path, tck, capsys):
 
 def test_synthetic_says_so_and_repeats_itself(tmp_path, capsys):
     for folder in ("a", "b"):
-        built = told(capsys, "build", tmp_path / folder, "--source", "synthetic", "--streamlines", 40)
+        built = printed(capsys, "build", tmp_path / folder, "--source", "synthetic", "--streamlines", 40)
         assert built["Synthetic"] is True
         assert "synthetic" in built["Source"][0]
     for name in ("streamlines.npy", "ends.npy"):
@@ -95,7 +95,7 @@ def test_other_spaces_are_refused_unless_told(tmp_path, tck, capsys):
     path = tmp_path / "mirrored.tck"
     nib.streamlines.save(nib.streamlines.Tractogram(mirrored, affine_to_rasmm=np.eye(4)), path)
     assert "white matter" in refused(capsys, "build", tmp_path / "c", "--source", path)
-    assert told(capsys, "build", tmp_path / "c", "--source", path, "--any-space")["NStreamlines"] == 60
+    assert printed(capsys, "build", tmp_path / "c", "--source", path, "--any-space")["NStreamlines"] == 60
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def serve(folder):
 def test_fetch_checks_what_it_gets(tmp_path, tck, served, capsys, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     right = hashlib.sha256(tck.read_bytes()).hexdigest()
-    assert told(capsys, "fetch", tmp_path / "c", "--url", served, "--sha256", right)["NStreamlines"] == 60
+    assert printed(capsys, "fetch", tmp_path / "c", "--url", served, "--sha256", right)["NStreamlines"] == 60
     assert "another file" in refused(capsys, "fetch", tmp_path / "d", "--url", served, "--sha256", "0" * 64)
     assert "64 hexadecimal" in refused(capsys, "fetch", tmp_path / "d", "--url", served, "--sha256", "12")
     gone = served.replace("some", "none")
@@ -130,7 +130,7 @@ def test_fetch_checks_what_it_gets(tmp_path, tck, served, capsys, monkeypatch):
 def test_fetch_by_itself_gets_the_1065_people_into_the_cache(tmp_path, shared, capsys, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(connectome_cli, "REPOSITORY", serve(shared / "data" / "hcp1065") + "/")
-    made = told(capsys, "fetch", "--streamlines", 200)
+    made = printed(capsys, "fetch", "--streamlines", 200)
     assert (made["NStreamlines"], made["Bundles"], made["Synthetic"]) == (200, 106, False)
     assert "HCP Open Access" in made["Licence"]
     assert choose_connectome(None, print) == (Path(made["Folder"]), None)
@@ -138,7 +138,7 @@ def test_fetch_by_itself_gets_the_1065_people_into_the_cache(tmp_path, shared, c
 
 def test_bundles_beside_a_connectome(tmp_path, tck, shared, capsys):
     atlas = shared / "data" / "hcp1065" / "ICBM152_adult.tt.gz"
-    built = told(capsys, "build", tmp_path / "c", "--source", tck, "--bundles", atlas)
+    built = printed(capsys, "build", tmp_path / "c", "--source", tck, "--bundles", atlas)
     assert (built["Bundles"], built["NStreamlines"]) == (106, 60)
     bundles = open_bundles(tmp_path / "c")
     lesion = np.zeros(bundles.shape, np.uint8)
@@ -153,5 +153,5 @@ def test_bundles_beside_a_connectome(tmp_path, tck, shared, capsys):
 
 
 def test_without_bundles_there_are_none(tmp_path, tck, capsys):
-    told(capsys, "build", tmp_path / "c", "--source", tck)
+    printed(capsys, "build", tmp_path / "c", "--source", tck)
     assert open_bundles(tmp_path / "c") is None

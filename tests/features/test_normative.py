@@ -30,11 +30,11 @@ def test_nothing_there_is_none_with_a_note_that_says_how_to_get_one():
 
 
 def test_the_users_cache_then_the_image_then_what_is_asked_for(tmp_path, monkeypatch):
-    cached, baked, own = make(cache_folder()), make(tmp_path / "baked"), make(tmp_path / "own")
+    cached, baked, users = make(cache_folder()), make(tmp_path / "baked"), make(tmp_path / "own")
     assert choose_connectome(None, print) == (cached, None)
     monkeypatch.setenv("DEMYELIN_CONNECTOME", str(baked))
     assert choose_connectome(None, print) == (baked, None)
-    assert choose_connectome(str(own), print) == (own, None)
+    assert choose_connectome(str(users), print) == (users, None)
     assert choose_connectome("none", print) == (None, None)
     monkeypatch.setenv("DEMYELIN_CONNECTOME", str(tmp_path / "an image without one"))
     assert choose_connectome(None, print) == (cached, None)
@@ -56,14 +56,14 @@ def test_a_synthetic_folder_is_told_as_such(tmp_path):
 
 def test_synthetic_is_made_once_and_says_what_it_is(monkeypatch):
     monkeypatch.setattr(normative, "STREAMLINES", 40)
-    told: list[str] = []
-    folder, note = choose_connectome("synthetic", told.append)
+    notes: list[str] = []
+    folder, note = choose_connectome("synthetic", notes.append)
     assert (note, Connectome.open(folder).card["Synthetic"]) == (SYNTHETIC_NOTE, True)
-    assert any("once" in line for line in told) and any("75 %" in line for line in told)
+    assert any("once" in line for line in notes) and any("75 %" in line for line in notes)
     made = (folder / CARD).stat().st_mtime_ns
-    told.clear()
-    assert choose_connectome("synthetic", told.append) == (folder, SYNTHETIC_NOTE)
-    assert (told, (folder / CARD).stat().st_mtime_ns) == ([], made)
+    notes.clear()
+    assert choose_connectome("synthetic", notes.append) == (folder, SYNTHETIC_NOTE)
+    assert (notes, (folder / CARD).stat().st_mtime_ns) == ([], made)
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 

@@ -91,10 +91,12 @@ def test_nuclei_are_the_visits_own_and_cortex_stays_the_atlas():
     index = dict(zip(atlas.regions["name"], atlas.regions["index"], strict=True))
     labels = np.zeros((6, 6, 6), np.int32)
     labels[:3], labels[3:] = index["Putamen_L"], index["Insula_L"]
-    own = np.zeros(labels.shape, np.uint8)
-    own[1:4], own[0, 0, 0], own[5] = 12, LESION, 3
+    segmented = np.zeros(labels.shape, np.uint8)
+    segmented[1:4], segmented[0, 0, 0], segmented[5] = 12, LESION, 3
     met = np.asarray(
-        meet_structures(nib.Nifti1Image(labels, np.eye(4)), atlas, nib.Nifti1Image(own, np.eye(4))).dataobj
+        meet_structures(
+            nib.Nifti1Image(labels, np.eye(4)), atlas, nib.Nifti1Image(segmented, np.eye(4))
+        ).dataobj
     )
     assert (met[1:4] == index["Putamen_L"]).all()
     assert met[0, 0, 0] == index["Putamen_L"] and (met[0, 1:] == 0).all()

@@ -30,8 +30,8 @@ def test_the_share_of_the_brain_in_the_field_of_view(brain):
     assert coverage.share_seen(image(seen), brain) == 0
     seen[:, :, :9] = 1
     assert coverage.share_seen(image(seen), brain) == pytest.approx(0.4)
-    told = coverage.remarks("f.nii", 0.4, 250.0)
-    assert "shows 40% of the brain" in told[0] and "lower bounds" in told[0] and "lies 250 mm" in told[1]
+    notes = coverage.remarks("f.nii", 0.4, 250.0)
+    assert "shows 40% of the brain" in notes[0] and "lower bounds" in notes[0] and "lies 250 mm" in notes[1]
     assert coverage.remarks("f.nii", 1.0, 20.0) == []
     assert coverage.about(0.4)["FlairCoverage"] == 0.4 and "Unknown" in coverage.about(0.4)["OutsideFlair"]
     assert coverage.about(1.0) == {"FlairCoverage": 1.0} and coverage.about(None) == {}
@@ -50,8 +50,8 @@ def test_a_copy_and_a_stranger_are_refused(brain):
         coverage.check_share("f.nii", 0.02)
     assert coverage.check_contrast("f.nii", image(200 - t1w), image(t1w), brain) == []
     assert coverage.check_contrast("f.nii", image(np.ones(SIZE)), image(t1w), brain) == []
-    (told,) = coverage.check_contrast("f.nii", image(t1w + rng.normal(0, 7, SIZE)), image(t1w), brain)
-    assert "is it a FLAIR?" in told
+    (note,) = coverage.check_contrast("f.nii", image(t1w + rng.normal(0, 7, SIZE)), image(t1w), brain)
+    assert "is it a FLAIR?" in note
 
 
 def test_images_that_tell_nothing_of_each_other_are_refused_whatever_their_size(brain):

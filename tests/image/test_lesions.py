@@ -294,10 +294,10 @@ def test_trees_know_where_a_t1w_is_missing():
 
 def test_thick_slices_have_trees_of_their_own_and_the_sidecar_says_so():
     inputs, truth = brain_with(lesions=True)
-    own = METHODS["demyelin"]
-    assert own.suited(3.0) is own
-    thick = own.suited(7.0)
-    assert thick.about != own.about
+    method = METHODS["demyelin"]
+    assert method.suited(3.0) is method
+    thick = method.suited(7.0)
+    assert thick.about != method.about
     assert METHODS["lesion-growth"].suited(7.0) is METHODS["lesion-growth"]
     found = mask_of(with_images(inputs, slice_mm=7.0))
     assert dice(found, truth) > 0.5
@@ -373,8 +373,10 @@ def patients(shared, tmp_path_factory):
 def test_real_patients(patients, sub, least):
     inputs, truth = patients[sub]
     unseen = Path(__file__).parents[2] / "training" / "held_out" / sub
-    own = replace(METHODS["demyelin"], probability=partial(ensemble_probability, weights=unseen))
-    scores = {method.name: dice(mask_of(inputs, method=method), truth) for method in [*METHODS.values(), own]}
+    demyelin = replace(METHODS["demyelin"], probability=partial(ensemble_probability, weights=unseen))
+    scores = {
+        method.name: dice(mask_of(inputs, method=method), truth) for method in [*METHODS.values(), demyelin]
+    }
     assert scores["demyelin"] >= least
     assert scores["demyelin"] > scores["belief-threshold"]
 

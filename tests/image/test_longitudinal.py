@@ -76,8 +76,8 @@ def test_known_changes_are_found(visits):
     supported = table.set_index("change")["supported"]
     assert supported[["new", "enlarged", "shrunken", "resolved"]].eq(1).all()
     assert supported.isna()["unchanged"]
-    told = summary(table)
-    assert [told[name] for name in ("new", "enlarged", "unchanged", "shrunken", "resolved")] == [1] * 5
+    numbers = summary(table)
+    assert [numbers[name] for name in ("new", "enlarged", "unchanged", "shrunken", "resolved")] == [1] * 5
     labels = np.asarray(
         on_grid(found.labels, half_way(motion(), np.linalg.inv(motion())), after.flair).dataobj
     )

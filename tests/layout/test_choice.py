@@ -77,9 +77,9 @@ def test_of_two_alike_in_size_the_name_tells_the_better(put, bids, better, worse
     put("sub-01/anat/sub-01_FLAIR.nii.gz")
     for entity in (worse, better):
         put(f"sub-01/anat/sub-01_{entity}_T1w.nii.gz")
-    told, used = reasons(bids)
+    reasons_of, used = reasons(bids)
     assert used == {"sub-01_FLAIR.nii.gz", f"sub-01_{better}_T1w.nii.gz"}
-    assert why in told[f"sub-01_{worse}_T1w.nii.gz"]
+    assert why in reasons_of[f"sub-01_{worse}_T1w.nii.gz"]
 
 
 @pytest.mark.parametrize(
@@ -90,13 +90,13 @@ def test_a_whole_head_is_better_than_a_part_however_thin(put, bids, small, why):
     put("sub-01/anat/sub-01_FLAIR.nii.gz")
     put("sub-01/anat/sub-01_acq-a_T1w.nii.gz", *small)
     put("sub-01/anat/sub-01_acq-b_T1w.nii.gz", *HEAD)
-    told, used = reasons(bids)
+    reasons_of, used = reasons(bids)
     assert "sub-01_acq-b_T1w.nii.gz" in used
-    assert why in told["sub-01_acq-a_T1w.nii.gz"]
+    assert why in reasons_of["sub-01_acq-a_T1w.nii.gz"]
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "message"),
     [
         ({"ContrastBolusAgent": "Gadovist"}, "ContrastBolusAgent Gadovist"),
         ({"ContrastBolusVolume": 7.5}, "ContrastBolusVolume 7.5"),
@@ -113,13 +113,13 @@ def test_a_whole_head_is_better_than_a_part_however_thin(put, bids, small, why):
         ({"SeriesDescription": "t1_high_contrast_postop"}, ""),
     ],
 )
-def test_contrast_agent_in_a_sidecar_however_said(put, bids, said, told):
+def test_contrast_agent_in_a_sidecar_however_said(put, bids, said, message):
     put("sub-01/anat/sub-01_FLAIR.nii.gz")
     put("sub-01/anat/sub-01_acq-a_T1w.nii.gz", **said)
     put("sub-01/anat/sub-01_acq-b_T1w.nii.gz")
     why, used = reasons(bids)
-    assert ("sub-01_acq-b_T1w.nii.gz" in used) == bool(told)
-    assert told in why["sub-01_acq-a_T1w.nii.gz"]
+    assert ("sub-01_acq-b_T1w.nii.gz" in used) == bool(message)
+    assert message in why["sub-01_acq-a_T1w.nii.gz"]
 
 
 @pytest.mark.parametrize(
@@ -130,9 +130,9 @@ def test_contrast_agent_in_a_sidecar_at_any_level(put, bids, place):
     put("sub-01/anat/sub-01_acq-a_T1w.nii.gz")
     put("sub-01/anat/sub-01_acq-b_T1w.nii.gz", ContrastBolusIngredient="none")
     (bids / place).write_text(json.dumps({"ContrastBolusIngredient": "GADOLINIUM"}))
-    told, used = reasons(bids)
+    why, used = reasons(bids)
     assert "sub-01_acq-b_T1w.nii.gz" in used
-    assert "ContrastBolusIngredient GADOLINIUM" in told["sub-01_acq-a_T1w.nii.gz"]
+    assert "ContrastBolusIngredient GADOLINIUM" in why["sub-01_acq-a_T1w.nii.gz"]
 
 
 def test_contrast_alone_is_used_and_told(put, bids):
@@ -159,10 +159,10 @@ def test_a_phase_image_is_never_used(put, bids, said):
     put("sub-01/anat/sub-01_T1w.nii.gz", **said)
     put("sub-01/anat/sub-01_part-real_T1w.nii.gz")
     put("sub-01/anat/sub-01_part-Imag_T1w.nii.gz")
-    told, used = reasons(bids)
+    why, used = reasons(bids)
     assert used == {"sub-01_FLAIR.nii.gz"}
-    assert "phase image" in told["sub-01_T1w.nii.gz"]
-    assert "only magnitude" in told["sub-01_part-real_T1w.nii.gz"]
+    assert "phase image" in why["sub-01_T1w.nii.gz"]
+    assert "only magnitude" in why["sub-01_part-real_T1w.nii.gz"]
 
 
 @pytest.mark.parametrize(
@@ -252,8 +252,8 @@ def test_bidsignore(put, bids, line, left):
     put("sub-01/anat/sub-01_acq-bad_T1w.nii.gz")
     put("sub-02/anat/sub-02_FLAIR.nii.gz")
     (bids / ".bidsignore").write_text(f"{line}\n!sub-02/**\n")
-    told, _ = reasons(bids)
-    assert told["sub-01_acq-bad_T1w.nii.gz"].startswith("listed in .bidsignore") == left
+    why, _ = reasons(bids)
+    assert why["sub-01_acq-bad_T1w.nii.gz"].startswith("listed in .bidsignore") == left
 
 
 def test_a_derivative_dataset_is_refused(put, bids):
@@ -315,16 +315,16 @@ def test_masks_are_counted_and_those_of_no_visit_named(put, bids, tmp_path):
     plan = plan_visits(bids, lesions_dir=masks)
     line = next(line for line in summary(plan) if line.startswith("masks"))
     assert line.startswith("masks: 1 of 2 visits; 3 files match no visit, such as ")
-    told = {row.image: row for row in plan.rows}
-    assert told["sub-01_ses-1_label-L_mask.nii.gz"].used
-    assert "the session is left out" in told["sub-02_label-L_mask.nii.gz"].reason
-    assert "there is no sub-2; is it sub-02_ses-1" in told["sub-2_ses-1_lesion.nii.gz"].reason
-    assert "not one participant" in told["lesions.nii.gz"].reason
-    assert "a folder of masks was given" in told["sub-02/ses-1/anat/sub-02_ses-1_label-L_mask.nii.gz"].reason
+    rows = {row.image: row for row in plan.rows}
+    assert rows["sub-01_ses-1_label-L_mask.nii.gz"].used
+    assert "the session is left out" in rows["sub-02_label-L_mask.nii.gz"].reason
+    assert "there is no sub-2; is it sub-02_ses-1" in rows["sub-2_ses-1_lesion.nii.gz"].reason
+    assert "not one participant" in rows["lesions.nii.gz"].reason
+    assert "a folder of masks was given" in rows["sub-02/ses-1/anat/sub-02_ses-1_label-L_mask.nii.gz"].reason
     (masks / "sub-01_ses-1_label-L_mask.nii.gz").unlink()
     with pytest.raises(InputError, match="none of its 3 images is the mask of a visit"):
         plan_visits(bids, lesions_dir=masks)
-    assert plan_visits(bids, lesions_dir=masks, participants_asked=["01"]).masks.matched == 0
+    assert plan_visits(bids, lesions_dir=masks, participant_labels=["01"]).masks.matched == 0
 
 
 def test_a_filter_is_counted_and_one_that_leaves_nothing_refused(put, bids, tmp_path):
@@ -369,8 +369,8 @@ def test_judging_knows_what_is_for_somebody_else(bids, put):
 
     put("sub-01/func/sub-01_task-rest_bold.nii.gz")
     put("sub-01/anat/sub-01_T2w.nii.gz")
-    told = [judge(found).trouble for found in list_participant(bids, "01")]
-    assert told == ["suffix T2w: not read", "in func: not read"]
+    faults = [judge(found).trouble for found in list_participant(bids, "01")]
+    assert faults == ["suffix T2w: not read", "in func: not read"]
 
 
 def test_a_t1w_of_another_session_only_where_asked_for_and_with_the_days_between(put, bids):
@@ -380,7 +380,7 @@ def test_a_t1w_of_another_session_only_where_asked_for_and_with_the_days_between
     assert find_visits(bids)[1].t1w is None
     unknown = plan_visits(bids, t1w_from="nearest").visits[1]
     assert unknown.t1w is None and "of unknown dates" in unknown.notes[-1]
-    named = plan_visits(bids, t1w_from="ses-1", sessions_asked=["2"])
+    named = plan_visits(bids, t1w_from="ses-1", session_labels=["2"])
     assert [visit.t1w.name for visit in named.visits] == ["sub-01_ses-1_T1w.nii.gz"]
     assert "an unknown number of days" in named.visits[0].notes[-1]
     (bids / "sub-01/sub-01_sessions.tsv").write_text(

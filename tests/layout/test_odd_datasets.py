@@ -32,7 +32,7 @@ def put(bids):
     return add
 
 
-def told(root, **more):
+def choices(root, **more):
     """Return the lines of the console, and the reasons by image."""
     plan = plan_visits(root, **more)
     return "\n".join(summary(plan)), {row.image: row.reason for row in plan.rows}
@@ -47,7 +47,7 @@ def test_an_image_of_another_kind_of_dimension_comes_after_a_volume_and_alone_is
     (bids / "sub-01/anat/sub-01_run-5_T1w.nii.gz").touch()
     (bids / "sub-01/anat/sub-01_run-6_T1w.nii.gz").mkdir()
     put("sub-02/anat/sub-02_FLAIR.nii.gz", (24, 32, 24, 2))
-    lines, why = told(bids)
+    lines, why = choices(bids)
     assert why["sub-01/anat/sub-01_run-4_T1w.nii.gz"] == "preferred to 5 others"
     for run, reason in enumerate(["holds 5 volumes", "one slice", "may be in metres"], 1):
         assert reason in why[f"sub-01/anat/sub-01_run-{run}_T1w.nii.gz"]
@@ -63,7 +63,7 @@ def test_a_native_image_that_was_not_fetched_is_not_replaced_by_one_after_contra
     put("sub-01/anat/sub-01_FLAIR.nii.gz")
     put("sub-01/anat/sub-01_ce-gd_T1w.nii.gz")
     (bids / "sub-01/anat/sub-01_T1w.nii.gz").symlink_to(NATIVE_LINK)
-    lines, why = told(bids)
+    lines, why = choices(bids)
     assert (
         "not there: 1 image of 1 visit, which will fail, such as sub-01/anat/sub-01_T1w.nii.gz: not fetched"
         in lines
@@ -76,7 +76,7 @@ def test_one_persons_image_under_anothers_name_is_told(put, bids):
     put("sub-01/anat/sub-01_T1w.nii.gz")
     put("sub-02/anat/sub-02_T1w.nii.gz")
     shutil.copy(flair, bids / "sub-02/anat/sub-02_FLAIR.nii.gz")
-    lines, why = told(bids)
+    lines, why = choices(bids)
     assert (
         "copies: 2 images in use, such as sub-01/anat/sub-01_FLAIR.nii.gz: the same content as sub-02"
         in lines
@@ -88,7 +88,7 @@ def test_one_persons_image_under_anothers_name_is_told(put, bids):
 def test_one_image_as_t1w_and_flair_is_told(put, bids):
     put("sub-01/anat/sub-01_FLAIR.nii.gz")
     (bids / "sub-01/anat/sub-01_T1w.nii.gz").symlink_to("sub-01_FLAIR.nii.gz")
-    assert "copies: 2 images in use" in told(bids)[0]
+    assert "copies: 2 images in use" in choices(bids)[0]
 
 
 def test_the_print_of_a_content(put, bids, tmp_path):
@@ -104,14 +104,14 @@ def test_a_link_to_a_store_under_another_name_is_told(put, bids, tmp_path):
     put("sub-01/anat/sub-01_FLAIR.nii.gz")
     shutil.move(put("sub-01/anat/sub-01_T1w.nii.gz"), tmp_path / "sub-77_T1w.nii.gz")
     (bids / "sub-01/anat/sub-01_T1w.nii.gz").symlink_to(tmp_path / "sub-77_T1w.nii.gz")
-    assert "a link to sub-77_T1w.nii.gz" in told(bids)[1]["sub-01/anat/sub-01_T1w.nii.gz"]
+    assert "a link to sub-77_T1w.nii.gz" in choices(bids)[1]["sub-01/anat/sub-01_T1w.nii.gz"]
 
 
 def test_labels_that_differ_in_zeros_or_case_are_told(put, bids):
     for name in ("1", "001", "a"):
         put(f"sub-{name}/ses-1/anat/sub-{name}_ses-1_FLAIR.nii.gz")
     put("sub-a/ses-01/anat/sub-a_ses-01_FLAIR.nii.gz")
-    lines, _ = told(bids)
+    lines, _ = choices(bids)
     assert "alike: sub-001 and sub-1 are taken as different" in lines
     assert "alike: sub-a_ses-01 and sub-a_ses-1 are taken as different" in lines
 
@@ -120,17 +120,17 @@ def test_folders_without_any_image_are_counted(put, bids):
     put("sub-01/ses-1/anat/sub-01_ses-1_FLAIR.nii.gz")
     (bids / "sub-01" / "ses-2" / "eeg").mkdir(parents=True)
     (bids / "sub-02").mkdir()
-    assert "in 2 folders of participants or sessions: sub-01_ses-2, sub-02" in told(bids)[0]
+    assert "in 2 folders of participants or sessions: sub-01_ses-2, sub-02" in choices(bids)[0]
 
 
 def test_a_t1w_image_elsewhere_is_offered_and_a_session_that_nobody_has_is_refused(put, bids):
     put("sub-01/anat/sub-01_T1w.nii.gz")
     put("sub-01/ses-1/anat/sub-01_ses-1_FLAIR.nii.gz")
     put("sub-02/ses-1/anat/sub-02_ses-1_FLAIR.nii.gz")
-    assert "T1w elsewhere: 1 visit with FLAIR alone could take" in told(bids)[0]
+    assert "T1w elsewhere: 1 visit with FLAIR alone could take" in choices(bids)[0]
     assert (
         "T1w from another session: 1 of 2 visits without one; sub-02_ses-1 has no"
-        in told(bids, t1w_from="nearest")[0]
+        in choices(bids, t1w_from="nearest")[0]
     )
     with pytest.raises(InputError, match="--t1w-from 9: there is no such session; there are ses-1"):
         plan_visits(bids, t1w_from="9")
@@ -147,7 +147,7 @@ def test_a_filter_for_what_is_not_there_is_told(put, bids, tmp_path):
     put("sub-01/anat/sub-01_FLAIR.nii.gz")
     filters = tmp_path / "filter.json"
     filters.write_text(json.dumps({"t1w": {"acquisition": "mprage"}, "flair": {"acq": "Query.OPTIONAL"}}))
-    assert "filter: there is no T1w image for its t1w" in told(bids, filter_file=filters)[0]
+    assert "filter: there is no T1w image for its t1w" in choices(bids, filter_file=filters)[0]
 
 
 def test_masks_that_a_visit_has_and_cannot_use_are_told(put, bids, tmp_path):
@@ -159,7 +159,7 @@ def test_masks_that_a_visit_has_and_cannot_use_are_told(put, bids, tmp_path):
     ):
         (tmp_path / "masks").mkdir(exist_ok=True)
         (tmp_path / "masks" / name).touch()
-    lines, _ = told(bids, lesions_dir=tmp_path / "masks")
+    lines, _ = choices(bids, lesions_dir=tmp_path / "masks")
     assert (
         "masks: 1 of 4 visits; 3 visits could not use theirs, such as sub-01_space-MNI_label-L_mask" in lines
     )
@@ -177,6 +177,6 @@ def test_folders_that_programs_made_are_not_walked_through_to_the_end(put, bids,
     put("sub-01/anat/sub-01_FLAIR.nii.gz")
     for number in range(4):
         put(f"derivatives/x/sub-01/anat/sub-01_run-{number}_T1w.nii.gz")
-    lines, why = told(bids)
+    lines, why = choices(bids)
     assert "not looked at: derivatives/, which holds too many images to list" in lines
     assert len(why) == 3

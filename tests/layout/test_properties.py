@@ -119,20 +119,20 @@ def test_native_before_agent_whole_before_part_whatever_the_names(native, agent,
 def test_each_mask_given_is_used_for_its_own_visit_or_told_why_not(visits, masks):
     with tempfile.TemporaryDirectory() as folder:
         root = dataset(folder, [f"{name.replace('_', '/')}/anat/{name}_FLAIR.nii.gz" for name in visits])
-        given_ = Path(folder) / "masks"
-        given_.mkdir()
+        folder_of_masks = Path(folder) / "masks"
+        folder_of_masks.mkdir()
         for name in masks:
-            (given_ / name).touch()
+            (folder_of_masks / name).touch()
         try:
-            plan = plan_visits(root, lesions_dir=given_)
+            plan = plan_visits(root, lesions_dir=folder_of_masks)
         except InputError as error:
             assert "is the mask of a visit" in str(error)
             return
         rows = {row.image: row for row in plan.rows if row.role == "lesions"}
         assert set(rows) == set(masks) and all(row.reason for row in rows.values())
         for visit in plan.visits:
-            if visit.given:
-                name = visit.given.path.name
+            if visit.supplied:
+                name = visit.supplied.path.name
                 assert rows[name].used and rows[name].visit == visit.name
                 assert re.match(rf"{visit.name}[_.]", name) and "_ses-" not in name.removeprefix(visit.name)
         assert sum(row.used for row in rows.values()) == plan.masks.matched
@@ -247,5 +247,5 @@ def test_the_share_of_the_brain_that_is_seen_is_the_share_inside_the_field_of_vi
     seen[tuple(inside)] = 1
     share = share_seen(nib.Nifti1Image(seen, np.eye(4)), nib.Nifti1Image(brain, np.eye(4)))
     assert share == pytest.approx(max(0, min(last, 16) - max(first, 4)) / 12)
-    told = [words for words in remarks("FLAIR", share, 0.0) if "field of view" in words]
-    assert bool(told) == (share < WHOLE)
+    notes = [words for words in remarks("FLAIR", share, 0.0) if "field of view" in words]
+    assert bool(notes) == (share < WHOLE)

@@ -19,11 +19,11 @@ def pair(tmp_path):
 
     def compare(before, after, sizes=((1, 1, 1), (1, 1, 1)), names=("FLAIR", "FLAIR")):
         images = []
-        for session, told, size, name in zip((1, 2), (before, after), sizes, names, strict=True):
+        for session, sidecar, size, name in zip((1, 2), (before, after), sizes, names, strict=True):
             path = tmp_path / f"sub-1/ses-{session}/anat/sub-1_ses-{session}_{name}.nii.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
             nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), np.uint8), np.diag([*size, 1])), path)
-            path.with_name(path.name.replace(".nii.gz", ".json")).write_text(json.dumps(told))
+            path.with_name(path.name.replace(".nii.gz", ".json")).write_text(json.dumps(sidecar))
             images.append({"FLAIR": path})
         return differences(tmp_path, *images)
 

@@ -132,7 +132,7 @@ def test_masks_named_for_another_contrast_are_sorted_to_their_visit(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "columns", "values", "told"),
+    ("text", "columns", "values", "message"),
     [
         (  # columns of ds004199, with its blank before an underscore
             "participant_id\tgroup\tsex\tage_epilepsyonset\tage_scan\tmri _diagnosis\tmap\top\themisphere\n"
@@ -151,11 +151,11 @@ def test_masks_named_for_another_contrast_are_sorted_to_their_visit(tmp_path):
     ],
     ids=["ds004199", "ds004889"],
 )
-def test_tables_of_people_with_the_headers_of_public_datasets(tmp_path, text, columns, values, told):
+def test_tables_of_people_with_the_headers_of_public_datasets(tmp_path, text, columns, values, message):
     path = tmp_path / "participants.tsv"
     path.write_text(text)
     read = read_people(path, columns=columns)
     for name, expected in values.items():
         found = read.values[name].tolist()
         assert [None if one != one else one for one in found] == expected
-    assert any(told in note for note in read.notes) or not told
+    assert any(message in note for note in read.notes) or not message

@@ -109,8 +109,8 @@ def images(root: Path) -> tuple[set[str], set[str]]:
         if not os.path.isdir(path) and is_image(path.name)  # noqa: PTH112 - a circle
     }
     scans = {path for path in found if path.name.partition(".")[0].endswith(("_T1w", "_FLAIR"))}
-    told = {path for path in found if path.parts[0] not in APART} | scans
-    return {path.as_posix() for path in found}, {path.as_posix() for path in told}
+    mentioned = {path for path in found if path.parts[0] not in APART} | scans
+    return {path.as_posix() for path in found}, {path.as_posix() for path in mentioned}
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -130,8 +130,8 @@ def test_images_are_of_exactly_their_visit_and_every_file_is_accounted_for(files
             return
         rows = {row.image: row for row in plan.rows}
         assert len(rows) == len(plan.rows)
-        every, told = images(root)
-        assert told <= set(rows) <= every
+        every, mentioned = images(root)
+        assert mentioned <= set(rows) <= every
         assert all(row.reason for row in plan.rows)
         used = set()
         for visit in plan.visits:

@@ -122,9 +122,11 @@ def test_a_shifted_external_site_is_predicted_better_and_saved_models_say_the_sa
     result = run(cohort, seed=1, cv=4, models=["ridge"], external_site="b", options=OPTIONS)
     assert external(result)["mae"] < 0.6 * external(plain)["mae"]
     found = apply_models(cohort, list(result.models.items()))
-    told = result.tables["predictions"].query("set == 'external' and model == 'ridge' and features == 'all'")
+    predicted = result.tables["predictions"].query(
+        "set == 'external' and model == 'ridge' and features == 'all'"
+    )
     mine = found.tables["applied"].query("model == 'ridge'").set_index("participant_id")["predicted"]
-    np.testing.assert_allclose(mine[told["participant_id"]], told["predicted"], rtol=1e-4)
+    np.testing.assert_allclose(mine[predicted["participant_id"]], predicted["predicted"], rtol=1e-4)
     assert any("ComBat aligned it" in note for note in found.notes)
     cohort.visits.loc[0, "site"] = None
     assert reasons_left_out(cohort, result) == {

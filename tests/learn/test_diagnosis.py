@@ -40,11 +40,11 @@ def make_cohort(folder: Path, patients: dict[str, int], scans: int = 2, seed: in
         near = np.linalg.norm(place - SITES[label], axis=1) < 9
         for _ in range(n):
             participant = f"sub-{len({r['participant_id'] for r in rows}) + 1:02d}"
-            own = (rng.random(len(place)) < 0.01) | (near & (rng.random(len(place)) < 0.9))
+            lesions = (rng.random(len(place)) < 0.01) | (near & (rng.random(len(place)) < 0.9))
             person = {"age": rng.normal(40, 8), "sex": rng.choice(["M", "F"]), "onset_age": rng.normal(33, 8)}
             person |= {"aqp4": "positive" if label == "NMOSD" else "negative"}
             for s in range(1, scans + 1):
-                lesion = own & (rng.random(len(place)) < 0.8)
+                lesion = lesions & (rng.random(len(place)) < 0.8)
                 belief = rng.normal(0.02, 0.08, len(place)) + lesion * 0.8
                 write_visit(folder, participant, f"ses-{s}", mask, belief, lesion)
                 rows.append(
@@ -133,7 +133,7 @@ def area(truth, decision, rows, protocol):
 
 def test_every_number_of_the_page_is_recomputed_from_the_scans_written(result):
     tables = result.tables
-    told = tables["performance"].set_index(["protocol", "metric"])["estimate"]
+    estimates = tables["performance"].set_index(["protocol", "metric"])["estimate"]
     calls = tables["calls"].set_index(["protocol", "metric", "prevalence"])["estimate"]
     for protocol in ("paper", "nested"):
         truth, decision, rows = judged(tables["scans"], protocol)
@@ -145,7 +145,7 @@ def test_every_number_of_the_page_is_recomputed_from_the_scans_written(result):
             "accuracy": metrics.accuracy_score(truth, called),
             "auc": area(truth, decision, rows, protocol),
         }
-        assert {name: told[protocol, name] for name in found} == pytest.approx(found), protocol
+        assert {name: estimates[protocol, name] for name in found} == pytest.approx(found), protocol
         assert calls.loc[protocol, "balanced accuracy"].iloc[0] == pytest.approx(
             metrics.balanced_accuracy_score(truth, called)
         )
@@ -307,12 +307,12 @@ def test_figures(result, tmp_path):
 
 
 def test_roc_curves_have_the_area_that_is_told(result):
-    told = result.tables["performance"]
-    told = told[told["metric"] == "auc"].set_index("protocol")["estimate"]
+    estimates = result.tables["performance"]
+    estimates = estimates[estimates["metric"] == "auc"].set_index("protocol")["estimate"]
     for protocol, curve in result.tables["roc"].groupby("protocol"):
         x, y = curve["false_positive_rate"], curve["true_positive_rate"]
         assert (x.iloc[0], x.iloc[-1], y.iloc[-1]) == (0, 1, 1)
-        assert np.trapezoid(y, x) == pytest.approx(told[protocol], abs=0.02)
+        assert np.trapezoid(y, x) == pytest.approx(estimates[protocol], abs=0.02)
 
 
 def test_flow_counts_everybody(result, cohort):

@@ -36,9 +36,9 @@ def test_sites_eight_to_four_are_warned_of_though_p_is_above_05():
 
 
 def test_what_is_no_disease_and_tells_is_warned_of():
-    told = warnings({SITE: 0.66, INTENSITY: 0.74, LOAD: 0.86}, 0.85)
-    assert len(told) == 3 and "0.66" in told[0] and "0.74" in told[1]
-    assert told[2].startswith(f"{LOAD} does as well as the lesion maps")
+    warned = warnings({SITE: 0.66, INTENSITY: 0.74, LOAD: 0.86}, 0.85)
+    assert len(warned) == 3 and "0.66" in warned[0] and "0.74" in warned[1]
+    assert warned[2].startswith(f"{LOAD} does as well as the lesion maps")
 
 
 def test_scanner_fields_come_from_sidecars_or_columns(tmp_path):

@@ -19,9 +19,11 @@ def lesions(n=120, v=600, seed=0):
     rng = np.random.default_rng(seed)
     y = rng.random(n) < 0.7
     patient = rng.integers(0, n // 3, n) + np.where(y, 0, n)
-    own = {p: rng.random(v) < 0.15 for p in np.unique(patient)}
+    individual = {p: rng.random(v) < 0.15 for p in np.unique(patient)}
     base = np.exp(rng.normal(-3, 1, v)) + np.where(y[:, None], np.arange(v) < 20, np.arange(v) > v - 20) * 0.3
-    maps = (rng.random((n, v)) < base) | (np.array([own[p] for p in patient]) & (rng.random((n, v)) < 0.5))
+    maps = (rng.random((n, v)) < base) | (
+        np.array([individual[p] for p in patient]) & (rng.random((n, v)) < 0.5)
+    )
     maps[rng.random(n) < 0.1] = False
     return maps, np.where(y, "RRMS", "NMOSD"), patient
 

@@ -15,8 +15,8 @@ def scans_of_patients(seed, n_patients=60, n_scans=4, voxels=256):
     """Draw scans that resemble the others of their patient and nothing else."""
     rng = np.random.default_rng(seed)
     patient = np.repeat(np.arange(n_patients), n_scans)
-    own = rng.random((n_patients, voxels)) < 0.15
-    maps = own[patient] & (rng.random((len(patient), voxels)) < 0.7)
+    lesions = rng.random((n_patients, voxels)) < 0.15
+    maps = lesions[patient] & (rng.random((len(patient), voxels)) < 0.7)
     return maps, patient % 2 == 0, patient
 
 

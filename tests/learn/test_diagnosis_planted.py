@@ -80,8 +80,8 @@ def test_without_anything_planted_calls_are_at_chance_or_not_made(tmp_path):
 def test_few_of_one_class_are_called_too_or_no_call_is_made(tmp_path):
     cohort = make_cohort(tmp_path, {"RRMS": 28, "NMOSD": 8}, scans=1, seed=3)  # 78 to 22, disease planted
     result = run(cohort, seed=1, options=OPTIONS)
-    told = result.tables["performance"].query("protocol == 'nested'").set_index("metric")["estimate"]
-    assert told["sensitivity"] >= 0.6 and told["specificity"] >= 0.6
+    estimates = result.tables["performance"].query("protocol == 'nested'").set_index("metric")["estimate"]
+    assert estimates["sensitivity"] >= 0.6 and estimates["specificity"] >= 0.6
 
 
 def test_acute_scans_stand_beside_all_scans(tmp_path):

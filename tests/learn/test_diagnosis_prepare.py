@@ -92,8 +92,10 @@ def test_one_patient_under_two_names_is_one_person_and_each_scan_counts_once(coh
 
 def test_a_name_that_shares_one_scan_keeps_its_others_in_the_same_fold(cohort, tmp_path):
     doubled = copy_patient(cohort, "sub-02", "sub-99")
-    own = list(visit_paths(doubled)["belief"].values())[-1]  # sub-99_ses-2: another scan of the same person
-    change(own, lambda data: data + np.random.default_rng(0).normal(0, 0.08, data.shape) * (data != 0))
+    another = list(visit_paths(doubled)["belief"].values())[
+        -1
+    ]  # sub-99_ses-2: another scan of the same person
+    change(another, lambda data: data + np.random.default_rng(0).normal(0, 0.08, data.shape) * (data != 0))
     ready = prepare(doubled, OPTIONS, TEMPLATE, tmp_path / "store")
     table = ready.scans.table
     assert len(table) == 31

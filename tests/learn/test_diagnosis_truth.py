@@ -19,9 +19,9 @@ def unbalanced(seed, n=(62, 18), scans=3, voxels=200, planted=0.2):
     y = np.arange(sum(n)) < n[0]
     chance = np.full((sum(n), voxels), 0.1)
     chance[y, :20] += planted
-    own = rng.random(chance.shape) < chance
+    lesions = rng.random(chance.shape) < chance
     patient = np.repeat(np.arange(sum(n)), scans)
-    return own[patient] & (rng.random((len(patient), voxels)) < 0.8), y[patient], patient
+    return lesions[patient] & (rng.random((len(patient), voxels)) < 0.8), y[patient], patient
 
 
 def rates(y, first):

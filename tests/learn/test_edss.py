@@ -185,8 +185,10 @@ def test_saved_models_predict_the_same(learned, tmp_path):
     found = applied(cohort, tmp_path / "models")
     table, notes = found.tables["applied"], found.notes
     mine = table[table["model"] == "edss-ridge"].set_index("participant_id")["predicted"]
-    told = learned.tables["predictions"].query("set == 'external' and model == 'ridge' and features == 'all'")
-    np.testing.assert_allclose(mine[told["participant_id"]], told["predicted"], rtol=1e-6)
+    predicted = learned.tables["predictions"].query(
+        "set == 'external' and model == 'ridge' and features == 'all'"
+    )
+    np.testing.assert_allclose(mine[predicted["participant_id"]], predicted["predicted"], rtol=1e-6)
     assert any("site b was not in training" in note for note in notes)
     scored = found.tables["applied_performance"].set_index("model")
     assert scored.loc["edss-ridge", "r"] > 0.6 and scored.loc["edss-ridge", "n_visits"] == 90

@@ -37,7 +37,7 @@ def served(request, tmp_path_factory):
     return folder, cohort, models, apply_models(cohort, models)
 
 
-def told(folder, name):
+def read(folder, name):
     """A table as written; those of intervals with the clinical models' below."""
     names = [name, f"{name}_clinical"] if name.startswith("interval") else [name]
     return pd.concat(
@@ -48,7 +48,7 @@ def told(folder, name):
 
 def test_predictions_and_intervals_are_the_same_in_every_file(served):
     folder, _, _, applied = served
-    each = told(folder, "interval_visits")
+    each = read(folder, "interval_visits")
     table = applied.tables["applied"]
     names = table["model"].str.removeprefix("edss-").str.split("-", expand=True)
     table = table.assign(model=names[0], features=names[1].fillna("all"), visit=table["participant_id"])
@@ -56,23 +56,23 @@ def test_predictions_and_intervals_are_the_same_in_every_file(served):
     assert len(both) == len(each) > 0
     for column in ("predicted", "low", "high"):
         np.testing.assert_allclose(both[f"{column}_told"], both[f"{column}_served"], rtol=0, atol=1e-9)
-    held = told(folder, "predictions").query("protocol == 'held out'").merge(each, on=KEYS)
+    held = read(folder, "predictions").query("protocol == 'held out'").merge(each, on=KEYS)
     np.testing.assert_allclose(held["predicted_x"], held["predicted_y"], rtol=0, atol=1e-9)
 
 
 def test_coverage_told_is_that_of_the_intervals_saved(served):
     folder, _, models, _ = served
-    each = told(folder, "interval_visits")
-    for row in told(folder, "intervals").to_dict("records"):
-        own = each.query(
+    each = read(folder, "interval_visits")
+    for row in read(folder, "intervals").to_dict("records"):
+        rows = each.query(
             f"set == '{row['set']}' and features == '{row['features']}' and model == '{row['model']}'"
         )
-        inside = own["observed"].between(own["low"], own["high"])
-        assert (inside == own["inside"]).all()
-        assert row["coverage"] == pytest.approx(inside.mean()) and row["n_visits"] == len(own)
-        assert row["width"] == pytest.approx((own["high"] - own["low"]).mean())
+        inside = rows["observed"].between(rows["low"], rows["high"])
+        assert (inside == rows["inside"]).all()
+        assert row["coverage"] == pytest.approx(inside.mean()) and row["n_visits"] == len(rows)
+        assert row["width"] == pytest.approx((rows["high"] - rows["low"]).mean())
         assert (row["coverage_low"], row["coverage_high"]) == pytest.approx(
-            wilson_interval(inside.sum(), len(own))
+            wilson_interval(inside.sum(), len(rows))
         )
         name = "edss-" + row["model"] + ("" if row["features"] == "all" else "-clinical")
         card = dict(models)[name].card["Interval"]
@@ -81,7 +81,7 @@ def test_coverage_told_is_that_of_the_intervals_saved(served):
 
 def test_bounds_are_on_the_scale_and_on_its_steps_where_asked(served):
     folder, _, models, _ = served
-    each = told(folder, "interval_visits")
+    each = read(folder, "interval_visits")
     assert each["low"].between(0, 10).all() and each["high"].between(0, 10).all()
     assert (each["low"] <= each["high"]).all()
     steps = {0, *np.arange(2, 21) / 2}

@@ -175,22 +175,22 @@ def rescored(rows):
 
 
 def test_every_score_is_recomputed_from_the_predictions(tables):
-    told = tables["performance"].set_index(KEYS)
+    scores = tables["performance"].set_index(KEYS)
     groups = dict(list(tables["predictions"].groupby(KEYS)))
-    assert set(groups) == set(told.index)
+    assert set(groups) == set(scores.index)
     for key, rows in groups.items():
         for name, value in rescored(rows).items():
             if not (name == "r" and key[2] == "none"):
                 np.testing.assert_allclose(
-                    told.loc[key, name], value, rtol=1e-6, atol=1e-9, err_msg=f"{key} {name}"
+                    scores.loc[key, name], value, rtol=1e-6, atol=1e-9, err_msg=f"{key} {name}"
                 )
-    inside = told[["r", "R2", "mae"]].to_numpy(), told[["r_low", "R2_low", "mae_low"]].to_numpy()
+    inside = scores[["r", "R2", "mae"]].to_numpy(), scores[["r_low", "R2_low", "mae_low"]].to_numpy()
     assert (inside[0] >= inside[1])[np.isfinite(inside[1])].all()
 
 
 def test_calibration_by_model_is_recomputed(tables):
-    told = tables["calibration_models"].set_index(KEYS)
-    for key, row in told.iterrows():
+    scores = tables["calibration_models"].set_index(KEYS)
+    for key, row in scores.iterrows():
         part = tables["predictions"].set_index(KEYS).loc[[key]]
         line = stats.linregress(part["predicted"], part["observed"])
         assert row["slope"] == pytest.approx(line.slope, rel=1e-6)
@@ -223,8 +223,8 @@ def test_subgroups_are_recomputed_from_the_predictions(tables):
 
 
 def test_the_spread_over_splits_is_that_of_the_splits(tables):
-    splits, told = tables["splits"], tables["split_summary"].set_index("measure")
-    for name, row in told.iterrows():
+    splits, summary = tables["splits"], tables["split_summary"].set_index("measure")
+    for name, row in summary.iterrows():
         assert row["splits"] == splits[name].notna().sum()
         assert [row["median"], row["least"], row["most"]] == pytest.approx(
             [splits[name].median(), splits[name].min(), splits[name].max()]
@@ -233,10 +233,10 @@ def test_the_spread_over_splits_is_that_of_the_splits(tables):
 
 
 def test_the_gap_is_published_less_leak_free(tables):
-    told = tables["performance"].query("set == 'cv' and features == 'all'").set_index(["protocol", "model"])
+    scores = tables["performance"].query("set == 'cv' and features == 'all'").set_index(["protocol", "model"])
     for model, row in tables["gap"].set_index("model").iterrows():
         for name in ("r", "R2", "mae"):
-            gap = told.loc[("paper", model), name] - told.loc[("nested", model), name]
+            gap = scores.loc[("paper", model), name] - scores.loc[("nested", model), name]
             assert row[name] == pytest.approx(gap, abs=1e-9)
 
 

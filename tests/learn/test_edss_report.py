@@ -35,11 +35,11 @@ def test_calibration_finds_slope_and_shift():
 
 
 def test_intervals_and_coverage_agree(result):
-    visits, told = result.tables["interval_visits"], result.tables["intervals"]
+    visits, summary = result.tables["interval_visits"], result.tables["intervals"]
     inside = visits["observed"].between(visits["low"], visits["high"])
     np.testing.assert_array_equal(inside, visits["inside"])
     share = visits.groupby(["set", "model"])["inside"].mean()
-    for row in told.to_dict("records"):
+    for row in summary.to_dict("records"):
         assert share[row["set"], row["model"]] == row["coverage"]
         assert row["coverage_low"] < row["coverage"] <= row["coverage_high"] + 1e-12
 
@@ -87,5 +87,5 @@ def test_every_radiomic_feature_has_a_meaning():
     for name in feature_names():
         image_type, feature = name.split("_", 1)
         assert column_meaning(name, "radiomics", image_type, feature), name
-    told = column_meaning("x", "radiomics", "wavelet-LLH", "gldm_SmallDependenceLowGrayLevelEmphasis")
-    assert told == "share of small dark neighbourhoods, of fine detail along z"
+    meaning = column_meaning("x", "radiomics", "wavelet-LLH", "gldm_SmallDependenceLowGrayLevelEmphasis")
+    assert meaning == "share of small dark neighbourhoods, of fine detail along z"

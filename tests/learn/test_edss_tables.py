@@ -131,20 +131,20 @@ def test_every_model_has_a_permutation_p_recomputed(faulty):
         (p, m) for p in ("paper", "nested") for m in ("ridge", "svr")
     }
     for row in summary.to_dict("records"):
-        own = null[(null["protocol"] == row["protocol"]) & (null["model"] == row["model"])].set_index(
+        rows = null[(null["protocol"] == row["protocol"]) & (null["model"] == row["model"])].set_index(
             "permutation"
         )
-        assert row["p"] == (1 + (own["r"].drop(0).fillna(0) >= own.loc[0, "r"]).sum()) / len(own)
+        assert row["p"] == (1 + (rows["r"].drop(0).fillna(0) >= rows.loc[0, "r"]).sum()) / len(rows)
 
 
 def test_what_imaging_adds_is_recomputed(faulty):
     _, result = faulty
     predictions = result.tables["predictions"]
     for row in result.tables["added_value"].to_dict("records"):
-        own = predictions.query(
+        rows = predictions.query(
             f"protocol == '{row['protocol']}' and set == '{row['set']}' and model == '{row['model']}'"
         )
-        error = (own["observed"] - own["predicted"]).abs().groupby(own["features"]).mean()
+        error = (rows["observed"] - rows["predicted"]).abs().groupby(rows["features"]).mean()
         assert row["mae"] == pytest.approx(error["all"] - error["clinical"])
         assert row["mae_low"] <= row["mae"] <= row["mae_high"]
 
@@ -221,11 +221,11 @@ def test_ridge_can_be_computed_by_hand(faulty):
     for row in equation[equation["column"] != "(intercept)"].to_dict("records"):
         value = table[row["column"]].fillna(row["median"])
         predicted += row["weight"] * (value.to_numpy() - row["mean"]) / row["sd"]
-    told = result.tables["predictions"].query(
+    external = result.tables["predictions"].query(
         "set == 'internal' and features == 'clinical' and model == 'ridge'"
     )
-    mine = pd.Series(predicted, table["participant_id"])[told["participant_id"]]
-    np.testing.assert_allclose(mine, told["predicted"], atol=1e-5)
+    mine = pd.Series(predicted, table["participant_id"])[external["participant_id"]]
+    np.testing.assert_allclose(mine, external["predicted"], atol=1e-5)
 
 
 def test_volumes_are_z_scores_of_the_training_visits_and_a_formula(tmp_path):

@@ -69,9 +69,9 @@ def test_classes_and_acute_scans_are_chosen_on_the_command_line(dataset, capsys)
 def test_group_honours_the_participant_filter(dataset, capsys):
     bids, out = dataset
     assert main([str(bids), str(out), "group", "--participant-label", "01", "02"]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("demyelin: ")
-    assert told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert output.startswith("demyelin: ")
+    assert output.count("\n") == 1
 
 
 def edit(tmp_path, dataset, change) -> Path:
@@ -154,8 +154,8 @@ def test_edss_then_its_models_on_the_same_visits(tmp_path, capsys):
     out = root / "derivatives" / "demyelin"
     command = [str(root), str(out), "group", "--folds", "3", "--outer-folds", "3", "--nprocs", "1"]
     assert main([*command, "--permutations", "1", "--external-site", "site2"]) == 0
-    told = capsys.readouterr().out
-    assert "note: no analysis of diagnosis" in told
+    output = capsys.readouterr().out
+    assert "note: no analysis of diagnosis" in output
     performance = pd.read_csv(out / "group" / "edss_performance.tsv", sep="\t")
     assert set(performance["protocol"]) == {"paper", "nested", "held out"}
     assert (out / "group" / "cohort.tsv").exists()

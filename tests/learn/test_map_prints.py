@@ -8,11 +8,11 @@ import pytest
 from bids_app.learn.map_prints import bits_apart, copies, fingerprints, from_text, to_text
 
 
-def draw(n, own=0.3, seed=0, v=20_000):
+def draw(n, individual=0.3, seed=0, v=20_000):
     """Scans of n patients, two each, that share anatomy with all and more with their own patient."""
     rng = np.random.default_rng(seed)
     anatomy = rng.standard_normal(v) * 0.5
-    patient = rng.standard_normal((n, v)) * own
+    patient = rng.standard_normal((n, v)) * individual
     return np.repeat(anatomy + patient, 2, axis=0) + rng.standard_normal((2 * n, v)) * 0.1
 
 
@@ -36,7 +36,7 @@ def test_the_same_scan_is_known_again(change):
 
 
 def test_scans_of_one_patient_are_not_copies():
-    rows = draw(200, own=0.45)  # scans of a patient correlate at about .98
+    rows = draw(200, individual=0.45)  # scans of a patient correlate at about .98
     assert np.corrcoef(rows[:2])[0, 1] > 0.97
     assert (copies(fingerprints(rows)) == np.arange(400)).all()
 

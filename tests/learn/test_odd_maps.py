@@ -30,8 +30,8 @@ def oddities(volumes, inside):
     rows = np.array([v[inside] for v in volumes], np.float64)
     alone = [impossible(row) for row in rows]
     good = [k for k, why in enumerate(alone) if not why]
-    own = np.array([map_measures(rows[k]) for k in good])
-    usual, measures = learn_usual(rows[good].astype(np.float32), own)
+    of_map = np.array([map_measures(rows[k]) for k in good])
+    usual, measures = learn_usual(rows[good].astype(np.float32), of_map)
     for k, why in zip(good, usual.oddities(measures), strict=True):
         alone[k] = why
     return alone
@@ -89,8 +89,8 @@ def test_lesion_load_and_scanners_are_no_oddity():
 def test_new_maps_are_measured_against_those_of_training():
     volumes, inside = draw_maps()
     rows = np.array([v[inside] for v in volumes], np.float32)
-    own = np.array([map_measures(row) for row in rows.astype(np.float64)])
-    usual, _ = learn_usual(rows[:-2], own[:-2])
+    of_map = np.array([map_measures(row) for row in rows.astype(np.float64)])
+    usual, _ = learn_usual(rows[:-2], of_map[:-2])
     new = np.array([rows[-1], -rows[-2]])
     measures = measures_against(usual, new, np.array([map_measures(row) for row in new.astype(np.float64)]))
     fine, flipped = usual.oddities(measures)

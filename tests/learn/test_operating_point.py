@@ -134,9 +134,9 @@ def test_calibration_against_scikit_learn():
 def test_calls_that_tell_nothing_are_flagged():
     y = np.arange(100) < 78
     table = worth(y, np.ones(100, bool), np.arange(100), 1, {}, np.arange(100) < 20)
-    told = " | ".join(warnings(table, 0.78, "leak-free", ("RRMS", "NMOSD")))
-    assert "every scan is called RRMS" in told
-    assert "accuracy 0.78 is not above 0.78" in told
-    assert "80% of scans are indeterminate" in told
+    warned = " | ".join(warnings(table, 0.78, "leak-free", ("RRMS", "NMOSD")))
+    assert "every scan is called RRMS" in warned
+    assert "accuracy 0.78 is not above 0.78" in warned
+    assert "80% of scans are indeterminate" in warned
     good = worth(y, y, np.arange(100), 1, {})
     assert not warnings(good, 1.0, "leak-free", ("RRMS", "NMOSD"))

@@ -26,10 +26,10 @@ def test_without_a_penalty_it_is_statsmodels_model():
     from statsmodels.miscmodels.ordinal_model import OrderedModel
 
     X, y = scale()
-    own = ProportionalOdds(alpha=0).fit(X, y)
-    other = OrderedModel(np.searchsorted(own.levels_, y), X, distr="logit").fit(disp=False, method="bfgs")
-    np.testing.assert_allclose(own.coef_, other.params[:3], atol=2e-3)
-    np.testing.assert_allclose(own.probabilities(X), other.predict(), atol=2e-3)
+    fitted = ProportionalOdds(alpha=0).fit(X, y)
+    other = OrderedModel(np.searchsorted(fitted.levels_, y), X, distr="logit").fit(disp=False, method="bfgs")
+    np.testing.assert_allclose(fitted.coef_, other.params[:3], atol=2e-3)
+    np.testing.assert_allclose(fitted.probabilities(X), other.predict(), atol=2e-3)
 
 
 def test_the_gradient_is_that_of_the_loss():

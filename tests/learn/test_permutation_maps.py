@@ -19,9 +19,9 @@ def draw(seed, n_patients=30, scans=4, v=1500, planted=0.0):
     load = rng.gamma(2, 0.5, (n_patients, 1))
     p = np.clip(chance * load, 0, 0.9)
     p[np.ix_(y, range(20))] += planted
-    own = rng.random((n_patients, v)) < np.clip(p, 0, 1)
+    lesions = rng.random((n_patients, v)) < np.clip(p, 0, 1)
     patient = np.repeat(np.arange(n_patients), count)
-    return own[patient] & (rng.random((len(patient), v)) < 0.85), y[patient], patient
+    return lesions[patient] & (rng.random((len(patient), v)) < 0.85), y[patient], patient
 
 
 def test_family_wise_error_over_200_permuted_cohorts():

@@ -9,7 +9,7 @@ from bids_app.learn import diagnosis, edss
 
 
 @pytest.mark.parametrize(
-    ("run", "words", "told"),
+    ("run", "words", "message"),
     [
         (edss.run, {"protocol": "nestd"}, "protocol 'nestd': choose of both, paper, nested"),
         (edss.run, {"models": ("ridge", "lstm")}, "models 'lstm': choose of ridge, gp, svr, rf"),
@@ -17,6 +17,6 @@ from bids_app.learn import diagnosis, edss
         (diagnosis.run, {"protocol": None}, "protocol None: choose of both"),
     ],
 )
-def test_misspelt_choices_are_refused_before_anything_is_read(run, words, told):
-    with pytest.raises(InputError, match=told):
+def test_misspelt_choices_are_refused_before_anything_is_read(run, words, message):
+    with pytest.raises(InputError, match=message):
         run(None, seed=1, **words)

@@ -25,10 +25,10 @@ def test_twenty_patients_end_to_end(derivatives, capsys):
     command = [str(data), str(out), "group", "--analysis", "edss", "--folds", "4", "--outer-folds", "4"]
     assert main([*command, "--permutations", "2", "--nprocs", "1", "--repeated-splits", "3"]) == 0
     assert "20 visits of 20 participants" in capsys.readouterr().out
-    told = pd.read_csv(out / "group" / "edss_predictions.tsv", sep="\t")
-    nested = told.query("protocol == 'nested' and features == 'all' and model == 'ridge'")
+    predicted = pd.read_csv(out / "group" / "edss_predictions.tsv", sep="\t")
+    nested = predicted.query("protocol == 'nested' and features == 'all' and model == 'ridge'")
     assert nested["participant_id"].is_unique
-    held = set(told.query("set == 'internal'")["participant_id"])
+    held = set(predicted.query("set == 'internal'")["participant_id"])
     assert held.isdisjoint(nested["participant_id"])
     assert len(held) + len(nested) == len(pd.read_csv(out / "group" / "cohort.tsv", sep="\t"))
     page = (out / "group.html").read_text()

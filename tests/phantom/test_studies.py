@@ -117,9 +117,9 @@ def test_same_seed_same_bytes_for_any_size_and_processes(edss, tmp_path):
     more = ("--visits", "2,1", "--seed", "3", "--nprocs", "2")
     assert main([str(again), "--derivatives-only", *more]) == 0
     first, second = hashes(edss), hashes(again)
-    own = [name for name in second if "/sub-" in name]
-    assert len(own) == 3 * 10
-    assert {name: second[name] for name in own} == {name: first[name] for name in own}
+    written = [name for name in second if "/sub-" in name]
+    assert len(written) == 3 * 10
+    assert {name: second[name] for name in written} == {name: first[name] for name in written}
 
 
 def test_fewer_regions_keep_the_planted_ones_and_their_numbers(edss, tmp_path):
@@ -313,9 +313,9 @@ def test_raters_are_as_good_and_as_consistent_as_published():
 )
 def test_wrong_study_options_are_one_line(tmp_path, capsys, args, words):
     assert main([str(tmp_path / "new"), "--derivatives-only", *args]) == 2
-    told = capsys.readouterr().err
-    assert words in told
-    assert told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert words in output
+    assert output.count("\n") == 1
     assert not (tmp_path / "new").exists()
 
 

@@ -26,8 +26,8 @@ from bids_app.workflows.watch import StepTimes, Watch
 
 def test_layers_below_import_no_terminal_library():
     code = "import sys, bids_app.progress; print([m for m in sys.modules if m.split('.')[0] in ('rich', 'psutil')])"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert output.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(
@@ -58,18 +58,18 @@ def test_lines_have_the_time_and_come_rarely(capsys):
         progress.say("first\nsecond")
         done = list(progress.track(range(50), "folds", 50))
         progress.display().detail("only with -v")
-    told = capsys.readouterr().out.splitlines()
+    output = capsys.readouterr().out.splitlines()
     assert done == list(range(50))
-    assert all(re.match(r"\d\d:\d\d:\d\d  ", line) for line in told)
-    assert [line[10:] for line in told[:3]] == ["first", "second", "folds: begins"]
-    assert re.search(r"folds \(0 s\); memory \d\.\d GB \(peak \d\.\d GB\)$", told[3])
-    assert len(told) == 4
+    assert all(re.match(r"\d\d:\d\d:\d\d  ", line) for line in output)
+    assert [line[10:] for line in output[:3]] == ["first", "second", "folds: begins"]
+    assert re.search(r"folds \(0 s\); memory \d\.\d GB \(peak \d\.\d GB\)$", output[3])
+    assert len(output) == 4
     with progress.showing(1):
         list(progress.track(range(3), "folds", 3))
         progress.display().detail("with -v")
-    told = capsys.readouterr().out
-    assert "folds: 1 of 3, 0 s, about 0 s left" in told
-    assert "with -v" in told
+    output = capsys.readouterr().out
+    assert "folds: 1 of 3, 0 s, about 0 s left" in output
+    assert "with -v" in output
 
 
 def test_parts_within_parts_are_not_shown(capsys):
@@ -77,9 +77,9 @@ def test_parts_within_parts_are_not_shown(capsys):
         assert list(progress.track(range(3), "inside", 3)) == [0, 1, 2]
         with progress.phase("inside"):
             progress.say("words still are")
-    told = capsys.readouterr().out
-    assert "inside" not in told
-    assert "words still are" in told
+    output = capsys.readouterr().out
+    assert "inside" not in output
+    assert "words still are" in output
 
 
 def test_a_failed_phase_is_not_told_as_done(capsys):
@@ -140,7 +140,7 @@ def test_on_a_terminal_the_table_is_drawn():
         [sys.executable, "-c", code], stdout=follower, env={**os.environ, "TERM": "xterm", "COLUMNS": "120"}
     )
     os.close(follower)
-    told = b""
+    output = b""
     while True:
         try:
             part = os.read(leader, 4096)
@@ -148,12 +148,12 @@ def test_on_a_terminal_the_table_is_drawn():
             break
         if not part:
             break
-        told += part
+        output += part
     os.close(leader)
     assert child.wait() == 0
-    assert b"outer folds" in told
-    assert b"\x1b[?25h" in told  # the cursor is back
-    assert "━".encode() in told
+    assert b"outer folds" in output
+    assert b"\x1b[?25h" in output  # the cursor is back
+    assert "━".encode() in output
 
 
 @pytest.fixture
@@ -197,11 +197,11 @@ def test_visits_of_later_graphs_count_and_failures_are_told(clock, capsys):
         run_step(watch, clock, "sub_01", "b", 10.0, "exception")
         watch.expect(["run.sub_02.a"])
         run_step(watch, clock, "sub_02", "a", 6.0)
-    told = capsys.readouterr().out
-    assert "sub-01: b failed" in told
-    assert "sub-02: a, 6 s (1 of 1)" in told
-    assert "sub-02: done" in told
-    assert "1 of 3 visits done, 1 failed" in told
+    output = capsys.readouterr().out
+    assert "sub-01: b failed" in output
+    assert "sub-02: a, 6 s (1 of 1)" in output
+    assert "sub-02: done" in output
+    assert "1 of 3 visits done, 1 failed" in output
 
 
 def test_times_are_learned_from_run_to_run_of_one_machine_and_voxel_size(tmp_path):

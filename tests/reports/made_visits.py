@@ -29,8 +29,8 @@ FEATURES = [
 
 def settings(**more: Any) -> dict[str, Any]:
     """Return settings as a done record has them."""
-    own = Settings(bids_dir=Path("/"), output_dir=Path("/"), analysis_level="participant", **more)
-    return own.results()
+    chosen = Settings(bids_dir=Path("/"), output_dir=Path("/"), analysis_level="participant", **more)
+    return chosen.results()
 
 
 def place(folder: Path, prefix: str, key: str) -> Path:
@@ -94,10 +94,12 @@ def make_tables(root: Path, prefix: str, *, seed: int, t1w: bool = True) -> None
         return
     whole = pd.DataFrame({"index": [1001], "name": ["TIV"], "volume_mm3": [1.5e6]})
     grey = np.linspace(1000, 9000, n) * (1 + rng.normal(0, 0.05, n))
-    own = pd.DataFrame({"index": regions["index"], "name": regions["name"], "volume_mm3": grey})
-    write_table(pd.concat([whole, own]), place(folder, prefix, "volumes"))
+    volumes = pd.DataFrame({"index": regions["index"], "name": regions["name"], "volume_mm3": grey})
+    write_table(pd.concat([whole, volumes]), place(folder, prefix, "volumes"))
     share = np.clip(rng.normal(0.05, 0.05, n), 0, 1)
-    write_table(own[["index", "name"]].assign(chaco=share, n_streamlines=100), place(folder, prefix, "chaco"))
+    write_table(
+        volumes[["index", "name"]].assign(chaco=share, n_streamlines=100), place(folder, prefix, "chaco")
+    )
     meta = {"Connectome": {"Source": ["a & b_c.fib.gz"], "NStreamlines": 5, "Synthetic": True}}
     write_json(meta, place(folder, prefix, "chaco").with_suffix(".json"))
     a, b = rng.integers(0, n, (2, 50))
@@ -108,7 +110,7 @@ def make_tables(root: Path, prefix: str, *, seed: int, t1w: bool = True) -> None
     pairs.loc[0, ["region_a", "chaco"]] = [EVIL, 1.0]
     write_table(pairs, place(folder, prefix, "chaco_pairs"))
     features = pd.DataFrame(rng.normal(size=(n, len(FEATURES))), columns=FEATURES)
-    write_table(pd.concat([own[["index", "name"]], features], axis=1), place(folder, prefix, "radiomics"))
+    write_table(pd.concat([volumes[["index", "name"]], features], axis=1), place(folder, prefix, "radiomics"))
 
 
 def _lesions(grid: nib.Nifti1Image) -> tuple[np.ndarray, np.ndarray]:

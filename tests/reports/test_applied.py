@@ -64,11 +64,11 @@ def test_every_scan_called_has_a_page_that_says_why(applied):
         )
         assert f'href="diagnosis_applied/{visit}.html"' in index
         page = (applied / "diagnosis_applied" / f"{visit}.html").read_text(encoding="utf-8")
-        own = voxels[voxels["visit"] == visit]
-        assert own["region"].iloc[0] in page
+        rows = voxels[voxels["visit"] == visit]
+        assert rows["region"].iloc[0] in page
         words = "indeterminate" if row["indeterminate"] else row["called"]
         assert f"<dd>{words}" in page
-        assert page.count("<img") == own["positive"].nunique()
+        assert page.count("<img") == rows["positive"].nunique()
         assert "the other way round would be enough" in page or "more than 30 voxels" in page
 
 

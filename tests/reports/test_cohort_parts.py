@@ -136,11 +136,11 @@ def test_participants_are_counted_once():
     assert len(characteristics(visits[["participant_id"]])) == 1
 
 
-@pytest.mark.parametrize(("offset", "told"), [(0.9, True), (0.1, False)])
-def test_limits_name_a_shift_at_another_site(offset, told):
+@pytest.mark.parametrize(("offset", "shifted"), [(0.9, True), (0.1, False)])
+def test_limits_name_a_shift_at_another_site(offset, shifted):
     tables = {
         "calibration": pd.DataFrame({"protocol": ["held out"], "set": ["external"], "offset": [offset]})
     }
     words = " ".join(limits(load_study("edss"), tables, {"external_site": "b"}))
-    assert ("0.9 EDSS points too high" in words) == told
+    assert ("0.9 EDSS points too high" in words) == shifted
     assert "--permutations 0" in words

@@ -42,9 +42,9 @@ def test_text_follows_the_settings():
     assert "seed was 7" in fast
     assert "belief above 0.331" in methods_text(settings(lesions="belief-threshold"))
     assert "TemplateFlow" in methods_text(settings(template="MNI152NLin6Asym"))
-    assert "supplied with the data" not in methods_text(settings(), Facts(given_lesions=False))
+    assert "supplied with the data" not in methods_text(settings(), Facts(supplied_lesions=False))
     assert "The lesion masks supplied with the data were used." in methods_text(
-        settings(), Facts(given_lesions=True)
+        settings(), Facts(supplied_lesions=True)
     )
 
 

@@ -34,10 +34,10 @@ def row(tmp_path):
 
 
 def test_far_below_the_others_asks_for_a_look_and_says_why(row):
-    found, told = row(9.0)
+    found, note = row(9.0)
     assert found["level"] == "look"
     assert found["why"].startswith("modified z score -")
-    light = next(one for one in told if one["label"] == "Scan quality")
+    light = next(one for one in note if one["label"] == "Scan quality")
     assert light["level"] == "look"
     assert "motion" in light["text"]
 

@@ -14,7 +14,7 @@ from bids_app.tables.times import days_between
 
 
 @pytest.mark.parametrize(
-    ("cells", "days", "told"),
+    ("cells", "days", "message"),
     [
         (["2021-03-30", "2021-03-30T10:00:00Z", None], ["2021-03-30", "2021-03-30", None], ""),
         (["20210330"], ["2021-03-30"], ""),
@@ -27,10 +27,10 @@ from bids_app.tables.times import days_between
         (["31.02.2021"], [None], "day first"),
     ],
 )
-def test_a_column(cells, days, told):
+def test_a_column(cells, days, message):
     read = read_dates(pd.Series(cells, dtype=object))
     assert [None if pd.isna(day) else f"{day:%Y-%m-%d}" for day in read.days] == days
-    assert told in read.told and bool(read.told) == bool(told)
+    assert message in read.note and bool(read.note) == bool(message)
     lost = [cell for cell, day in zip(cells, days, strict=True) if cell and day is None]
     assert [cells[label] for label in read.unread] == lost
 

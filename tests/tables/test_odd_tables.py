@@ -32,7 +32,7 @@ def column(name, *cells):
 
 
 @pytest.mark.parametrize(
-    ("cell", "value", "told"),
+    ("cell", "value", "message"),
     [
         ("30 years", 30, "has its unit: turned into years"),
         ("360 months", 30, "has its unit"),
@@ -50,11 +50,11 @@ def column(name, *cells):
         ("9999", None, "is a code for what is missing"),
     ],
 )
-def test_an_age(people, cell, value, told):
+def test_an_age(people, cell, value, message):
     read = people(column("age", cell))
     found = read.values["age"][0]
     assert found == pytest.approx(value) if value is not None else found != found
-    assert any(told in note and "line 2" in note for note in read.notes)
+    assert any(message in note and "line 2" in note for note in read.notes)
 
 
 @pytest.mark.parametrize("cell", ["6-6.5", "10.5", "<2", "6.5*", "0.5", "1,75", "II", "3?", "-1"])
@@ -65,7 +65,7 @@ def test_an_edss_that_is_none(people, cell):
 
 
 @pytest.mark.parametrize(
-    ("header", "about", "columns", "told"),
+    ("header", "about", "columns", "message"),
     [
         ("age", {"age": {"Units": "months"}}, None, "in months by its Units"),
         ("age", {"age": {"Description": "age at scan in months"}}, None, "in months by its Description"),
@@ -74,10 +74,10 @@ def test_an_edss_that_is_none(people, cell):
         ("months_old", {"months_old": {"Units": "Monate"}}, {"age": "months_old"}, "in months by its Units"),
     ],
 )
-def test_a_unit_wherever_it_is_said(people, header, about, columns, told):
+def test_a_unit_wherever_it_is_said(people, header, about, columns, message):
     read = people(column(header, "360", "30 years"), about, columns)
     assert read.values["age"].tolist() == [30, 30]
-    assert any(told in note for note in read.notes)
+    assert any(message in note for note in read.notes)
 
 
 def test_a_unit_that_nobody_knows_is_told(people):

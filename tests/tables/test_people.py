@@ -45,8 +45,8 @@ def test_quotes_comments_and_short_and_long_lines(tmp_path):
     read = people(tmp_path, text)
     assert read.values["participant_id"].tolist() == ["sub-01", "sub-02", "sub-04"]
     assert read.values["note"].tolist() == ["a; b", None, '5"']
-    told = " ".join(read.notes)
-    assert "line 5 has 2 cells" in told and "line 6 has 4 cells" in told
+    notes = " ".join(read.notes)
+    assert "line 5 has 2 cells" in notes and "line 6 has 4 cells" in notes
 
 
 def test_a_workbook_and_an_empty_file_are_refused(tmp_path):
@@ -72,7 +72,7 @@ def test_names_of_columns_in_any_case(tmp_path, header):
 
 
 @pytest.mark.parametrize(
-    ("column", "cell", "value", "told"),
+    ("column", "cell", "value", "message"),
     [
         ("age", "30,5", 30.5, "decimal comma"),
         ("age", "89+", 89, None),
@@ -98,13 +98,13 @@ def test_names_of_columns_in_any_case(tmp_path, header):
         ("site", "2", "2", None),
     ],
 )
-def test_a_cell(tmp_path, column, cell, value, told):
+def test_a_cell(tmp_path, column, cell, value, message):
     extra = "" if column == "age" else "\tage"
     text = f"participant_id\t{column}{extra}\nsub-01\t{cell}" + ("\t30" if extra else "") + "\n"
     read = people(tmp_path, text)
     found = read.values[column].iloc[0]
     assert (found == value) if value is not None else found != found or found is None
-    assert told is None or any(told in note for note in read.notes), read.notes
+    assert message is None or any(message in note for note in read.notes), read.notes
 
 
 def test_codes_and_units_by_the_json_file(tmp_path):
@@ -129,8 +129,8 @@ def test_several_rows_of_one_participant(tmp_path):
     assert read.values["participant_id"].tolist() == ["sub-01", "sub-02"]
     assert read.values["age"].isna().tolist() == [True, False]
     assert read.values["site"].tolist() == ["A", "B"]
-    told = " ".join(read.notes)
-    assert "sub-01 has 2 rows (lines 2, 3): they differ in age" in told and "sub-02 has 2 rows" in told
+    notes = " ".join(read.notes)
+    assert "sub-01 has 2 rows (lines 2, 3): they differ in age" in notes and "sub-02 has 2 rows" in notes
 
 
 def test_a_row_for_each_session(tmp_path):
@@ -231,12 +231,12 @@ def test_no_value_is_lost_without_a_word(names, rows):
     for name in names:
         column = name.casefold()
         lost = plain.cells[name].notna().to_numpy() & read.values[column].isna().to_numpy()
-        told = 0
+        noted = 0
         for note in read.notes:
             if f"column {column} (" in note and "taken as missing" in note:
                 found = re.search(r"\((\d+) cells, lines", note)
-                told += int(found[1]) if found else 1
-        assert told >= lost.sum(), (read.notes, plain.cells)
+                noted += int(found[1]) if found else 1
+        assert noted >= lost.sum(), (read.notes, plain.cells)
 
 
 def test_words_that_mean_something_by_themselves_stay_whatever_longer_words_the_levels_have(tmp_path):

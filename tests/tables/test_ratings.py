@@ -56,9 +56,9 @@ def test_what_cannot_be_read_stays_in_and_is_told(tmp_path):
     found = read_ratings(path, VISITS)
     assert list(found.excluded["visit"]) == ["sub-03"]
     assert found.again == ["sub-02_ses-1"]
-    told = " | ".join(found.notes)
+    notes = " | ".join(found.notes)
     for words in ("'bad'", "sub-77", "line 5"):
-        assert words in told
+        assert words in notes
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_what_cannot_be_read_stays_in_and_is_told(tmp_path):
     ],
 )
 def test_tables_of_no_use_are_refused_in_one_line(tmp_path, lines, words):
-    with pytest.raises(InputError, match=words) as told:
+    with pytest.raises(InputError, match=words) as error:
         read_ratings(write(tmp_path, *lines), VISITS)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 @given(

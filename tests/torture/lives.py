@@ -35,9 +35,9 @@ def start(command: Command, env: Mapping[str, str] | None = None) -> subprocess.
 
 def run(command: Command, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     process = start(command, env)
-    told = process.communicate(timeout=PATIENCE)
-    assert "Traceback" not in "".join(told), told
-    return subprocess.CompletedProcess(command, process.returncode, *told)
+    output = process.communicate(timeout=PATIENCE)
+    assert "Traceback" not in "".join(output), output
+    return subprocess.CompletedProcess(command, process.returncode, *output)
 
 
 def killed_again_and_again(

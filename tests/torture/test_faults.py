@@ -51,8 +51,8 @@ def start(
 
 
 def end(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    told = process.communicate(timeout=PATIENCE)
-    return subprocess.CompletedProcess(process.args, process.returncode, *told)
+    output = process.communicate(timeout=PATIENCE)
+    return subprocess.CompletedProcess(process.args, process.returncode, *output)
 
 
 def wait_for(happened: Callable[[], object], process: subprocess.Popen[str]) -> None:

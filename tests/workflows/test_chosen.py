@@ -24,9 +24,9 @@ def two(bids, add_scan):
 def test_a_dry_run_tells_writes_and_computes_nothing(two, tmp_path, capsys):
     out = tmp_path / "out"
     assert cli.main([str(two), str(out), "participant", "--dry-run"]) == 0
-    told = capsys.readouterr().out
-    assert "2 visits of 2 participants: 1 with T1w and FLAIR, 0 with FLAIR alone, 1 left out" in told
-    assert "1 image left out by name alone" in told
+    output = capsys.readouterr().out
+    assert "2 visits of 2 participants: 1 with T1w and FLAIR, 0 with FLAIR alone, 1 left out" in output
+    assert "1 image left out by name alone" in output
     assert [row[:4] for row in table(out)] == [
         ["sub-01", "flair", "sub-01/anat/sub-01_FLAIR.nii.gz", "yes"],
         ["sub-01", "t1w", "sub-01/anat/sub-01_T1w.nii.gz", "yes"],
@@ -47,10 +47,10 @@ def test_a_run_for_each_participant_ends_in_one_table(two, tmp_path):
 def test_nothing_left_is_exit_1_and_left_out_is_no_failure(two, tmp_path, capsys, strict):
     options = ["--participant-label", "02", "--skip-bids-validation", *["--strict"] * strict]
     assert cli.main([str(two), str(tmp_path / "out"), "participant", *options]) == 1
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     word = "failed" if strict else "left out"
-    assert f"{word}  sub-02: no FLAIR image" in told
-    assert ("1 failed" in told) == strict and ("1 left out" in told.splitlines()[-1]) == (not strict)
+    assert f"{word}  sub-02: no FLAIR image" in output
+    assert ("1 failed" in output) == strict and ("1 left out" in output.splitlines()[-1]) == (not strict)
 
 
 def test_two_folders_of_masks_are_refused(two, tmp_path, capsys):

@@ -154,6 +154,6 @@ def test_a_batch_plugin_outlives_a_step_that_left_no_result(bids, tmp_path):
     plugin, arguments = choose_plugin(settings)
     node = Node(IdentityInterface(["field"]), "killed", base_dir=str(tmp_path))
     node.config = {"execution": {"crashdump_dir": str(tmp_path), "crashfile_format": "txt"}}
-    told = {"result": None, "traceback": "Job id (1) finished or terminated, but no results"}
-    crash = plugin(plugin_args=arguments)._report_crash(node, result=told)
+    result = {"result": None, "traceback": "Job id (1) finished or terminated, but no results"}
+    crash = plugin(plugin_args=arguments)._report_crash(node, result=result)
     assert "finished or terminated" in Path(crash).read_text()

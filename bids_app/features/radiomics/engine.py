@@ -98,8 +98,10 @@ def extract(
     blocks = {}
     largest_first = sorted(usable, key=lambda region: -region.voxels.size)
     with ThreadPoolExecutor(max_workers=n_jobs) as pool:
-        for name, part, own in filtered_images(itk, settings, box, n_jobs):
-            blocks[name] = _features_of_image(part, largest_first, own, _voxel_volume(itk.GetSpacing()), pool)
+        for name, part, of_image in filtered_images(itk, settings, box, n_jobs):
+            blocks[name] = _features_of_image(
+                part, largest_first, of_image, _voxel_volume(itk.GetSpacing()), pool
+            )
     return _table(blocks, names, settings, named=label_names is not None)
 
 
@@ -189,13 +191,13 @@ def _usable(
     regions: Mapping[int, Region | None],
     names: Mapping[int, str],
     box: Box,
-    own: Mapping[str, Any],
+    of_image: Mapping[str, Any],
 ) -> list[Region]:
     """Return the regions that have features; warn of each other one, and of those at the edge of the image."""
     values = np.asanyarray(image.dataobj).T[box].ravel()
     usable = []
     for label, region in regions.items():
-        reason = _why_not(region, values, own)
+        reason = _why_not(region, values, of_image)
         if reason is None and region is not None:
             usable.append(region)
             if region.at_edge:
@@ -205,12 +207,14 @@ def _usable(
     return usable
 
 
-def _why_not(region: Region | None, values: npt.NDArray[np.generic], own: Mapping[str, Any]) -> str | None:
+def _why_not(
+    region: Region | None, values: npt.NDArray[np.generic], of_image: Mapping[str, Any]
+) -> str | None:
     """Say why a region has no features, None if it has."""
     if region is None:
         return "it is empty"
     inside = values[region.source]
-    too_small = _too_small(region, own)
+    too_small = _too_small(region, of_image)
     if too_small:
         return too_small
     if not np.isfinite(inside).all():
@@ -220,12 +224,12 @@ def _why_not(region: Region | None, values: npt.NDArray[np.generic], own: Mappin
     return None
 
 
-def _too_small(region: Region, own: Mapping[str, Any]) -> str | None:
+def _too_small(region: Region, of_image: Mapping[str, Any]) -> str | None:
     if region.voxels.size == 1:
         return "it is a single voxel"
-    if region.dimensions < own.get("minimumROIDimensions", 2):
+    if region.dimensions < of_image.get("minimumROIDimensions", 2):
         return f"it extends in {region.dimensions} dimension(s) only"
-    if region.voxels.size <= (own.get("minimumROISize") or 0):
+    if region.voxels.size <= (of_image.get("minimumROISize") or 0):
         return f"it has {region.voxels.size} voxels only"
     return None
 
@@ -237,7 +241,7 @@ def _warn(message: str) -> None:
 def _features_of_image(
     part: npt.NDArray[np.generic],
     regions: list[Region],
-    own: Mapping[str, Any],
+    of_image: Mapping[str, Any],
     voxel_volume: float,
     pool: ThreadPoolExecutor,
 ) -> dict[int, npt.NDArray[np.float64]]:
@@ -249,10 +253,10 @@ def _features_of_image(
                 part,
                 region,
                 voxel_volume=voxel_volume,
-                bin_width=own.get("binWidth", 25),
-                bin_count=own.get("binCount"),
-                shift=own.get("voxelArrayShift", 0),
-                alpha=own.get("gldm_a", 0),
+                bin_width=of_image.get("binWidth", 25),
+                bin_count=of_image.get("binCount"),
+                shift=of_image.get("voxelArrayShift", 0),
+                alpha=of_image.get("gldm_a", 0),
             )
         except ValueError as error:
             raise InputError(f"radiomics of region {region.name}: {error}") from error

@@ -127,24 +127,24 @@ def filtered_images(
     ------
     name : str
     part : ndarray, the box's shape
-    own : dict
+    of_image : dict
         The image type's settings.
     """
     import SimpleITK
 
     for image_type in settings.image_types:
-        own = settings.of_image(image_type)
+        of_image = settings.of_image(image_type)
         if image_type == "Original":
-            yield "original", SimpleITK.GetArrayViewFromImage(image)[box].copy(), own
+            yield "original", SimpleITK.GetArrayViewFromImage(image)[box].copy(), of_image
         elif image_type == "LoG":
-            for sigma in own.get("sigma", []):
+            for sigma in of_image.get("sigma", []):
                 if can_filter(image, sigma):
                     log = laplacian_of_gaussian(image, sigma, threads)
-                    yield log_name(sigma), SimpleITK.GetArrayViewFromImage(log)[box].copy(), own
+                    yield log_name(sigma), SimpleITK.GetArrayViewFromImage(log)[box].copy(), of_image
         elif image_type == "Wavelet":
             bands = stationary_wavelet(
-                SimpleITK.GetArrayViewFromImage(image), box, own.get("wavelet", "coif1")
+                SimpleITK.GetArrayViewFromImage(image), box, of_image.get("wavelet", "coif1")
             )
             while bands:
                 name = next(iter(bands))
-                yield f"wavelet-{name}", bands.pop(name), own
+                yield f"wavelet-{name}", bands.pop(name), of_image

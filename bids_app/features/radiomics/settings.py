@@ -97,7 +97,7 @@ class RadiomicsSettings:
             ["firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm", "shape", "shape2D"]
         )
         return cls(
-            image_types={name: dict(own or {}) for name, own in types.items()},
+            image_types={name: dict(values or {}) for name, values in types.items()},
             feature_classes={name: tuple(chosen or ()) for name, chosen in features.items()},
             setting=dict(content.get("setting") or {}),
         )
@@ -105,7 +105,7 @@ class RadiomicsSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return the parameters with the sections of a parameter file."""
         return {
-            "imageType": {name: dict(own) for name, own in self.image_types.items()},
+            "imageType": {name: dict(values) for name, values in self.image_types.items()},
             "featureClass": {name: list(chosen) for name, chosen in self.feature_classes.items()},
             "setting": dict(self.setting),
         }
@@ -138,7 +138,7 @@ class RadiomicsSettings:
                 reasons += [f"{family} feature {name}" for name in chosen if name not in CLASSES[family]]
         for name, value in [
             *self.setting.items(),
-            *(i for own in self.image_types.values() for i in own.items()),
+            *(i for values in self.image_types.values() for i in values.items()),
         ]:
             neutral = name in NEUTRAL and value in NEUTRAL[name]
             if not (neutral or name in HANDLED or name in WITHOUT_EFFECT):

@@ -109,9 +109,9 @@ def run(
         if Protocol.PAPER in protocols:
             ready = in_published_order(ready, options, folder)
         scans, store = ready.scans, ready.store
-        told: list[str] = []
+        remarks: list[str] = []
         visits = scans.table["visit"].tolist()
-        ratings = judges.read_raters(raters, visits, scans.classes, told) if raters else None
+        ratings = judges.read_raters(raters, visits, scans.classes, remarks) if raters else None
         parts = _analyse_classes(ready, protocols, seed, options, template)
         tables = _tables(ready, parts, protocols)
         if ratings is not None:
@@ -119,12 +119,12 @@ def run(
             tables |= _rater_tables(rated, scans, tables["scans"], seed)
             if len(unusable):
                 tables["raters_left_out"] = unusable
-                told.insert(0, _unusable(unusable, raters))
+                remarks.insert(0, _unusable(unusable, raters))
         view = LesionView(store, scans.label, "belief", options.threshold, options.n_sd)
         images, found = cohort_maps(scans, store, parts, view, seed)
         tables |= found
         learned, measures = fit_model(scans, store, options, seed)
-    notes = [*scans.notes, *told, *(note for part in parts for note in part.notes), INDEPENDENCE]
+    notes = [*scans.notes, *remarks, *(note for part in parts for note in part.notes), INDEPENDENCE]
     settings: dict[str, Any] = {"protocol": protocol, "seed": seed, "template": template}
     settings |= options.recorded()
     settings |= {"n_voxels": store.n_voxels, "thresholds": {p.positive: p.threshold for p in parts}}

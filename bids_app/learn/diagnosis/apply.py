@@ -138,14 +138,14 @@ def apply_models(cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed:
     notes: list[str] = []
     maps: dict[str, Path] = {}
     for name, saved in models:
-        tables, told, beliefs = _apply_one(cohort, name, saved)
+        tables, remarks, beliefs = _apply_one(cohort, name, saved)
         maps |= beliefs
         rows = tables["applied"]
         scores = _scores(rows[~rows["in_training"]], saved.card["Classes"], seed)
         for key, table in (*tables.items(), *(("applied_performance", one) for one in scores)):
             if len(table):
                 found.setdefault(key, []).append(table)
-        notes += told
+        notes += remarks
     return Applied(
         {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()},
         list(dict.fromkeys(notes)),

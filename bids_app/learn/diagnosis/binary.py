@@ -195,10 +195,10 @@ def _compare(part: Binary, view: LesionView, design: Design, options: Options, b
         called = np.where(beside.rule, part.positive, part.rest)
         part.tables["scans"] = part.tables["scans"].assign(rule_call=called)
     areas = variants[variants["metric"] == "auc"].set_index("model")["estimate"]
-    own = part.tables["performance"].query("protocol == 'nested' and metric == 'auc'")["estimate"].iloc[0]
+    auc = part.tables["performance"].query("protocol == 'nested' and metric == 'auc'")["estimate"].iloc[0]
     v = 0.0 if beside.site is None else unevenness(beside.site, design.y, design.patient)
-    told = confounders({name: float(areas[name]) for name in wanted if name in areas}, float(own), v)
-    return replace(part, notes=[*part.notes, *told])
+    confounded = confounders({name: float(areas[name]) for name in wanted if name in areas}, float(auc), v)
+    return replace(part, notes=[*part.notes, *confounded])
 
 
 def _leak_free(part: Binary, run: LeakFree, view: LesionView, design: Design) -> Binary:
@@ -237,8 +237,8 @@ def _worth(
     y, shares = design.y[rows], prevalences(part.positive, [part.rest])
     table = worth(y, first, design.patient[rows], design.seed, shares, called)
     _add(part, "calls", table.assign(protocol=protocol))
-    told = warnings_of(table, float(np.mean(first == y)), LABELS[protocol], (part.positive, part.rest))
-    return replace(part, notes=[*part.notes, *told])
+    warned = warnings_of(table, float(np.mean(first == y)), LABELS[protocol], (part.positive, part.rest))
+    return replace(part, notes=[*part.notes, *warned])
 
 
 def _gap(performance: pd.DataFrame) -> pd.DataFrame:

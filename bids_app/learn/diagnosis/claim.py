@@ -125,10 +125,10 @@ def _flow(tables: Mapping[str, pd.DataFrame]) -> str:
 
 def _estimates(tables: Mapping[str, pd.DataFrame]) -> str:
     table = tables["performance"]
-    own = table[(table["protocol"] == Protocol.NESTED) & (table["metric"] == "auc")]
+    rows = table[(table["protocol"] == Protocol.NESTED) & (table["metric"] == "auc")]
     return "; ".join(
         f"leak-free AUC {row['estimate']:.2f} ({row['low']:.2f} to {row['high']:.2f}), {row['positive']}"
-        for row in own.to_dict("records")
+        for row in rows.to_dict("records")
     )
 
 

@@ -213,11 +213,11 @@ def _each_once(scans: Scans, first: npt.NDArray[np.intp]) -> tuple[Scans, npt.ND
     joined = int((pd.Series(scans.patient).groupby(person).nunique() > 1).sum())
     found = replace(scans, table=table)
     if joined:
-        told = (
+        note = (
             f"{joined} people have scans under more than one participant_id; each was kept whole in one fold as one "
             "person: see diagnosis_duplicates.tsv"
         )
-        found = replace(found, notes=[*found.notes, told])
+        found = replace(found, notes=[*found.notes, note])
     found = without(found, visits[copy].tolist(), "copies of other scans", "duplicates")
     disputed_only = visits[disputed & ~copy].tolist()
     found = without(found, disputed_only, "participants who share a scan and not the diagnosis", "duplicates")

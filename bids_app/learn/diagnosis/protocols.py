@@ -161,10 +161,10 @@ def leak_free(view: View, design: Design, grid: Grid, outer: Sequence[Fold] | No
     called, by_size, chosen = np.empty(n, bool), np.empty((len(sizes), n)), []
     for k, ((_, test), (run, points)) in enumerate(zip(folds, runs, strict=True)):
         best, values = run.best_size, run.test_decisions
-        point, own = points[best], values[best]
-        fold[test], probability[test], called[test] = k, point.probability(own), point.called(own)
+        point, decisions = points[best], values[best]
+        fold[test], probability[test], called[test] = k, point.probability(decisions), point.called(decisions)
         by_size[:, test] = values - np.array([one.cut for one in points])[:, None]
-        decision[test] = own - point.cut
+        decision[test] = decisions - point.cut
         row = run.table().iloc[best]
         about = row[["n_voxels", "C", "gamma", "cv_accuracy", "cv_auc"]].to_dict()
         chosen.append({"outer_fold": k} | about | asdict(point))

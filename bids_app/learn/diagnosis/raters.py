@@ -58,22 +58,22 @@ def read_raters(
     InputError
         If the table cannot be read, lacks a column, or no line can be used.
     """
-    told: list[str] = []
-    table = _read(path, told)
+    remarks: list[str] = []
+    table = _read(path, remarks)
     if table.empty:
         raise InputError(f"{path}: holds no ratings; give a line per visit and rater")
-    ratings = _understood(table, visits, labels, path, told)
+    ratings = _understood(table, visits, labels, path, remarks)
     faults = _faults(table, ratings, visits, labels)
     bad = pd.DataFrame({"line": table.index, "visit": table["visit"], "fault": faults})[faults != ""]
     if len(bad) == len(table):
         raise InputError(f"{path}: line {bad['line'].iloc[0]}: {bad['fault'].iloc[0]}; no line can be used")
     if notes is not None:
-        notes += told
+        notes += remarks
     good = ratings[faults == ""].astype({"occasion": int}).reset_index(drop=True)
     return good, bad.reset_index(drop=True)
 
 
-def _read(path: Path, told: list[str]) -> pd.DataFrame:
+def _read(path: Path, remarks: list[str]) -> pd.DataFrame:
     """Return the table's cells as text, empty where missing, with a column `visit`; the index is the line."""
     try:
         read = read_table(path)
@@ -81,7 +81,9 @@ def _read(path: Path, told: list[str]) -> pd.DataFrame:
         reason = str(error).removeprefix(f"{path}: ")
         raise InputError(f"{path}: raters' table cannot be read ({reason})") from error
     known = {plain(name): name for name in RATER_COLUMNS}
-    table = read.cells.rename(columns={own: known.get(plain(str(own)), own) for own in read.cells})
+    table = read.cells.rename(
+        columns={header: known.get(plain(str(header)), header) for header in read.cells}
+    )
     table = table.loc[:, ~table.columns.duplicated()].fillna("")
     if "visit" not in table and "participant_id" in table:
         session = table.get("session_id", pd.Series("", table.index))
@@ -89,12 +91,12 @@ def _read(path: Path, told: list[str]) -> pd.DataFrame:
     missing = [name for name in RATER_COLUMNS[:3] if name not in table]
     if missing:
         raise InputError(f"{path}: column {missing[0]} is missing; needed: {', '.join(RATER_COLUMNS[:4])}")
-    told += read.notes.lines()
+    remarks += read.notes.lines()
     return table
 
 
 def _understood(
-    table: pd.DataFrame, visits: Sequence[str], labels: Sequence[str], path: Path, told: list[str]
+    table: pd.DataFrame, visits: Sequence[str], labels: Sequence[str], path: Path, remarks: list[str]
 ) -> pd.DataFrame:
     """Return visit, rater, decision and occasion with labels as the classes are spelt and abstentions missing."""
     spelt = {plain(label): label for label in labels}
@@ -103,7 +105,7 @@ def _understood(
     same = _same_visits(sorted(set(table["visit"])), visits)
     changed = [(cell, name) for cell, name in same.items() if cell != name]
     if changed:
-        told.append(f"{path.name}: {len(changed)} visits such as {changed[0][0]} read as {changed[0][1]}")
+        remarks.append(f"{path.name}: {len(changed)} visits such as {changed[0][0]} read as {changed[0][1]}")
     return pd.DataFrame(
         {
             "visit": table["visit"].map(lambda cell: same.get(cell, cell)),
@@ -123,13 +125,15 @@ def _same_visits(found: Sequence[str], visits: Sequence[str]) -> dict[str, str]:
     same = match_ids({*people.values(), *exact}, {name.participant_id for name in known}, PARTICIPANT)
     meant = {}
     for cell, (_, _, session) in parts.items():
-        own = [name for name in known if name.participant_id == same.get(people[cell])]
+        of_person = [name for name in known if name.participant_id == same.get(people[cell])]
         if not session:
-            fits = own if len(own) == 1 else [name for name in own if name.session_id is None]
+            fits = (
+                of_person if len(of_person) == 1 else [name for name in of_person if name.session_id is None]
+            )
         else:
-            ids = {name.session_id for name in own if name.session_id}
+            ids = {name.session_id for name in of_person if name.session_id}
             close = match_ids({with_prefix(session, SESSION)}, ids, SESSION)
-            fits = [name for name in own if name.session_id in close.values()]
+            fits = [name for name in of_person if name.session_id in close.values()]
         if len(fits) == 1:
             meant[cell] = fits[0].prefix
     return meant

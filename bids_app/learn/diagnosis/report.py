@@ -146,8 +146,8 @@ def headline(tables: Tables) -> list[Fact]:
     for positive in classes:
         of = f" ({positive} against the rest)" if len(classes) > 1 else ""
         for protocol, label in ((Protocol.NESTED, "Leak-free"), (Protocol.PAPER, "As published")):
-            own = table[(table["positive"] == positive) & (table["protocol"] == protocol)]
-            known = {row["metric"]: row for row in own.to_dict("records")}
+            rows = table[(table["positive"] == positive) & (table["protocol"] == protocol)]
+            known = {row["metric"]: row for row in rows.to_dict("records")}
             if "auc" not in known:
                 continue
             row = known.pop("auc")
@@ -175,15 +175,15 @@ def _majority(tables: Tables, positive: str, protocol: str) -> str:
     if "calls" not in tables:
         return ""
     calls = tables["calls"]
-    own = calls[(calls["metric"] == "majority") & (calls["protocol"] == protocol)]
-    if "positive" in own:
-        own = own[own["positive"] == positive]
-    return f" (always calling the larger class: {own['estimate'].iloc[0]:.2f})" if len(own) else ""
+    rows = calls[(calls["metric"] == "majority") & (calls["protocol"] == protocol)]
+    if "positive" in rows:
+        rows = rows[rows["positive"] == positive]
+    return f" (always calling the larger class: {rows['estimate'].iloc[0]:.2f})" if len(rows) else ""
 
 
 def limits(tables: Tables) -> list[str]:
     """Return what a reader must not conclude from these results."""
-    told = [
+    found = [
         "The classifier knows only the classes it was trained on: any other disease is assigned to one of them.",
         "Scans of one patient are not independent; intervals named Wilson take them as if they were, "
         "those from a bootstrap over patients do not.",
@@ -192,7 +192,7 @@ def limits(tables: Tables) -> list[str]:
         table = tables["by_class"]
         site = table[table["characteristic"].astype(str).str.startswith("site ") & (table["p"] < 0.05)]
         if len(site):
-            told.append(
+            found.append(
                 f"Classes are spread unevenly over sites (P = {site['p'].iloc[0]:.2g}): the classifier "
                 "may distinguish scanners rather than diseases."
             )
@@ -201,5 +201,7 @@ def limits(tables: Tables) -> list[str]:
             & (table["p"] < 0.05)
         ]
         if len(age):
-            told.append("Classes differ in age or disease duration; part of what separates them may be that.")
-    return told
+            found.append(
+                "Classes differ in age or disease duration; part of what separates them may be that."
+            )
+    return found

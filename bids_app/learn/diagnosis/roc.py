@@ -49,10 +49,10 @@ def _mean_curve(
     known = np.isfinite(decision)
     curves = []
     for number in np.unique(fold[known]):
-        own = known & (fold == number)
-        if truth[own].all() or not truth[own].any():
+        inside = known & (fold == number)
+        if truth[inside].all() or not truth[inside].any():
             continue
-        curves.append(roc_curve(truth[own], decision[own], drop_intermediate=False)[:2])
+        curves.append(roc_curve(truth[inside], decision[inside], drop_intermediate=False)[:2])
     if len(curves) == 1:
         x, y = curves[0]
     else:

@@ -133,8 +133,8 @@ def select_scans(
         table = table[keep]
     table = table.sort_values("visit", ignore_index=True)
     if last_diagnosis:
-        table, told = _last_diagnosis(table)
-        notes += told
+        table, remarks = _last_diagnosis(table)
+        notes += remarks
     if not classes and (rare := _rare(table, least_patients)):
         kept = table[~table["diagnosis"].isin(list(rare))].reset_index(drop=True)
         words = ", ".join(f"{name} ({n})" for name, n in rare.items())

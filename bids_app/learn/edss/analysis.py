@@ -292,8 +292,8 @@ def _sample_size(
     data: Samples, rows: npt.NDArray[np.intp], fitted: Fitted, scores: pd.DataFrame
 ) -> pd.DataFrame:
     """Return what Riley's criteria ask for, given the R2 found without leakage (at least .05)."""
-    own = scores[(scores["features"] == "all") & (scores["protocol"] != Protocol.PAPER)]
-    r2 = float(np.clip(own["R2"].max() if len(own) else 0, LEAST_R2, 0.95))
+    nested = scores[(scores["features"] == "all") & (scores["protocol"] != Protocol.PAPER)]
+    r2 = float(np.clip(nested["R2"].max() if len(nested) else 0, LEAST_R2, 0.95))
     counts = fitted.selected.counts
     parameters = {
         "clinical columns": len(fitted.columns.get("clinical", [])),
@@ -314,12 +314,12 @@ def _predictions(
     nested: list[Outer],
 ) -> pd.DataFrame:
     """Return all predictions as tidy rows: published and nested cross-validation, then the held-out sets."""
-    told = [] if published is None else [_tidy(visits, data, rows, "cv", published, Protocol.PAPER)]
+    parts = [] if published is None else [_tidy(visits, data, rows, "cv", published, Protocol.PAPER)]
     for k, fold in enumerate(nested, start=1):
-        told.append(_tidy(visits, data, rows[fold.test], "cv", fold.predicted, Protocol.NESTED, k))
+        parts.append(_tidy(visits, data, rows[fold.test], "cv", fold.predicted, Protocol.NESTED, k))
     for where, test in sets.items():
-        told.append(_tidy(visits, data, test, where, tested[where], Protocol.HELD_OUT))
-    return pd.concat(told, ignore_index=True)
+        parts.append(_tidy(visits, data, test, where, tested[where], Protocol.HELD_OUT))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _tidy(
@@ -364,10 +364,15 @@ def _gap_and_null(
     design: Procedure,
 ) -> dict[str, pd.DataFrame]:
     """Return published minus leak-free estimates, and what both protocols give with permuted outcomes."""
-    own = scores[(scores["set"] == "cv") & (scores["features"] == "all")].set_index(["protocol", "model"])
+    of_models = scores[(scores["set"] == "cv") & (scores["features"] == "all")].set_index(
+        ["protocol", "model"]
+    )
     out: dict[str, pd.DataFrame] = {}
-    if set(CROSS_VALIDATED) <= set(own.index.get_level_values("protocol")):
-        gap = own.loc[Protocol.PAPER, ["r", "R2", "mae"]] - own.loc[Protocol.NESTED, ["r", "R2", "mae"]]
+    if set(CROSS_VALIDATED) <= set(of_models.index.get_level_values("protocol")):
+        gap = (
+            of_models.loc[Protocol.PAPER, ["r", "R2", "mae"]]
+            - of_models.loc[Protocol.NESTED, ["r", "R2", "mae"]]
+        )
         out["gap"] = gap.reset_index()
     drawn = {Protocol.PAPER: null, Protocol.NESTED: _nested_null(data, rows, nested, design)}
     known = [
@@ -375,12 +380,12 @@ def _gap_and_null(
         for protocol, values in drawn.items()
         for k, by_model in enumerate(values, start=1)
         for name, r in by_model.items()
-        if (protocol, name) in own.index
+        if (protocol, name) in of_models.index
     ]
     if known:
         columns = ["protocol", "model", "permutation", "r"]
         observed = [
-            (protocol, name, 0, own.loc[(protocol, name), "r"])
+            (protocol, name, 0, of_models.loc[(protocol, name), "r"])
             for protocol, name in dict.fromkeys((row[0], row[1]) for row in known)
         ]
         out["null"] = pd.DataFrame([*observed, *known], columns=columns)

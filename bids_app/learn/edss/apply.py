@@ -147,8 +147,8 @@ def _inputs(visits: pd.DataFrame, features: pd.DataFrame, needed: Collection[str
         visits = visits.assign(disease_course=course.where(course.isin(list(COURSES))))
     if "sex" in visits:
         visits = visits.assign(sex=visits["sex"].where(_readable(visits["sex"])))
-    own = [c for c in visits if c in needed and c not in features and c not in CLINICAL]
-    numbers = visits[own].apply(pd.to_numeric, errors="coerce")
+    added = [c for c in visits if c in needed and c not in features and c not in CLINICAL]
+    numbers = visits[added].apply(pd.to_numeric, errors="coerce")
     return pd.concat([clinical_columns(visits), numbers, features], axis=1)
 
 
@@ -216,8 +216,8 @@ def _new_sites(
         "ComBat aligned it from its own visits, which each prediction there depends on": predicted[aligns],
         "measures may be shifted there": predicted[~aligns & ~aligns.any()],
     }
-    told = [(models[0][1].unseen_sites(visits[rows.any(axis=0)]), words) for words, rows in cases.items()]
-    return [f"site {', '.join(new)} was not in training; {words}" for new, words in told if new]
+    unseen = [(models[0][1].unseen_sites(visits[rows.any(axis=0)]), words) for words, rows in cases.items()]
+    return [f"site {', '.join(new)} was not in training; {words}" for new, words in unseen if new]
 
 
 def _scores(applied: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:

@@ -34,9 +34,9 @@ def calibration(predictions: pd.DataFrame, model: str, seed: int) -> pd.DataFram
         observed, low, high; and of the whole set: slope (of observed on predicted; Cox 1958) and offset
         (mean predicted minus observed).
     """
-    own = predictions[(predictions["features"] == "all") & (predictions["model"] == model)]
+    of_model = predictions[(predictions["features"] == "all") & (predictions["model"] == model)]
     rows = []
-    for (protocol, where), part in own.groupby(["protocol", "set"], sort=False):
+    for (protocol, where), part in of_model.groupby(["protocol", "set"], sort=False):
         x, y = part["predicted"].to_numpy(np.float64), part["observed"].to_numpy(np.float64)
         whole = {"slope": _slope(x, y), "offset": _mean_error(x, y)}
         order = np.argsort(x, kind="stable")

@@ -132,8 +132,8 @@ def candidates(
         `columns` of these, with their rank of priority.
     """
     clinical = clinical_columns(visits)
-    own = named_columns(visits, [name for name in more if name != VOLUMES and name not in CLINICAL])
-    clinical = clinical.join(own.loc[:, own.notna().any()])
+    named = named_columns(visits, [name for name in more if name != VOLUMES and name not in CLINICAL])
+    clinical = clinical.join(named.loc[:, named.notna().any()])
     family, name = columns["family"], columns["column"]
     wanted = (
         name.isin([*GLOBAL, TIV])

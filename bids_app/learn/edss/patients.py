@@ -122,8 +122,10 @@ def whole_patients(
     names = visit_names(visits["participant_id"], visits["session_id"]).tolist()
     groups, notes = visits["participant_id"].to_numpy(), []
     for family, what in (("radiomics", "radiomics"), ("volume", "volumes")):
-        own = (columns["family"] == family) & (columns["column"] != "volume.TLV")  # two may have no lesion
-        pairs = fingerprints.same_measures(features.loc[:, own.to_numpy()])
+        of_family = (columns["family"] == family) & (
+            columns["column"] != "volume.TLV"
+        )  # two may have no lesion
+        pairs = fingerprints.same_measures(features.loc[:, of_family.to_numpy()])
         groups = fingerprints.kept_whole(groups, pairs)
         notes += fingerprints.note_on(names, pairs, what)
     return groups, notes

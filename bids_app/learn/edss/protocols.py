@@ -184,8 +184,8 @@ def permute(y: Array, groups: npt.NDArray, seed: int, k: int) -> Array:
     counts = pd.Series(groups).groupby(groups).transform("size").to_numpy()
     out = y.copy()
     for count in np.unique(counts):
-        own = np.flatnonzero(counts == count)
-        order = own[np.argsort(groups[own], kind="stable")].reshape(-1, count)
+        alike = np.flatnonzero(counts == count)
+        order = alike[np.argsort(groups[alike], kind="stable")].reshape(-1, count)
         out[order] = y[order[rng.permutation(len(order))]]
     return out
 

@@ -196,7 +196,7 @@ def headline(tables: Tables) -> list[Fact]:
     """Return the main numbers."""
     table = tables["performance"]
     model = table.loc[table["features"] == "all", "model"].iloc[0]
-    own = table[(table["features"] == "all") & (table["model"] == model)].set_index(["protocol", "set"])
+    rows = table[(table["features"] == "all") & (table["model"] == model)].set_index(["protocol", "set"])
     found = []
     for key, label in (
         ((Protocol.NESTED, "cv"), "Leak-free cross-validation"),
@@ -204,8 +204,8 @@ def headline(tables: Tables) -> list[Fact]:
         ((Protocol.HELD_OUT, "internal"), "Internal test"),
         ((Protocol.HELD_OUT, "external"), "External test"),
     ):
-        if key in own.index:
-            row = own.loc[key]
+        if key in rows.index:
+            row = rows.loc[key]
             error = with_interval(row["mae"], row["mae_low"], row["mae_high"])
             words = with_interval(row["r"], row["r_low"], row["r_high"]).partition(" ")[2]
             known = bool(np.isfinite(row["r"]))
@@ -225,35 +225,35 @@ def headline(tables: Tables) -> list[Fact]:
 
 def limits(tables: Tables, settings: Mapping[str, Any]) -> list[str]:
     """Return what a reader must not conclude from these results."""
-    told = [
+    found = [
         "The models predict the EDSS of the same visit, not the patient's future course.",
         "A column that was selected goes along with EDSS in these patients; that does not make it a "
         "cause, and a collinear column could stand in its place.",
     ]
     if not settings.get("external_site"):
-        told.append(
+        found.append(
             "No site was kept for an external test: nothing here says how the models do on another "
             "scanner (--external-site)."
         )
-    told.append(multiplicity(tables))
+    found.append(multiplicity(tables))
     if "intervals" in tables:
         low = tables["intervals"]
         low = low[low["coverage_high"] < low["nominal"]]
-        told += [
+        found += [
             f"Prediction intervals of {row['model']} hold only {row['coverage']:.0%} of the {row['set']} "
             f"test, not the {row['nominal']:.0%} they promise."
             for row in low.to_dict("records")
         ]
     if "calibration" in tables:
         apart = tables["calibration"].drop_duplicates(["protocol", "set"])
-        told += [
+        found += [
             f"On the {row['set']} test predictions are {abs(row['offset']):.1f} EDSS points too "
             f"{'high' if row['offset'] > 0 else 'low'} on average: recalibrate "
             "before use there."
             for row in apart.to_dict("records")
             if row["set"] != "cv" and abs(row["offset"]) >= 0.5
         ]
-    return told
+    return found
 
 
 def multiplicity(tables: Tables) -> str:

@@ -191,18 +191,18 @@ def subgroups(predictions: pd.DataFrame, visits: pd.DataFrame, names: pd.Series,
         observed) with 95 % intervals. Within a band of EDSS, means lean towards the middle of the scale: whoever is
         high is predicted lower.
     """
-    own = predictions[(predictions["features"] == "all") & (predictions["protocol"] != Protocol.PAPER)]
+    leak_free = predictions[(predictions["features"] == "all") & (predictions["protocol"] != Protocol.PAPER)]
     known = visits.set_index(names)
     rows = []
     for by in ("site", "sex", "disease_course", "edss"):
         if by == "edss":
-            group = own["observed"].map(_band)
+            group = leak_free["observed"].map(_band)
         elif by in known:
-            group = own["visit"].map(known[by])
+            group = leak_free["visit"].map(known[by])
         else:
             continue
-        keys = [own["protocol"], own["set"], own["model"], group.rename("group")]
-        for key, part in own.groupby(keys, sort=False):
+        keys = [leak_free["protocol"], leak_free["set"], leak_free["model"], group.rename("group")]
+        for key, part in leak_free.groupby(keys, sort=False):
             if part["participant_id"].nunique() >= SMALLEST_GROUP:
                 row = dict(zip(("protocol", "set", "model", "group"), key, strict=True))
                 rows.append({"by": by} | row | _errors(part, seed))

@@ -51,12 +51,12 @@ def make_models(
     """
     out = {}
     for (features, name), parts in models.items():
-        own = (
+        applicability = (
             covered[(covered["features"] == features) & (covered["model"] == name)]
             if len(covered)
             else covered
         )
-        card = _card(data, rows, features, name, parts, own)
+        card = _card(data, rows, features, name, parts, applicability)
         out[name if features == "all" else f"{name}-{features}"] = Model(dict(parts), card | dict(about))
     return out
 

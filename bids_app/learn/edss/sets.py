@@ -43,14 +43,14 @@ def split(
     if external_site is not None:
         sites = visits["site"].astype("string") if "site" in visits else pd.Series(dtype="string")
         if external_site not in (known := sorted(set(sites.dropna()))):
-            told = ", ".join(known) or "no column site"
-            raise InputError(f"--external-site {external_site}: participants.tsv has {told}")
+            has = ", ".join(known) or "no column site"
+            raise InputError(f"--external-site {external_site}: participants.tsv has {has}")
         there = visits["participant_id"][sites.eq(external_site).fillna(False)]
         external = visits["participant_id"].isin(there).to_numpy()
-    own = visits[~external].groupby("participant_id")["edss"].mean().sort_index()
-    if own.empty:
+    means = visits[~external].groupby("participant_id")["edss"].mean().sort_index()
+    if means.empty:
         raise InputError(f"--external-site {external_site}: no patient is left to train on")
-    thirds = own.rank(pct=True).mul(3 if bands else 0).clip(upper=2.999).astype(int)
+    thirds = means.rank(pct=True).mul(3 if bands else 0).clip(upper=2.999).astype(int)
     rng = np.random.default_rng([*(seed if isinstance(seed, tuple) else (seed,)), 70])
     held: list[str] = []
     for _, band in thirds.groupby(thirds):

@@ -112,10 +112,10 @@ def _outcomes(cohort: pd.DataFrame) -> str:
 
 def _performance(tables: Mapping[str, pd.DataFrame]) -> str:
     table = tables["performance"]
-    own = table[(table["features"] == "all") & (table["protocol"] != Protocol.PAPER)]
-    if own.empty:
+    rows = table[(table["features"] == "all") & (table["protocol"] != Protocol.PAPER)]
+    if rows.empty:
         return "edss_performance.tsv"
-    best = own[own["model"] == own["model"].iloc[0]]
+    best = rows[rows["model"] == rows["model"].iloc[0]]
     words = "; ".join(
         f"{row['set']} r {row['r']:.2f} ({row['r_low']:.2f} to {row['r_high']:.2f})"
         for row in best.to_dict("records")

@@ -55,16 +55,16 @@ def metrics_by_size(table: pd.DataFrame, positive: str, chosen: pd.DataFrame | N
         ax.set(xlabel="number of voxels (log scale)", xlim=(0.8, float(table["n_voxels"].max()) * 1.3))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     aucs = table[table["metric"] == "auc"]
-    told = []
+    texts = []
     for name, rows in aucs.groupby("protocol", sort=False):
         best = rows.sort_values("estimate", ascending=False, kind="stable").to_dict("records")[0]
-        told.append(
+        texts.append(
             f"{LABELS[str(name)]}: highest AUC {best['estimate']:.2f} at {best['n_voxels']:,.0f} voxels"
         )
     return Drawing(
         f"diagnosis_by-size-{slug(positive)}",
         f"Metrics against the number of voxels: {positive}",
-        f"Sensitivity, specificity, accuracy and AUC against the number of voxels. {'; '.join(told)}.",
+        f"Sensitivity, specificity, accuracy and AUC against the number of voxels. {'; '.join(texts)}.",
         "Lines: estimates; bands: 95 % intervals. The published protocol takes the size where its test "
         "AUC is highest, which is optimistic; the "
         "leak-free one chooses inside each outer fold (ticks at the foot of the AUC panel), so its own "
@@ -76,9 +76,9 @@ def metrics_by_size(table: pd.DataFrame, positive: str, chosen: pd.DataFrame | N
 
 
 def _mark_chosen(ax: Axes, chosen: pd.DataFrame | None, positive: str) -> None:
-    if chosen is not None and len(own := chosen[chosen["positive"] == positive]):
+    if chosen is not None and len(sizes := chosen[chosen["positive"] == positive]):
         ax.plot(
-            own["n_voxels"], [0.03] * len(own), "|", ms=12, mew=2, color=PROTOCOL_COLOURS[Protocol.NESTED]
+            sizes["n_voxels"], [0.03] * len(sizes), "|", ms=12, mew=2, color=PROTOCOL_COLOURS[Protocol.NESTED]
         )
 
 
@@ -99,9 +99,9 @@ def roc(
         Sensitivity and specificity of human raters.
     """
     figure, (ax,) = new_figure(width=HALF, height=4.6)
-    own = performance[performance["positive"] == positive]
-    known = {(row["protocol"], row["metric"]): row for row in own.to_dict("records")}
-    told = []
+    rows = performance[performance["positive"] == positive]
+    known = {(row["protocol"], row["metric"]): row for row in rows.to_dict("records")}
+    texts = []
     for protocol, curve in points.groupby("protocol", sort=False):
         name = str(protocol)
         style: dict[str, Any] = {"color": PROTOCOL_COLOURS[name]}
@@ -110,8 +110,8 @@ def roc(
         ax.plot(curve["false_positive_rate"], curve["true_positive_rate"], label=label, **style)
         x, y = (known[name, metric]["estimate"] for metric in ("specificity", "sensitivity"))
         ax.plot(1 - x, y, PROTOCOL_MARKERS[name], ms=8, mec=INK, **style)
-        told.append(f"{label}, deciding at sensitivity {y:.2f} and specificity {x:.2f}")
-    told += _raters(ax, raters)
+        texts.append(f"{label}, deciding at sensitivity {y:.2f} and specificity {x:.2f}")
+    texts += _raters(ax, raters)
     ax.plot([0, 1], [0, 1], color=MUTED, lw=0.9, ls=":")
     ax.set(
         xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal"
@@ -120,7 +120,7 @@ def roc(
     return Drawing(
         f"diagnosis_roc-{slug(positive)}",
         f"ROC: {positive} against the rest",
-        f"ROC curves. {'; '.join(told)}.",
+        f"ROC curves. {'; '.join(texts)}.",
         "Curves: all thresholds of the decision; large marks: where each protocol decides; letters: human "
         "raters with 95 % intervals, where "
         "their decisions were given. Towards the upper left is better; the dotted diagonal is chance. The "
@@ -135,17 +135,17 @@ def _raters(ax: Axes, raters: pd.DataFrame | None) -> list[str]:
     """Draw each human rater once as a point with intervals; return what was drawn in words."""
     if raters is None:
         return []
-    told = []
+    texts = []
     human = raters[~raters["rater"].isin(["model", "majority"])].drop_duplicates(["rater", "metric"])
     for name, rows in human.groupby("rater", sort=False):
-        own = {row["metric"]: row for row in rows.to_dict("records")}
-        if not {"sensitivity", "specificity"} <= set(own):
+        by_metric = {row["metric"]: row for row in rows.to_dict("records")}
+        if not {"sensitivity", "specificity"} <= set(by_metric):
             continue
-        sens, spec = own["sensitivity"], own["specificity"]
+        sens, spec = by_metric["sensitivity"], by_metric["specificity"]
         x, y = 1 - spec["estimate"], sens["estimate"]
         ax.plot([1 - spec["high"], 1 - spec["low"]], [y, y], color=MUTED, lw=1)
         ax.plot([x, x], [sens["low"], sens["high"]], color=MUTED, lw=1)
         ax.annotate(str(name), (x, y), (4, 4), textcoords="offset points", color=INK, weight="bold")
         ax.plot(x, y, "D", ms=4, color=INK)
-        told.append(f"rater {name}: sensitivity {y:.2f}, specificity {spec['estimate']:.2f}")
-    return told
+        texts.append(f"rater {name}: sensitivity {y:.2f}, specificity {spec['estimate']:.2f}")
+    return texts

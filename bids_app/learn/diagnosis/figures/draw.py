@@ -64,8 +64,8 @@ def flow(result: DiagnosisResult) -> Drawing:
 def _selected(result: DiagnosisResult, name: str) -> int:
     """Return up to which number of voxels a map of selected ones is drawn: as far as either protocol went."""
     table = result.tables["performance"]
-    own = table.loc[table["positive"].map(str).map(slug) == name.partition("-")[2], "n_voxels"].dropna()
-    return int(np.clip(own.max() if len(own) else FEWEST_SELECTED, FEWEST_SELECTED, MOST_SELECTED))
+    sizes = table.loc[table["positive"].map(str).map(slug) == name.partition("-")[2], "n_voxels"].dropna()
+    return int(np.clip(sizes.max() if len(sizes) else FEWEST_SELECTED, FEWEST_SELECTED, MOST_SELECTED))
 
 
 def gap(result: DiagnosisResult, positive: str) -> Drawing | None:
@@ -77,9 +77,9 @@ def gap(result: DiagnosisResult, positive: str) -> Drawing | None:
     metrics = [name for name in METRICS if (table["metric"] == name).any()]
     rows: dict[str, list[object]] = {"row": [METRICS[name] for name in metrics]}
     for protocol in CROSS_VALIDATED:
-        own = table[table["protocol"] == protocol].set_index("metric").reindex(metrics)
-        rows[protocol] = own["estimate"].to_list()
-        rows |= {f"{protocol}_{end}": own[end].to_list() for end in ("low", "high")}
+        by_metric = table[table["protocol"] == protocol].set_index("metric").reindex(metrics)
+        rows[protocol] = by_metric["estimate"].to_list()
+        rows |= {f"{protocol}_{end}": by_metric[end].to_list() for end in ("low", "high")}
     return charts.gap(
         f"diagnosis_gap-{slug(positive)}",
         pd.DataFrame(rows),
@@ -93,11 +93,11 @@ def null(result: DiagnosisResult, positive: str) -> Drawing | None:
     """Draw the AUC of each protocol when diagnoses are permuted, and the observed one (same reduced grid)."""
     if "null" not in result.tables:
         return None
-    table, told = (result.tables[name] for name in ("null", "null_summary"))
+    table, summary = (result.tables[name] for name in ("null", "null_summary"))
     notes = [
         f"{row['protocol']}: observed {row['observed_auc']:.2f}, mean of {row['permutations']} permutations "
         f"{row['null_mean_auc']:.2f}, P = {row['p']:.3f}."
-        for row in told[told["positive"] == positive].to_dict("records")
+        for row in summary[summary["positive"] == positive].to_dict("records")
     ]
     return charts.null(
         f"diagnosis_null-{slug(positive)}", table[table["positive"] == positive], "auc", "AUC", notes

@@ -58,7 +58,7 @@ def predictions(result: EDSSResult, model: str) -> Drawing:
         sharey=True,
     )
     sites = sorted(table["site"].fillna("all").astype(str).unique())
-    limits, rng, told = _limits(table), np.random.default_rng(0), []
+    limits, rng, texts = _limits(table), np.random.default_rng(0), []
     for ax, (protocol, where, part) in zip(axes, parts, strict=False):
         _scatter(ax, part, sites, rng)
         ax.plot(limits, limits, color=MUTED, lw=0.9)
@@ -68,7 +68,7 @@ def predictions(result: EDSSResult, model: str) -> Drawing:
         found = {m: with_interval(row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in ("r", "R2", "mae")}
         words = f"r {found['r']}\nR\N{SUPERSCRIPT TWO} {found['R2']}\nMAE {found['mae']}"
         ax.text(0.03, 0.98, words, transform=ax.transAxes, va="top", fontsize=7.5)
-        told.append(f"{titled(where, protocol)}: n = {len(part)}, r {found['r']}, MAE {found['mae']}")
+        texts.append(f"{titled(where, protocol)}: n = {len(part)}, r {found['r']}, MAE {found['mae']}")
     for ax in axes[len(parts) :]:
         ax.set_axis_off()
     axes[0].set_ylabel("predicted EDSS")
@@ -76,7 +76,7 @@ def predictions(result: EDSSResult, model: str) -> Drawing:
     return Drawing(
         f"edss_predictions-{model}",
         f"Predicted against observed EDSS: {NAMES[model]}",
-        f"Scatter plots of EDSS predicted by {NAMES[model]} against observed EDSS. {'; '.join(told)}.",
+        f"Scatter plots of EDSS predicted by {NAMES[model]} against observed EDSS. {'; '.join(texts)}.",
         "A point per visit, colour and shape by site; on the line, prediction and observation agree. "
         "Observed values are "
         "spread by up to 0.12 so that points do not hide each other. r: Pearson; R\N{SUPERSCRIPT TWO}: coefficient of "
@@ -96,10 +96,10 @@ def _limits(table: pd.DataFrame) -> tuple[float, float]:
 def _scatter(ax: Axes, part: pd.DataFrame, sites: list[str], rng: np.random.Generator) -> None:
     named = part["site"].fillna("all").astype(str)
     for k, site in enumerate(sites):
-        own = part[named == site]
+        of_site = part[named == site]
         points = ax.scatter(
-            own["observed"] + rng.uniform(-0.12, 0.12, len(own)),
-            own["predicted"],
+            of_site["observed"] + rng.uniform(-0.12, 0.12, len(of_site)),
+            of_site["predicted"],
             s=11,
             alpha=0.65,
             linewidths=0,
@@ -107,7 +107,7 @@ def _scatter(ax: Axes, part: pd.DataFrame, sites: list[str], rng: np.random.Gene
             marker=MARKERS[k % len(MARKERS)],
             label=site,
         )
-        points.set_urls([visit_link(visit) for visit in own["visit"]])
+        points.set_urls([visit_link(visit) for visit in of_site["visit"]])
 
 
 def performance(result: EDSSResult) -> Drawing:
@@ -123,9 +123,9 @@ def performance(result: EDSSResult) -> Drawing:
     for line, (protocol, where, part) in enumerate(groups):
         for ax, measure in zip(axes[2 * line : 2 * line + 2], ("r", "mae"), strict=True):
             _estimates(ax, part, measure, models, PROTOCOL_COLOURS[protocol])
-        own = baseline[(baseline["set"] == where) & (baseline["protocol"] == protocol)]
-        if len(own):
-            axes[2 * line + 1].axvline(own["mae"].iloc[0], color=MUTED, ls=":", lw=1)
+        mean_alone = baseline[(baseline["set"] == where) & (baseline["protocol"] == protocol)]
+        if len(mean_alone):
+            axes[2 * line + 1].axvline(mean_alone["mae"].iloc[0], color=MUTED, ls=":", lw=1)
         axes[2 * line].set_title(titled(where, protocol))
         axes[2 * line].axvline(0, color=MUTED, ls=":", lw=1)
     axes[-2].set_xlabel("r")
@@ -135,7 +135,7 @@ def performance(result: EDSSResult) -> Drawing:
     best = (
         table[table["features"] == "all"].sort_values("mae").groupby(["protocol", "set"], sort=False).head(1)
     )
-    told = "; ".join(
+    text = "; ".join(
         f"{titled(row['set'], row['protocol'])}: {NAMES[row['model']]}, r "
         f"{with_interval(row['r'], row['r_low'], row['r_high'])}, MAE "
         f"{with_interval(row['mae'], row['mae_low'], row['mae_high'])}"
@@ -144,7 +144,7 @@ def performance(result: EDSSResult) -> Drawing:
     return Drawing(
         "edss_performance",
         "Models compared",
-        f"Estimates with 95 % intervals of r and mean absolute error for each model and set. Smallest error: {told}.",
+        f"Estimates with 95 % intervals of r and mean absolute error for each model and set. Smallest error: {text}.",
         "Filled: all columns; open: clinical columns alone. Further right is better for r, further left for the error. "
         "Dotted line: r = 0 on the left, predicting everybody's mean on the right. Where intervals "
         "overlap widely, the order of "
@@ -156,11 +156,11 @@ def performance(result: EDSSResult) -> Drawing:
 
 def _estimates(ax: Axes, part: pd.DataFrame, measure: str, models: list[str], colour: str) -> None:
     for features, shift, filled in (("all", -0.15, True), ("clinical", 0.15, False)):
-        own = part[part["features"] == features]
-        places = [models.index(name) + shift for name in own["model"]]
-        ax.hlines(places, own[f"{measure}_low"], own[f"{measure}_high"], color=colour, lw=1.4)
+        rows = part[part["features"] == features]
+        places = [models.index(name) + shift for name in rows["model"]]
+        ax.hlines(places, rows[f"{measure}_low"], rows[f"{measure}_high"], color=colour, lw=1.4)
         ax.plot(
-            own[measure],
+            rows[measure],
             places,
             "o",
             ms=5,
@@ -180,7 +180,7 @@ def calibration(result: EDSSResult) -> Drawing | None:
     columns = min(len(groups), 4)
     figure, axes = new_figure(columns, rows=-(-len(groups) // columns), height=2.8, sharex=True, sharey=True)
     top = float(np.nanmax(table[["observed", "high", "predicted"]].to_numpy())) + 0.4
-    told = []
+    texts = []
     for ax, (protocol, where, part) in zip(axes, groups, strict=False):
         ax.plot([0, top], [0, top], color=MUTED, lw=0.9)
         ax.vlines(part["predicted"], part["low"], part["high"], color=PROTOCOL_COLOURS[protocol], lw=1.4)
@@ -196,7 +196,7 @@ def calibration(result: EDSSResult) -> Drawing | None:
             va="top",
             color=INK,
         )
-        told.append(f"{titled(where, protocol)}: slope {slope:.2f}, mean error {offset:+.2f}")
+        texts.append(f"{titled(where, protocol)}: slope {slope:.2f}, mean error {offset:+.2f}")
     for ax in axes[len(groups) :]:
         ax.set_axis_off()
     axes[0].set_ylabel("mean observed EDSS")
@@ -204,7 +204,7 @@ def calibration(result: EDSSResult) -> Drawing | None:
     return Drawing(
         "edss_calibration",
         f"Calibration: {model}",
-        f"Mean observed EDSS with 95 % intervals in groups of similar prediction. {'; '.join(told)}.",
+        f"Mean observed EDSS with 95 % intervals in groups of similar prediction. {'; '.join(texts)}.",
         "Patients in five groups from the lowest to the highest prediction. On the line, a predicted EDSS "
         "means what it says. "
         "A slope above 1: predictions are too timid, below 1: too bold. Mean error: predicted minus "

@@ -81,9 +81,9 @@ def gap(result: EDSSResult) -> Drawing | None:
     models = [name for name in NAMES if (table["model"] == name).any()]
     rows: dict[str, list[object]] = {"row": [NAMES[name] for name in models]}
     for protocol in CROSS_VALIDATED:
-        own = table[table["protocol"] == protocol].set_index("model").reindex(models)
+        by_model = table[table["protocol"] == protocol].set_index("model").reindex(models)
         for ending in ("", "_low", "_high"):
-            rows[f"{protocol}{ending}"] = own[f"r{ending}"].to_list()
+            rows[f"{protocol}{ending}"] = by_model[f"r{ending}"].to_list()
     return charts.gap(
         "edss_gap", pd.DataFrame(rows), "cross-validated r", chance=0.0, better="Further right is better."
     )
@@ -100,5 +100,5 @@ def null(result: EDSSResult) -> Drawing | None:
         f"{row['null_mean_r']:.2f}, P = {row['p']:.3f}."
         for row in summary[summary["model"] == model].to_dict("records")
     ]
-    own = table[table["model"] == model]
-    return charts.null("edss_null", own, "r", f"cross-validated r ({NAMES[model]})", notes)
+    rows = table[table["model"] == model]
+    return charts.null("edss_null", rows, "r", f"cross-validated r ({NAMES[model]})", notes)

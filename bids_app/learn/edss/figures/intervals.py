@@ -33,7 +33,7 @@ def intervals(result: EDSSResult) -> Drawing | None:
     axes[0].legend(loc="upper left", fontsize=8)
     _coverage(axes[-1], coverage, sets)
     nominal = coverage["nominal"].iloc[0]
-    told = "; ".join(
+    text = "; ".join(
         f"{SETS[row['set']]}, {NAMES[row['model']]}: mean width {row['width']:.2f}, measured coverage "
         f"{row['coverage']:.0%} of {row['n_visits']}"
         for row in coverage.to_dict("records")
@@ -41,7 +41,7 @@ def intervals(result: EDSSResult) -> Drawing | None:
     return Drawing(
         "edss_intervals",
         f"Prediction intervals: promised {nominal:.0%}, measured",
-        f"Intervals of {nominal:.0%} for each held-out visit with its observed EDSS, and measured coverage. {told}.",
+        f"Intervals of {nominal:.0%} for each held-out visit with its observed EDSS, and measured coverage. {text}.",
         f"Left: an interval per visit ({NAMES[visits['model'].iloc[0]]}), dots the observed EDSS, crosses "
         "those outside. Right: share of "
         f"visits whose EDSS lies in its interval, with 95 % intervals (Wilson); {nominal:.0%} is promised "
@@ -68,10 +68,10 @@ def _caterpillar(ax: Axes, part: pd.DataFrame) -> None:
 def _coverage(ax: Axes, coverage: pd.DataFrame, sets: list[str]) -> None:
     models = [name for name in NAMES if (coverage["model"] == name).any()]
     for k, where in enumerate(sets):
-        own = coverage[coverage["set"] == where].set_index("model").reindex(models)
+        of_set = coverage[coverage["set"] == where].set_index("model").reindex(models)
         places = np.arange(len(models)) + (k - (len(sets) - 1) / 2) * 0.25
-        ax.hlines(places, own["coverage_low"], own["coverage_high"], color=PALETTE[k], lw=1.4)
-        ax.plot(own["coverage"], places, "os^"[k % 3], ms=5, color=PALETTE[k], label=SETS[where])
+        ax.hlines(places, of_set["coverage_low"], of_set["coverage_high"], color=PALETTE[k], lw=1.4)
+        ax.plot(of_set["coverage"], places, "os^"[k % 3], ms=5, color=PALETTE[k], label=SETS[where])
     ax.axvline(coverage["nominal"].iloc[0], color=MUTED, ls=":", lw=1.2)
     ax.set(
         title="measured coverage",

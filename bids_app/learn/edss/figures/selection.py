@@ -75,11 +75,11 @@ def funnel(result: EDSSResult) -> Drawing:
     ax.set(yticks=places, yticklabels=[STEPS[s] for s in steps], xlabel="columns left (log scale)")
     ax.set(xlim=(0.8, top * 1.2), ylim=(len(steps) - 0.5, -0.5))
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    told = "; ".join(f"{STEPS[step]} {left[step]:,}" for step in steps)
+    text = "; ".join(f"{STEPS[step]} {left[step]:,}" for step in steps)
     return Drawing(
         "edss_selection",
         "Selection of columns",
-        f"Bars of the columns left after each step of the selection on all training patients: {told}.",
+        f"Bars of the columns left after each step of the selection on all training patients: {text}.",
         "Bars and numbers: the selection on all training patients. Points and lines: the same selection "
         "repeated inside each outer fold of "
         "the leak-free protocol. The first steps do not look at EDSS; LASSO and CFS do, and are where the "
@@ -125,7 +125,7 @@ def regions(result: EDSSResult, atlas: Atlas, template: nib.Nifti1Image) -> Draw
     settle(figure)
     for ax, part in zip(axes, parts, strict=False):
         _region(ax, labels, template, number[part["region"].iloc[0]], part)
-    told = "; ".join(
+    text = "; ".join(
         f"{region_words(row['region'])}: {row['feature'] or row['family']} ({_direction(row)})"
         for row in found[found["region"].isin(shown)].fillna("").to_dict("records")
     )
@@ -134,7 +134,7 @@ def regions(result: EDSSResult, atlas: Atlas, template: nib.Nifti1Image) -> Draw
     return Drawing(
         "edss_regions",
         "Where the selected columns come from",
-        f"Slices of the template with the regions of the selected columns. {told}.",
+        f"Slices of the template with the regions of the selected columns. {text}.",
         "Each selected region filled on the template, through its middle; the patient's left is on the "
         "left. Orange: a higher value goes with a higher "
         "EDSS in the ridge model, blue: with a lower one, green: several columns that disagree. A region "
@@ -180,7 +180,7 @@ def learning(result: EDSSResult) -> Drawing | None:
         return None
     table = result.tables["learning_curve"]
     figure, axes = new_figure(2, height=3.0)
-    told = []
+    texts = []
     for ax, measure, words in zip(
         axes, ("r", "mae"), ("r", "mean absolute error (EDSS points)"), strict=True
     ):
@@ -189,7 +189,7 @@ def learning(result: EDSSResult) -> Drawing | None:
             ax.plot(part["n_training"], part[measure], MARKERS[k], ms=3.5, color=PALETTE[k], alpha=0.4, mew=0)
             ax.plot(mean.index, mean, f"{MARKERS[k]}-", ms=5, color=PALETTE[k], label=SETS[str(where)])
             if measure == "r":
-                told.append(
+                texts.append(
                     f"{SETS[str(where)]}: mean r {mean.iloc[0]:.2f} with {mean.index[0]} visits, "
                     f"{mean.iloc[-1]:.2f} with {mean.index[-1]}"
                 )
@@ -199,7 +199,7 @@ def learning(result: EDSSResult) -> Drawing | None:
         "edss_learning",
         "Learning curve",
         "r and mean absolute error of ridge regression on the held-out sets against the number of "
-        f"training visits. {'; '.join(told)}.",
+        f"training visits. {'; '.join(texts)}.",
         "Small points: repeats with other patients drawn; large: their mean. All steps, selection "
         "included, are repeated for each. A curve that "
         "still climbs at the right says that more patients would help; a flat one that they would not.",
