@@ -39,9 +39,7 @@ ALLOWED = {
     "sklearn.gaussian_process.kernels.WhiteKernel",
     "sklearn.tree._tree.Tree",
 }
-CARD_FORMAT = (
-    4  # of the card: 2 added ComBat, 3 the hash of the card itself, 4 the folds that make an interval
-)
+CARD_FORMAT = 5  # of the card: 2 added ComBat, 3 the hash of the card itself, 4 intervals, 5 their width
 FREE = ("Description", "Licence")  # what the owner of a model may write anew
 # share of inputs inside the training range below which a prediction is marked; chosen by hand
 LOW_APPLICABILITY = 0.8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -274,6 +275,24 @@ def test_the_claim_checklist_has_every_item_and_says_what_the_run_knows(result):
     assert "3 outer folds of whole patients" in table.loc["19", "this_run"]
     assert table.loc["1", "authors_must_add"] and not table.loc["37", "authors_must_add"]
     assert not table["this_run"].str.contains("None").any()
+
+
+def test_the_stard_checklist_has_every_item_and_says_what_the_run_knows(result):
+    table = result.tables["stard"].set_index("item")
+    parts = {"15": "abcd", "16": "abc", "17": "ab", "26": "ab", "40": "ab"}
+    items = [str(k) for k in range(1, 41)]
+    assert table.index.tolist() == [item + part for item in items for part in parts.get(item, [""])]
+    scans = result.tables["scans"]
+    n = (scans["nested_call"] == "indeterminate").sum()
+    assert table.loc["19", "this_run"].startswith(f"{n} of {len(scans)} leak-free calls are indeterminate")
+    told = re.findall(r"(\w+) called (\w+): (\d+)", table.loc["30", "this_run"])
+    counted = pd.crosstab(scans["diagnosis"], scans["nested_call"])
+    assert sum(int(k) for _, _, k in told) == len(scans)
+    assert all(counted.loc[of, call] == int(k) for of, call, k in told)
+    auc = result.tables["performance"].query("protocol == 'nested' and metric == 'auc'")["estimate"].iloc[0]
+    assert f"AUC {auc:.2f}" in table.loc["31", "this_run"]
+    assert table.loc["6", "authors_must_add"] and not table.loc["15c", "authors_must_add"]
+    assert not table["this_run"].str.contains("None|nan").any()
 
 
 def test_writes_tables_maps_and_card(result, tmp_path):

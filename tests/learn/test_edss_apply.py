@@ -85,7 +85,7 @@ def test_a_column_that_one_model_needs_takes_nothing_from_the_other(models):
 def test_an_unused_column_may_be_missing(models):
     cohort = new_visits()
     before = by_visit(apply_models(cohort, models))
-    used = {c for _, model in models for c in [*model.card["Inputs"], *model.card["Interval"]["Inputs"]]}
+    used = {c for _, model in models for c in model.card["Inputs"]}
     cohort.features = cohort.features[[c for c in cohort.features if c in used]]
     pd.testing.assert_frame_equal(by_visit(apply_models(cohort, models)), before, check_exact=True)
 

@@ -11,7 +11,8 @@ from test_edss import make_cohort
 from bids_app.learn.artifact import load_models
 from bids_app.learn.edss import Options, run
 from bids_app.learn.edss.apply import apply_models
-from bids_app.learn.edss.intervals import cv_plus, on_steps
+from bids_app.learn.edss.columns import clinical_columns
+from bids_app.learn.edss.intervals import bounds, half_width, on_steps, per_patient
 from bids_app.learn.statistics import wilson_interval
 
 KEYS = ["visit", "features", "model"]
@@ -77,6 +78,13 @@ def test_coverage_told_is_that_of_the_intervals_saved(served):
         name = "edss-" + row["model"] + ("" if row["features"] == "all" else "-clinical")
         card = dict(models)[name].card["Interval"]
         assert card["Coverage"][row["set"]] == pytest.approx(row["coverage"], abs=1e-4)
+        parts = dict(models)[name].parts["intervals"]
+        assert card["HalfWidth"] == pytest.approx(parts["half_width"], abs=1e-4)
+        if not parts["steps"]:
+            ends = pd.concat([own["predicted"] - own["low"], own["high"] - own["predicted"]])
+            assert ends[(own["low"] > 0) & (own["high"] < 10)].to_numpy() == pytest.approx(
+                parts["half_width"]
+            )
 
 
 def test_bounds_are_on_the_scale_and_on_its_steps_where_asked(served):
@@ -88,7 +96,7 @@ def test_bounds_are_on_the_scale_and_on_its_steps_where_asked(served):
     assert set(each["low"]) | set(each["high"]) <= steps or not models[0][1].card["Interval"]["OnSteps"]
 
 
-def test_cv_plus_is_mapies():
+def test_intervals_are_mapies():
     mapie = pytest.importorskip("mapie.regression")
     from sklearn.model_selection import KFold
 
@@ -96,33 +104,39 @@ def test_cv_plus_is_mapies():
     X, new = rng.normal(size=(83, 4)), rng.normal(size=(40, 4))
     y = X @ [1, 2, 0, 0] + rng.normal(size=83)
     splits = KFold(7)
-    theirs = mapie.CrossConformalRegressor(Ridge(), confidence_level=0.9, method="plus", cv=splits)
+    theirs = mapie.CrossConformalRegressor(Ridge(), confidence_level=0.9, method="base", cv=splits)
     _, theirs = theirs.fit_conformalize(X, y).predict_interval(new)
-    residual, predicted = np.empty(83), np.empty((40, 83))
+    error = np.empty(83)
     for train, test in splits.split(X):
-        model = Ridge().fit(X[train], y[train])
-        residual[test] = np.abs(y[test] - model.predict(X[test]))
-        predicted[:, test] = model.predict(new)[:, None]
-    low, high = cv_plus(predicted, residual)
-    np.testing.assert_allclose(np.column_stack([low, high]), theirs[..., 0])
+        error[test] = np.abs(y[test] - Ridge().fit(X[train], y[train]).predict(X[test]))
+    around, half = Ridge().fit(X, y).predict(new), half_width(error)
+    np.testing.assert_allclose(np.column_stack([around - half, around + half]), theirs[..., 0])
 
 
 def test_patients_with_several_visits_count_once():
     rng = np.random.default_rng(1)
-    predicted, residual = rng.normal(size=(5, 30)), rng.random(30)
-    once = cv_plus(predicted, residual)
-    counts = rng.integers(1, 4, 30)
-    several = cv_plus(
-        np.repeat(predicted, counts, axis=1),
-        np.repeat(residual, counts),
-        weight=np.repeat(1 / counts, counts),
-    )
-    np.testing.assert_allclose(several, once)
+    error, counts = rng.random(30), rng.integers(1, 4, 30)
+    patient = np.repeat(np.arange(30), counts)
+    assert half_width(np.repeat(error, counts), per_patient(patient)) == half_width(error)
 
 
-def test_too_few_patients_give_no_bound_and_the_scale_bounds_what_is_served():
-    low, high = cv_plus(np.zeros((2, 8)), np.ones(8))
-    assert np.isneginf(low).all() and np.isposinf(high).all()
+def test_too_few_patients_give_no_bound_and_the_scale_bounds_what_is_served(served):
+    assert half_width(np.ones(8)) == np.inf
+    assert half_width(np.arange(9.0)) == 8
+    _, cohort, models, _ = served
+    parts = models[0][1].parts
+    wide = parts | {"intervals": parts["intervals"] | {"half_width": np.inf}}
+    low, high = bounds(wide, cohort.features.join(clinical_columns(cohort.visits)))
+    assert (low == 0).all() and (high == 10).all()
+
+
+@pytest.mark.parametrize("n", [20, 60, 160])
+def test_half_width_holds_what_it_promises(n):
+    rng = np.random.default_rng(n)
+    inside = [
+        np.mean(np.abs(rng.normal(size=400)) <= half_width(np.abs(rng.normal(size=n)))) for _ in range(400)
+    ]
+    assert np.mean(inside) == pytest.approx(np.ceil(0.9 * (n + 1)) / (n + 1), abs=0.01)
 
 
 @pytest.mark.parametrize(

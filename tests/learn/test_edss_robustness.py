@@ -75,6 +75,7 @@ def test_splits_at_random_and_in_bands_keep_patients_whole():
 def test_how_many_splits_depends_on_the_table_alone():
     assert repeats_allowed(None, 80, 1000) == 100
     assert repeats_allowed(None, 500, 128_003) == 5
+    assert repeats_allowed(None, 25, 128_003) == 15
     assert repeats_allowed(7, 500, 128_003) == 7 and repeats_allowed(0, 1, 1) == 0
 
 

@@ -14,13 +14,14 @@ import pandas as pd
 
 from bids_app.errors import InputError
 from bids_app.learn.artifact import site_names
+from bids_app.learn.diagnosis import claim, stard
 from bids_app.learn.diagnosis import raters as judges
 from bids_app.learn.diagnosis.apply import make_model
 from bids_app.learn.diagnosis.baselines import baselines
 from bids_app.learn.diagnosis.binary import Beside, Binary, analyse
-from bids_app.learn.diagnosis.claim import checklist
 from bids_app.learn.diagnosis.cohort_maps import cohort_maps
 from bids_app.learn.diagnosis.lesion_counts import lesion_counts, normal_scans
+from bids_app.learn.diagnosis.lesion_methods import mask_methods
 from bids_app.learn.diagnosis.model import fit_model
 from bids_app.learn.diagnosis.options import Options
 from bids_app.learn.diagnosis.prepare import Prepared, in_published_order, prepare
@@ -128,7 +129,7 @@ def run(
     settings: dict[str, Any] = {"protocol": protocol, "seed": seed, "template": template}
     settings |= options.recorded()
     settings |= {"n_voxels": store.n_voxels, "thresholds": {p.positive: p.threshold for p in parts}}
-    tables["claim"] = checklist(tables, settings)
+    tables |= {"claim": claim.checklist(tables, settings), "stard": stard.checklist(tables, settings)}
     card = _card(scans, tables["performance"], settings)
     return DiagnosisResult(
         tables=tables,
@@ -180,6 +181,7 @@ def _analyse_classes(
     plain = baselines(
         scans.table, store, counts, list(paths["belief"].values()), list(paths["quality"].values())
     )
+    methods = mask_methods(paths["native_mask"].values())
     site = scans.table.get("site")
     parts = []
     for positive in scans.classes[:1] if len(scans.classes) == 2 else scans.classes:
@@ -190,7 +192,7 @@ def _analyse_classes(
         view = LesionView(store, y, "belief", options.threshold, options.n_sd)
         in_order = view if ready.ordered is store else replace(view, store=ready.ordered)
         is_ms = positive == scans.classes[0]
-        beside = Beside(clinical, rule if is_ms else None, normal, plain, site)
+        beside = Beside(clinical, rule if is_ms else None, normal, plain, methods, site)
         part = analyse(view, in_order, design, pair, protocols, options, beside)
         table = scans.table[["visit", "participant_id", "session_id", "diagnosis"]]
         part.tables["scans"] = pd.concat([table, part.tables["scans"]], axis=1)

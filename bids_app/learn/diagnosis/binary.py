@@ -17,6 +17,7 @@ from bids_app.learn.diagnosis.calls import warnings as warnings_of
 from bids_app.learn.diagnosis.comparison import decision_curve
 from bids_app.learn.diagnosis.grid import VanishingKernelWarning, warn_vanished
 from bids_app.learn.diagnosis.lesion_counts import called_right
+from bids_app.learn.diagnosis.lesion_methods import compare_methods
 from bids_app.learn.diagnosis.options import Options
 from bids_app.learn.diagnosis.protocols import (
     Design,
@@ -29,7 +30,7 @@ from bids_app.learn.diagnosis.protocols import (
     patient_table,
     published,
 )
-from bids_app.learn.diagnosis.variants import compare_variants
+from bids_app.learn.diagnosis.variants import LESION_MAPS, LESION_MASKS, compare_variants
 from bids_app.learn.diagnosis.views import LesionView
 from bids_app.learn.statistics import permutation_p
 from bids_app.progress import phase
@@ -68,6 +69,8 @@ class Beside:
         1 for scans without lesions, 0 for others, NaN where not known.
     baselines : dict of str to ndarray, shape (n, p)
         What could tell classes apart without their disease.
+    methods : ndarray of str, shape (n,)
+        Which method made the lesion masks.
     site : Series, optional
     """
 
@@ -75,6 +78,7 @@ class Beside:
     rule: npt.NDArray[np.bool_] | None
     normal: pd.Series
     baselines: dict[str, npt.NDArray[np.float64]]
+    methods: npt.NDArray[np.object_]
     site: pd.Series | None = None
 
 
@@ -185,12 +189,16 @@ def _normal(
 def _compare(part: Binary, view: LesionView, design: Design, options: Options, beside: Beside) -> Binary:
     """Add other features, models and baselines, and warn where what is no disease tells the classes apart."""
     wanted = beside.baselines if options.variants else {}
-    variants, differences = compare_variants(
+    variants, differences, decided = compare_variants(
         view, beside.clinical, design, options.variants, beside.rule, wanted, beside.site
     )
     part.tables["variants"] = variants
     if len(differences):
         part.tables["differences"] = differences
+    if {LESION_MAPS, LESION_MASKS} <= set(decided):
+        part.tables["lesion_methods"] = compare_methods(
+            design.y, decided, beside.methods, design.patient, design.seed
+        )
     if beside.rule is not None:
         called = np.where(beside.rule, part.positive, part.rest)
         part.tables["scans"] = part.tables["scans"].assign(rule_call=called)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from bids_app.learn.checklists import AUTHORS, checklist_table
-from bids_app.protocol import Protocol
+from bids_app.learn.diagnosis.answers import choice, estimates, flow, missing, partitions, wrong_calls
 
 
 def checklist(tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> pd.DataFrame:
@@ -47,21 +47,21 @@ def _methods(tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) ->
         ("9", "preprocessing", "methods part of each visit's page; settings in its sidecars"),
         ("10", "subsets of the data", "brain voxels at 3 mm; see diagnosis_flow.tsv for visits"),
         ("11", "de-identification", ""),
-        ("12", "missing data", _missing(tables)),
+        ("12", "missing data", missing(tables)),
         ("13", "image acquisition", "scanner fields of the sidecars; the protocols: " + AUTHORS),
         ("14", "reference standard", "column diagnosis of participants.tsv; criteria: " + AUTHORS),
         ("15", "why this reference standard", ""),
         ("16", "who set the reference standard", ""),
         ("17", "annotation of the test set", "as the training set: column diagnosis"),
         ("18", "agreement between and within annotators", "diagnosis_agreement.tsv" if "agreement" in tables else ""),
-        ("19", "assignment to partitions", _partitions(tables, settings)),
+        ("19", "assignment to partitions", partitions(tables, settings)),
         ("20", "level at which partitions are disjoint", "leak-free: patients; as published: scans"),
         ("21", "intended size of the sample", ""),
         ("22", "model, inputs and outputs", "support vector machine, radial kernel, on ranked voxels of a lesion map"),
         ("23", "software", "versions in diagnosis.json and on the model's card"),
         ("24", "initial values", "none: the problem is convex; seeds of all draws are recorded"),
         ("25", "training", f"C {grid.get('C')}, gamma {grid.get('gamma')}, {settings.get('cv')} inner folds"),
-        ("26", "choice of the final model", _choice(tables)),
+        ("26", "choice of the final model", choice(tables)),
         ("27", "ensembles", "none"),
         ("28", "metrics of performance", "sensitivity, specificity, accuracy, AUC, predictive values, net benefit"),
         ("29", "uncertainty", "Wilson intervals of scans; bootstrap over patients; permutation of whole patients"),
@@ -75,67 +75,14 @@ def _methods(tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) ->
 
 def _results(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str, str]]:
     return [
-        ("35", "flow of patients and scans", _flow(tables)),
+        ("35", "flow of patients and scans", flow(tables)),
         ("36", "characteristics by partition", "diagnosis_by_class.tsv, diagnosis_by_split.tsv"),
         ("37", "performance in each partition", "diagnosis_performance.tsv, diagnosis_calls.tsv"),
-        ("38", "estimates with their precision", _estimates(tables)),
-        ("39", "failures", f"{_wrong(tables)}: diagnosis_scans.tsv"),
+        ("38", "estimates with their precision", estimates(tables)),
+        ("39", "failures", f"{wrong_calls(tables)}: diagnosis_scans.tsv"),
         ("40", "limits", "the limits named on this page; the rest: " + AUTHORS),
         ("41", "meaning for practice", ""),
         ("42", "full protocol of the study", ""),
         ("43", "software, model, data", f"code: Demyelin; model: models/diagnosis-lesion-maps.skops; data: {AUTHORS}"),
         ("44", "funding", ""),
     ]  # fmt: skip
-
-
-def _missing(tables: Mapping[str, pd.DataFrame]) -> str:
-    parts = [f"{len(tables[name])} {what}" for name, what in _LEFT_OUT.items() if name in tables]
-    return "visits without maps or diagnosis are left out; " + (", ".join(parts) or "no map was unusable")
-
-
-_LEFT_OUT = {
-    "left_out": "unreadable or odd maps (diagnosis_left_out.tsv)",
-    "duplicates": "copies of other scans (diagnosis_duplicates.tsv)",
-    "raters_left_out": "lines of raters (diagnosis_raters_left_out.tsv)",
-}
-
-
-def _partitions(tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> str:
-    words = f"{settings.get('outer')} outer folds of whole patients, by class; seed {settings.get('seed')}"
-    test = tables["scans"].get("paper_test")
-    return (
-        f"{words}; as published: {int(test.sum())} of {len(test)} scans for the test"
-        if test is not None
-        else words
-    )
-
-
-def _choice(tables: Mapping[str, pd.DataFrame]) -> str:
-    rule = "number of voxels, C and gamma by the mean AUC of the inner folds"
-    if "chosen" not in tables:
-        return rule
-    sizes = tables["chosen"]["n_voxels"]
-    return f"{rule}: {sizes.min():g} to {sizes.max():g} voxels, diagnosis_chosen.tsv"
-
-
-def _flow(tables: Mapping[str, pd.DataFrame]) -> str:
-    last = tables["flow"].iloc[-1]
-    return f"{int(last['n_visits'])} scans of {int(last['n_patients'])} patients: diagnosis_flow.tsv"
-
-
-def _estimates(tables: Mapping[str, pd.DataFrame]) -> str:
-    table = tables["performance"]
-    rows = table[(table["protocol"] == Protocol.NESTED) & (table["metric"] == "auc")]
-    return "; ".join(
-        f"leak-free AUC {row['estimate']:.2f} ({row['low']:.2f} to {row['high']:.2f}), {row['positive']}"
-        for row in rows.to_dict("records")
-    )
-
-
-def _wrong(tables: Mapping[str, pd.DataFrame]) -> str:
-    scans = tables["scans"]
-    if "nested_decision" not in scans:
-        return "each scan's decision"
-    first = scans["diagnosis"] == scans["positive"]
-    wrong = (scans["nested_decision"] > 0) != first
-    return f"{int(wrong.sum())} of {len(scans)} leak-free decisions are wrong"

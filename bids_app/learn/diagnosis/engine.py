@@ -11,12 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csc_array
 
 VOXEL_BLOCK = 4096  # voxels per matrix product: 17 MB of float32 for 1,038 maps
+# share of a product's terms that are not zero, up to which the sparse product is faster (measured at 0.4 to 8 % lesion)
+SPARSE = 0.005
 Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
 
@@ -115,14 +119,31 @@ def binary_distances(
     ndarray of int32, shape (n_a, n_b)
         Number of voxels, of the first n, in which two maps differ. The array is reused: copy it to keep it.
     """
-    differ = np.zeros((len(a), len(b)), np.int32)
+    yield from _grown_distances(lesion_voxels(a)[:, order], lesion_voxels(b)[:, order], sizes)
+
+
+def lesion_voxels(maps: npt.NDArray[np.bool_]) -> csc_array:
+    """Return lesion maps as a sparse array of ones: hardly a voxel in a hundred is lesion."""
+    return csc_array(maps, dtype=np.int32)
+
+
+def _grown_distances(a: csc_array, b: csc_array, sizes: Sequence[int]) -> Iterator[npt.NDArray[np.int32]]:
+    """Yield `binary_distances` of maps whose voxels are in order of rank."""
+    differ = np.zeros((a.shape[0], b.shape[0]), np.int32)
     for start, stop, size_ends in _blocks(sizes):
-        voxels = order[start:stop]
-        left, right = a[:, voxels].astype(np.float32), b[:, voxels].astype(np.float32)
-        both = left @ right.T  # counts below 2**24: exact in float32
-        differ += (left.sum(1)[:, None] + right.sum(1)[None, :] - 2 * both).astype(np.int32)
+        left, right = a[:, start:stop], b[:, start:stop]
+        differ += left.sum(axis=1)[:, None] + right.sum(axis=1)[None, :] - 2 * _shared(left, right)
         if size_ends:
             yield differ
+
+
+def _shared(left: csc_array, right: csc_array) -> npt.NDArray[np.int32]:
+    """Return in how many voxels both of two maps have a lesion, for each pair of rows."""
+    terms = np.diff(left.indptr).astype(np.int64) @ np.diff(right.indptr)
+    if terms <= SPARSE * left.shape[0] * right.shape[0] * left.shape[1]:
+        return (left @ right.T).toarray()
+    dense = left.toarray().astype(np.float32) @ right.toarray().astype(np.float32).T
+    return dense.astype(np.int32)  # counts below 2**24: exact in float32
 
 
 def value_distances(
@@ -327,5 +348,9 @@ class MapView:
 
     def __call__(self, train: Rows, rows: Rows, sizes: Sequence[int]) -> Iterator[npt.NDArray[np.int32]]:
         """Yield squared distances per number of voxels."""
-        order = self.ranking(train)[1]
-        return binary_distances(self.maps[rows], self.maps[train], order, sizes)
+        ranked = self._lesions[:, self.ranking(train)[1]]
+        return _grown_distances(ranked[rows], ranked[train], sizes)
+
+    @cached_property
+    def _lesions(self) -> csc_array:
+        return lesion_voxels(self.maps)

@@ -59,6 +59,7 @@ PARTS = (
         },
         {
             "variants": "Other features and models on the same patient-whole folds",
+            "lesion_methods": "AUC by how lesions were found",
             "differences": "Differences in AUC from the lesion maps, on the same draws of patients",
             "decision_curve": "Net benefit by probability from which the first class is called",
             "chosen": "Chosen inside each outer fold",
@@ -95,10 +96,10 @@ PARTS = (
     Part(
         "checklist",
         "Reporting checklist",
-        "Reporting checklist (CLAIM 2024), filled in as far as this run knows.",
+        "Reporting checklists (CLAIM 2024, STARD-AI), filled in as far as this run knows.",
         (),
         {},
-        {"claim": "CLAIM 2024 checklist"},
+        {"claim": "CLAIM 2024 checklist", "stard": "STARD-AI checklist"},
     ),
 )
 

@@ -32,6 +32,7 @@ ABOUT = {
     "clusters_held": "Clusters where patients of the classes differ in lesion frequency (family-wise P < .05).",
     "map_test": "What the permutation map tested, and how many chi-square tests have small expected counts.",
     "variants": "Other features and models on the same patient-whole folds.",
+    "lesion_methods": "Leak-free AUC by how lesions were found: threshold on belief, and each method of the masks.",
     "differences": "AUC of each model less that of the lesion maps, both on the same draws of patients.",
     "decision_curve": "Net benefit of calling the first class from each leak-free probability on.",
     "confusion": "Leak-free calls among several classes, one against the rest.",
@@ -41,6 +42,7 @@ ABOUT = {
     "by_split": "Scans' characteristics, training against test of the published split.",
     "claim": "What CLAIM 2024 (Tejani et al. 2024, Radiol Artif Intell 6:e240300) asks a report to say, as far as "
     "this run can.",
+    "stard": "What STARD-AI (Sounderajah et al. 2025, Nat Med 31:3283) asks a report to say, as far as this run can.",
     "clusters": "Clusters of voxels whose lesion frequency differs (q < .05), with atlas labels.",
 }
 

@@ -24,6 +24,7 @@ MAPS = {
     "belief": "belief",
     "median": "belief_median",
     "lesions": "lesions_template_3mm",
+    "native_mask": "lesions",
     "table": "lesion_table",
     "quality": "qc",
 }

@@ -17,10 +17,12 @@ from bids_app.learn.diagnosis.views import BeliefView, ClinicalView, LesionView
 
 MEDIAN = replace(COMPACT, gamma=(0.25, 1, 4), gamma_scale="median")
 LINEAR = replace(MEDIAN, C=(0.01, 0.1, 1, 10), gamma=(1,), kernel="linear")
+Run = tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]
 LEFT_OUT = "lesion maps, each site by classifiers trained on the others"
+LESION_MAPS, LESION_MASKS = "lesion maps", "lesion masks as segmented"
 VARIANTS = (
-    "lesion maps",
-    "lesion masks as segmented",
+    LESION_MAPS,
+    LESION_MASKS,
     "belief values",
     "linear support vector machine on lesion maps",
     "clinical columns",
@@ -44,8 +46,8 @@ def variant_views(
     """
     alone = replace(MEDIAN, sizes=("all",))
     table: Mapping[str, tuple[View, Grid]] = {
-        "lesion maps": (lesions, MEDIAN),
-        "lesion masks as segmented": (replace(lesions, source="segmentation", _last=None), MEDIAN),
+        LESION_MAPS: (lesions, MEDIAN),
+        LESION_MASKS: (replace(lesions, source="segmentation", _last=None), MEDIAN),
         "belief values": (BeliefView(lesions), MEDIAN),
         "linear support vector machine on lesion maps": (lesions, LINEAR),
         "clinical columns": (ClinicalView(clinical), alone),
@@ -78,7 +80,7 @@ def compare_variants(
     rule: npt.NDArray[np.bool_] | None = None,
     baselines: Mapping[str, npt.NDArray[np.float64]] | None = None,
     site: pd.Series | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Run]]:
     """Return the metrics of each variant, of the published rule and of always calling the larger class.
 
     Parameters
@@ -104,8 +106,11 @@ def compare_variants(
         Columns model, metric, estimate, low, high, n, interval, n_voxels (median over outer folds).
     differences : DataFrame
         `auc_differences` of each model from the lesion maps on the same folds.
+    decided : dict of str to (decision, fold)
+        Out-of-fold decisions and outer folds of each model.
     """
-    tables, decided = [], {}
+    tables: list[pd.DataFrame] = []
+    decided: dict[str, Run] = {}
     alone = replace(MEDIAN, sizes=("all",))
     runs: list[tuple[str, View, Grid, list[Fold] | None]] = [
         *((name, view, grid, None) for name, view, grid in variant_views(lesions, clinical, wanted)),
@@ -125,4 +130,4 @@ def compare_variants(
     tables.append(calls_table(design.y, larger).assign(model="majority (no training)"))
     columns = ["model", "metric", "estimate", "low", "high", "n", "interval", "n_voxels"]
     differences = auc_differences(design.y, decided, VARIANTS[0], design.patient, design.seed)
-    return pd.concat(tables, ignore_index=True).reindex(columns=columns), differences
+    return pd.concat(tables, ignore_index=True).reindex(columns=columns), differences, decided

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -182,8 +183,20 @@ class BeliefView:
     def __call__(self, train: Rows, rows: Rows, sizes: Sequence[int]) -> Iterator[npt.NDArray[np.float64]]:
         """Yield squared distances between belief values per number of voxels."""
         order = self.ranking(train)[1]
+        some = [size for size in sizes if size < self.n_voxels]
+        if some:
+            first = order[: some[-1]]
+            belief = np.asarray(self.lesions.store.belief)
+            own, others = belief[np.ix_(rows, first)], belief[np.ix_(train, first)]
+            yield from value_distances(own, others, np.arange(len(first)), some)
+        for _ in sizes[len(some) :]:
+            yield self._over_all[np.ix_(rows, train)]
+
+    @cached_property
+    def _over_all(self) -> npt.NDArray[np.float64]:
+        """Squared distances over all voxels, (n, n), which no ranking changes."""
         belief = self.lesions.store.belief
-        return value_distances(belief[rows], belief[train], order, sizes)
+        return next(value_distances(belief, belief, np.arange(self.n_voxels), [self.n_voxels]))
 
 
 @dataclass

@@ -42,7 +42,7 @@ def apply_models(cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed:
     -------
     Applied
         `applied`: a row per visit and model: observed (where known), predicted, low, high (90 % interval),
-        applicability, inputs imputed, and the reason where there is no prediction or no interval.
+        applicability, inputs imputed, and the reason where there is no prediction.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def apply_models(cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed:
         If no visit can be predicted by any model.
     """
     visits = cohort.visits.reset_index(drop=True)
-    needed = {c for _, m in models for c in [*m.card["Inputs"], *m.card["Interval"]["Inputs"]]}
+    needed = {c for _, m in models for c in m.card["Inputs"]}
     table = _inputs(visits, cohort.features.reset_index(drop=True), needed)
     refused = _refused(visits)
     names = visit_names(visits["participant_id"], visits["session_id"])
@@ -77,23 +77,18 @@ def _applied(
     model: Model, table: pd.DataFrame, visits: pd.DataFrame, refused: pd.Series
 ) -> dict[str, npt.NDArray | pd.Series]:
     """Return one model's columns of the table of predictions."""
-    card, interval = model.card, model.card["Interval"]
-    inputs, more = card["Inputs"], interval["Inputs"]
-    table = table.reindex(columns=list(dict.fromkeys([*table.columns, *inputs, *more])))
+    card, inputs = model.card, model.card["Inputs"]
+    table = table.reindex(columns=list(dict.fromkeys([*table.columns, *inputs])))
     site, numbers = _sites(model, visits)
     table[SITE] = numbers
     reason = refused.mask(refused == "", _unknown(table, inputs, card["Imputed"]))
     reason = reason.mask(reason == "", site)
     reason = reason.mask(reason == "", _few_of_a_site(model, visits, reason))
     good = (reason == "").to_numpy()
-    without = _unknown(table, more, card["Imputed"])
-    whole = good & (without == "").to_numpy()
     predicted, low, high = (np.full(len(table), np.nan) for _ in range(3))
     if good.any():
         predicted[good] = predict(model.parts, table[good])
-    if whole.any():
-        low[whole], high[whole] = bounds(model.parts["intervals"], table[whole])
-    reason = reason.mask(good & ~whole, "no interval: " + without)
+        low[good], high[good] = bounds(model.parts, table[good])
     unknown = table[inputs].isna()
     return {
         "predicted": predicted,
@@ -192,9 +187,7 @@ def _notes(applied: pd.DataFrame, names: pd.Series, n_models: int) -> list[str]:
             of = f"{len(who)} of {len(names)} visits" if len(names) > 1 else "the visit"
             by = rows["model"].unique()
             which = "" if len(by) == n_models else f" by {', '.join(by)}"
-            interval = column == "reason" and rows["predicted"].notna().all()
-            line = "{} predicted, {}" if interval else words
-            out.append(line.format(of, what) + f"{which} ({who[0]}{' ...' if len(who) > 1 else ''})")
+            out.append(words.format(of, what) + f"{which} ({who[0]}{' ...' if len(who) > 1 else ''})")
     return out
 
 
@@ -229,6 +222,6 @@ def _scores(applied: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
         return {}
     scores = []
     for name, rows in known.groupby("model", sort=False):
-        inside = rows["observed"].between(rows["low"], rows["high"])[rows["low"].notna()]
+        inside = rows["observed"].between(rows["low"], rows["high"])
         scores.append({"model": name} | score(rows, seed) | {"coverage": inside.mean()})
     return {"applied_performance": pd.DataFrame(scores)}

@@ -133,7 +133,7 @@ def coverage(
     for where, test in sets.items():
         table, observed = data.X.iloc[test], data.y[test]
         for (features, name), parts in models.items():
-            low, high = bounds(parts["intervals"], table)
+            low, high = bounds(parts, table)
             inside = (observed >= low) & (observed <= high)
             key = {"set": where, "features": features, "model": name}
             rows.append(key | _covered(inside) | {"width": float(np.mean(high - low))})

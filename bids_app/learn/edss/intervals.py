@@ -1,10 +1,12 @@
-"""Prediction intervals by CV+: the folds that measured the errors are the ones that serve the interval.
+"""Prediction intervals: what the served model predicts, plus and minus a quantile of its leak-free errors.
 
-Barber, Candes, Ramdas and Tibshirani 2021, Ann Stat 49:486. A new visit is predicted by the model of every fold; the
-interval spans the quantiles of these predictions minus and plus the errors that each fold's model made on the training
-patients it had not seen. MAPIE offers the same for one scikit-learn estimator that it fits itself; here the folds are
-those of the leak-free protocol, fitted already, with the selection inside them and patients whole, so that fitting them
-again by MAPIE would double the time and save its classes with the model. The tests compare the two.
+Steinberger and Leeb 2023, Ann Stat 51:290: intervals from the residuals of k-fold cross-validation hold what they
+promise where the model changes little when a fold is left out. The errors are those of the leak-free protocol, with the
+selection inside its folds and patients whole.
+
+CV+ (Barber et al. 2021, Ann Stat 49:486) needs no such stability and covers more than it is asked for: the spread
+between the folds' models is in the errors already, and CV+ adds that of their predictions of the new visit.
+`bench/bench_intervals.py` measures both.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from bids_app.learn.edss.serving import DIGITS, Parts, predict
 
 Array = npt.NDArray[np.float64]
 NOMINAL = 1 - ALPHA
-METHOD = "CV+ (Barber et al. 2021)"
+METHOD = "cross-validation residuals (Steinberger and Leeb 2023)"
 WEIGHT_ROUNDING = 1e-9  # sums of weights that differ by less are equal
 
 
@@ -35,7 +37,7 @@ def with_intervals(
     folds: Sequence[Outer],
     steps: bool,
 ) -> dict[tuple[str, str], Parts]:
-    """Return models with the intervals that they serve, from the leak-free folds of their training rows.
+    """Return models with the intervals that they serve, from the leak-free errors on their training rows.
 
     Parameters
     ----------
@@ -48,106 +50,66 @@ def with_intervals(
         Of `leak_free`, on the same rows.
     steps : bool
         Whether intervals end on steps of the scale.
-    """
-    y, groups, tests = data.y[rows], data.groups[rows], [fold.test for fold in folds]
-
-    def interval(key: tuple[str, str]) -> dict[str, Any]:
-        parts, predicted = [fold.models[key] for fold in folds], [fold.predicted[key] for fold in folds]
-        return calibrated(parts, tests, predicted, y, groups, steps)
-
-    return {key: parts | {"intervals": interval(key)} for key, parts in models.items()}
-
-
-def calibrated(
-    folds: Sequence[Parts],
-    tests: Sequence[npt.NDArray[np.intp]],
-    predicted: Sequence[Array],
-    y: Array,
-    groups: npt.NDArray[Any],
-    steps: bool = False,
-) -> dict[str, Any]:
-    """Return what an interval is made of.
-
-    Parameters
-    ----------
-    folds : sequence of dict
-        Each fold's model (see `served`).
-    tests : sequence of ndarray of int
-        Training rows that each fold left out; together all, each once.
-    predicted : sequence of ndarray
-        Their predictions by that fold's model.
-    y : ndarray, (n,)
-        EDSS of the training rows.
-    groups : ndarray, (n,)
-        Their patients, kept whole in the folds.
-    steps : bool
-        Whether intervals end on steps of the scale.
 
     Returns
     -------
     dict
-        `folds`, and per training row `residual` (absolute error), `fold` and `weight` (1 over the patient's rows, so
-        that patients count once); and `steps`.
+        The models, each with `intervals`: `half_width` (in points of EDSS; infinite where patients are too few for the
+        nominal coverage), `steps`, and `folds`, how many.
     """
-    residual, fold = np.empty(len(y)), np.empty(len(y), np.int64)
-    for number, (test, values) in enumerate(zip(tests, predicted, strict=True)):
-        residual[test] = np.abs(y[test] - values)
-        fold[test] = number
-    weight = 1 / pd.Series(groups).groupby(groups).transform("size").to_numpy(np.float64)
-    return {"folds": list(folds), "residual": residual, "fold": fold, "weight": weight, "steps": steps}
+    weight = per_patient(data.groups[rows])
+
+    def interval(key: tuple[str, str]) -> dict[str, Any]:
+        error = np.empty(len(rows))
+        for fold in folds:
+            error[fold.test] = np.abs(data.y[rows[fold.test]] - fold.predicted[key])
+        return {"half_width": half_width(error, weight), "steps": steps, "folds": len(folds)}
+
+    return {key: parts | {"intervals": interval(key)} for key, parts in models.items()}
 
 
-def bounds(intervals: Mapping[str, Any], table: pd.DataFrame) -> tuple[Array, Array]:
+def per_patient(groups: npt.NDArray[Any]) -> Array:
+    """Return for each row 1 over its patient's rows, so that patients count once, (n,)."""
+    return 1 / pd.Series(groups).groupby(groups).transform("size").to_numpy(np.float64)
+
+
+def half_width(error: Array, weight: Array | None = None, *, alpha: float = ALPHA) -> float:
+    """Return the least error with (1 - alpha)(N + 1) of the weight at or below it; N is all the weight.
+
+    Parameters
+    ----------
+    error : ndarray, (n,)
+        Absolute errors of the training rows, each by a model that had not seen its patient.
+    weight : ndarray, (n,), optional
+        What each row counts; default: one.
+    alpha : float
+        Share of new outcomes that may lie outside.
+
+    Returns
+    -------
+    float
+        Infinite where there are too few rows for this alpha.
+    """
+    weight = np.ones(len(error)) if weight is None else weight
+    order = np.argsort(error, kind="stable")
+    enough = np.cumsum(weight[order]) >= (1 - alpha) * (weight.sum() + 1) - WEIGHT_ROUNDING
+    return float(error[order[np.argmax(enough)]]) if enough.any() else float("inf")
+
+
+def bounds(parts: Mapping[str, Any], table: pd.DataFrame) -> tuple[Array, Array]:
     """Return the ends of each visit's interval, inside the scale's 0 to 10.
 
     Parameters
     ----------
-    intervals : mapping
-        Of `calibrated`.
+    parts : mapping
+        A model of `with_intervals`.
     table : DataFrame
-        Raw columns that the folds' models need.
+        Raw columns that it needs.
     """
-    each = np.stack([predict(parts, table) for parts in intervals["folds"]])
-    low, high = cv_plus(each[intervals["fold"]].T, intervals["residual"], weight=intervals["weight"])
-    low, high = np.round(np.clip([low, high], 0, HIGHEST_EDSS), DIGITS)
-    return on_steps(low, high) if intervals["steps"] else (low, high)
-
-
-def cv_plus(
-    predicted: Array, residual: Array, *, alpha: float = ALPHA, weight: Array | None = None
-) -> tuple[Array, Array]:
-    """Return the ends of CV+ intervals.
-
-    Parameters
-    ----------
-    predicted : ndarray, (m, n)
-        New visits as predicted by the model that left out training row 1 to n.
-    residual : ndarray, (n,)
-        Absolute errors of the training rows, each by the model that left it out.
-    alpha : float
-        Share of new outcomes that may lie outside.
-    weight : ndarray, (n,), optional
-        What each training row counts; default: one.
-
-    Returns
-    -------
-    low : ndarray, (m,)
-        Lower ends.
-    high : ndarray, (m,)
-        Upper ends; both infinite where there are too few rows for this alpha.
-    """
-    weight = np.ones(len(residual)) if weight is None else weight
-    return -_upper(-predicted + residual, weight, alpha), _upper(predicted + residual, weight, alpha)
-
-
-def _upper(values: Array, weight: Array, alpha: float) -> Array:
-    """Return each row's smallest value with (1 - alpha)(N + 1) of the weight at or below it; N is all the weight."""
-    order = np.argsort(values, axis=1, kind="stable")
-    below = np.cumsum(weight[order], axis=1)
-    enough = below >= (1 - alpha) * (weight.sum() + 1) - WEIGHT_ROUNDING
-    place = np.argmax(enough, axis=1)
-    found = np.take_along_axis(values, np.take_along_axis(order, place[:, None], 1), 1)[:, 0]
-    return np.where(enough.any(axis=1), found, np.inf)
+    around, interval = predict(parts, table), parts["intervals"]
+    ends = np.array([around - interval["half_width"], around + interval["half_width"]])
+    low, high = np.round(np.clip(ends, 0, HIGHEST_EDSS), DIGITS)
+    return on_steps(low, high) if interval["steps"] else (low, high)
 
 
 def on_steps(low: Array, high: Array) -> tuple[Array, Array]:

@@ -17,7 +17,7 @@ from bids_app.learn.edss.fitting import Fitted, Procedure, Samples, fit, paramet
 from bids_app.learn.edss.models import BASELINES, baseline, cross_predict, folds, tune
 from bids_app.learn.edss.scores import mae, pearson
 from bids_app.learn.edss.selection import Blind, select
-from bids_app.learn.edss.serving import Parts, predict_all, served
+from bids_app.learn.edss.serving import predict_all, served
 from bids_app.learn.statistics import CURVE_BOOTSTRAPS, cluster_bootstrap
 from bids_app.progress import phase, track
 
@@ -101,8 +101,6 @@ class Outer:
         Rows of the training set that were left out.
     predicted : dict
         Their predictions by (features, model).
-    models : dict
-        What predicted them (see `served`).
     null : list of dict
         Their predictions by each regressor for every permutation of the outcomes.
     counts, columns, parameters
@@ -111,7 +109,6 @@ class Outer:
 
     test: Index
     predicted: dict[tuple[str, str], Array]
-    models: dict[tuple[str, str], Parts]
     null: list[dict[str, Array]]
     counts: dict[str, int]
     columns: list[str]
@@ -152,7 +149,6 @@ def _outer(
         return Outer(
             test,
             predict_all(models, fitted.constants, data.X.iloc[rows[test]]),
-            models,
             null,
             fitted.selected.counts,
             fitted.selected.columns,

@@ -121,7 +121,7 @@ PARTS = (
         "Calibration and prediction intervals",
         "Whether a predicted EDSS, and the interval around it, mean what they say.",
         ("calibration", "intervals"),
-        {"intervals": "Prediction intervals (CV+) of the saved models: mean width and measured coverage"},
+        {"intervals": "Prediction intervals of the saved models: mean width and measured coverage"},
         {
             "intervals_clinical": "Prediction intervals of the models on clinical columns alone",
             "calibration_models": "Slope and mean error of every model",
@@ -186,7 +186,8 @@ def methods(settings: Mapping[str, Any]) -> str:
         f"whole). A share of {settings['test_size']:g} of the patients was kept for an internal test"
         f"{site if settings['external_site'] else ''}. Intervals of estimates are 95 % bootstrap intervals over "
         "patients; "
-        f"prediction intervals are CV+ [@CVplus]. Both protocols were run {settings['permutations']} times with "
+        "prediction intervals come from the errors of the leak-free cross-validation [@ResidualIntervals]. "
+        f"Both protocols were run {settings['permutations']} times with "
         "outcomes "
         f"permuted between patients. The random seed was {settings['seed']}."
     )

@@ -31,7 +31,7 @@ ABOUT = {
     "null": "Cross-validated r of each model with outcomes permuted between patients; permutation 0 is as observed.",
     "null_summary": "Mean r under the null and permutation P of each model.",
     "learning_curve": "Ridge regression on growing shares of the training patients.",
-    "intervals": "90 % prediction intervals of the saved models (CV+): mean width, and coverage on the held-out sets.",
+    "intervals": "90 % prediction intervals of the saved models: mean width, and coverage on the held-out sets.",
     "intervals_clinical": "The same of the models on clinical columns alone.",
     "interval_visits_clinical": "Each held-out visit's prediction interval by the models on clinical columns alone.",
     "interval_visits": "Each held-out visit's prediction interval, and whether its EDSS lies inside.",

@@ -23,6 +23,7 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
 REPEATS = 100  # random splits, where each takes seconds
 CELLS = 2_000_000  # of the training table: up to here 100 splits take a minute or two
+FEWEST_ROWS = 100  # below, the number of columns alone makes the time
 FEWEST_REPEATS = 5  # where each takes minutes; chosen by hand
 BANDS = {"0 to 3.5": (0, 3.5), "4 to 5.5": (4, 5.5), "6 to 10": (6, 10)}  # walks freely; limited; needs help
 SMALLEST_GROUP = 5  # patients
@@ -39,7 +40,7 @@ def repeats_allowed(wanted: int | None, rows: int, columns: int) -> int:
     """
     if wanted is not None:
         return wanted
-    return int(np.clip(REPEATS * CELLS // max(rows * columns, 1), FEWEST_REPEATS, REPEATS))
+    return int(np.clip(REPEATS * CELLS // max(max(rows, FEWEST_ROWS) * columns, 1), FEWEST_REPEATS, REPEATS))
 
 
 def repeated_splits(

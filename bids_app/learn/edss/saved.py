@@ -70,8 +70,8 @@ def _card(
     covered: pd.DataFrame,
 ) -> dict[str, Any]:
     inputs = parts["inputs"]
-    for_interval = sorted({column for fold in parts["intervals"]["folds"] for column in fold["inputs"]})
-    unknown = data.X.iloc[rows][list(dict.fromkeys([*inputs, *for_interval]))].isna().sum()
+    unknown = data.X.iloc[rows][inputs].isna().sum()
+    half_width = parts["intervals"]["half_width"]
     return {
         "Kind": "edss",
         "Description": f"EDSS by {name} from {features} columns (study A).",
@@ -84,9 +84,9 @@ def _card(
         "Interval": {
             "Method": METHOD,
             "Nominal": NOMINAL,
-            "Folds": len(parts["intervals"]["folds"]),
+            "HalfWidth": round(half_width, 4),
+            "Folds": parts["intervals"]["folds"],
             "OnSteps": parts["intervals"]["steps"],
-            "Inputs": for_interval,
             "Coverage": {row["set"]: round(row["coverage"], 4) for row in covered.to_dict("records")},
             "MeanWidth": {row["set"]: round(row["width"], 4) for row in covered.to_dict("records")},
         },

@@ -52,7 +52,7 @@ def _items(
         ("12", "analysis: partition, models, tuning, performance measures", _analysis(settings, rules)),
         ("13", "class imbalance", "not applicable: the outcome is not a class"),
         ("14", "fairness", "errors by sex, course and site: edss_subgroups.tsv" if "subgroups" in tables else ""),
-        ("15", "output of the model", "EDSS, with a 90 % prediction interval (CV+)"),
+        ("15", "output of the model", "EDSS, with a 90 % prediction interval"),
         ("16", "differences between training and test", "edss_demographics.tsv, edss_calibration_models.tsv"),
         ("17", "ethics approval and consent", ""),
         ("18", "funding, conflicts, protocol, registration, data and code", "code: Demyelin; the rest: " + AUTHORS),

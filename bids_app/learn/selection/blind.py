@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from bids_app.learn.collinearity import greedy_keep_first
 from bids_app.learn.selection.base import (
@@ -21,6 +21,7 @@ from bids_app.learn.selection.base import (
     Floats,
     like,
     numbers_of,
+    validated,
 )
 
 
@@ -36,7 +37,7 @@ class MedianImpute(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> MedianImpute:
         """Learn medians from an (n, p) table."""
-        array = validate_data(self, X, dtype=PRECISIONS, ensure_all_finite="allow-nan")
+        array = validated(self, X, dtype=PRECISIONS, ensure_all_finite="allow-nan")
         medians = np.median(array, axis=0)
         gaps = np.flatnonzero(np.isnan(medians))
         for column in gaps:
@@ -48,7 +49,7 @@ class MedianImpute(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> Any:
         """Return the table without gaps."""
         check_is_fitted(self)
-        array = validate_data(self, X, dtype=PRECISIONS, ensure_all_finite="allow-nan", reset=False)
+        array = validated(self, X, dtype=PRECISIONS, ensure_all_finite="allow-nan", reset=False)
         missing = np.isnan(array)
         if missing.any():
             array = np.where(missing, self.medians_.astype(array.dtype), array)
@@ -86,7 +87,7 @@ class CovariateZScore(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> CovariateZScore:
         """Learn the regression from an (n, p) table; n must exceed the number of covariates by two."""
-        array = validate_data(self, X, dtype=PRECISIONS, ensure_min_samples=2)
+        array = validated(self, X, dtype=PRECISIONS, ensure_min_samples=2)
         self.covariates_ = numbers_of(X, self.n_features_in_, self.covariates or [])
         rest = np.setdiff1d(np.arange(array.shape[1]), self.covariates_)
         self.columns_ = rest if self.columns is None else numbers_of(X, self.n_features_in_, self.columns)
@@ -100,7 +101,7 @@ class CovariateZScore(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> Any:
         """Return the table with z scores in place of the standardised columns."""
         check_is_fitted(self)
-        array = validate_data(self, X, dtype=PRECISIONS, reset=False).copy()
+        array = validated(self, X, dtype=PRECISIONS, reset=False).copy()
         expected = self._design(array) @ self.coef_
         array[:, self.columns_] = (array[:, self.columns_] - expected) / self.scale_
         return like(array, X)
@@ -130,7 +131,7 @@ class RangeScaledVariance(ColumnSelector):
 
     def fit(self, X: Any, y: Any = None) -> RangeScaledVariance:
         """Learn from an (n, p) table."""
-        array = validate_data(self, X, dtype=PRECISIONS)
+        array = validated(self, X, dtype=PRECISIONS)
         self.variances_ = np.empty(array.shape[1])
         for start in range(0, array.shape[1], STRIP):
             part = array[:, start : start + STRIP].astype(np.float64)
@@ -160,7 +161,7 @@ class StabilityFilter(ColumnSelector):
 
     def fit(self, X: Any, y: Any = None) -> StabilityFilter:
         """Note which of the table's columns are stable; the values play no part."""
-        validate_data(self, X, dtype=PRECISIONS)
+        validated(self, X, dtype=PRECISIONS)
         names = list(X.columns) if isinstance(X, pd.DataFrame) else range(self.n_features_in_)
         known = {} if self.icc is None else dict(self.icc)
         self.keep_ = np.array([not known.get(name, 1.0) < self.threshold for name in names], dtype=bool)
@@ -200,7 +201,7 @@ class CollinearityFilter(ColumnSelector):
 
     def fit(self, X: Any, y: Any = None) -> CollinearityFilter:
         """Learn from an (n, p) table; memory grows with n p, never with p squared."""
-        array = validate_data(self, X, dtype=PRECISIONS)
+        array = validated(self, X, dtype=PRECISIONS)
         names = list(X.columns) if isinstance(X, pd.DataFrame) else list(range(array.shape[1]))
         representative = greedy_keep_first(array, self._order(names), self.threshold)
         self.keep_ = representative == np.arange(array.shape[1])
