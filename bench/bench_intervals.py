@@ -88,12 +88,12 @@ def cv_plus(
     y: Array, left_out: list[Outer], predicted: list[Array], key: tuple[str, str]
 ) -> tuple[Array, Array]:
     """Return the ends of CV+ intervals (Barber et al. 2021), inside the scale, from each fold's predictions."""
-    error = [np.abs(y[fold.test] - fold.predicted[key]) for fold in left_out]
+    errors = [np.abs(y[fold.test] - fold.predicted[key]) for fold in left_out]
     low = np.concatenate(
-        [new[:, None] - own[None] for new, own in zip(predicted, error, strict=True)], axis=1
+        [new[:, None] - error[None] for new, error in zip(predicted, errors, strict=True)], axis=1
     )
     high = np.concatenate(
-        [new[:, None] + own[None] for new, own in zip(predicted, error, strict=True)], axis=1
+        [new[:, None] + error[None] for new, error in zip(predicted, errors, strict=True)], axis=1
     )
     rank = int(np.ceil(NOMINAL * (len(y) + 1)))
     ends = np.sort(low, axis=1)[:, len(y) - rank], np.sort(high, axis=1)[:, rank - 1]

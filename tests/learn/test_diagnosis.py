@@ -285,10 +285,10 @@ def test_the_stard_checklist_has_every_item_and_says_what_the_run_knows(result):
     scans = result.tables["scans"]
     n = (scans["nested_call"] == "indeterminate").sum()
     assert table.loc["19", "this_run"].startswith(f"{n} of {len(scans)} leak-free calls are indeterminate")
-    told = re.findall(r"(\w+) called (\w+): (\d+)", table.loc["30", "this_run"])
+    called = re.findall(r"(\w+) called (\w+): (\d+)", table.loc["30", "this_run"])
     counted = pd.crosstab(scans["diagnosis"], scans["nested_call"])
-    assert sum(int(k) for _, _, k in told) == len(scans)
-    assert all(counted.loc[of, call] == int(k) for of, call, k in told)
+    assert sum(int(k) for _, _, k in called) == len(scans)
+    assert all(counted.loc[of, call] == int(k) for of, call, k in called)
     auc = result.tables["performance"].query("protocol == 'nested' and metric == 'auc'")["estimate"].iloc[0]
     assert f"AUC {auc:.2f}" in table.loc["31", "this_run"]
     assert table.loc["6", "authors_must_add"] and not table.loc["15c", "authors_must_add"]

@@ -81,8 +81,8 @@ def test_coverage_told_is_that_of_the_intervals_saved(served):
         parts = dict(models)[name].parts["intervals"]
         assert card["HalfWidth"] == pytest.approx(parts["half_width"], abs=1e-4)
         if not parts["steps"]:
-            ends = pd.concat([own["predicted"] - own["low"], own["high"] - own["predicted"]])
-            assert ends[(own["low"] > 0) & (own["high"] < 10)].to_numpy() == pytest.approx(
+            ends = pd.concat([rows["predicted"] - rows["low"], rows["high"] - rows["predicted"]])
+            assert ends[(rows["low"] > 0) & (rows["high"] < 10)].to_numpy() == pytest.approx(
                 parts["half_width"]
             )
 

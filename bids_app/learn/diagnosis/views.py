@@ -187,8 +187,8 @@ class BeliefView:
         if some:
             first = order[: some[-1]]
             belief = np.asarray(self.lesions.store.belief)
-            own, others = belief[np.ix_(rows, first)], belief[np.ix_(train, first)]
-            yield from value_distances(own, others, np.arange(len(first)), some)
+            left, right = belief[np.ix_(rows, first)], belief[np.ix_(train, first)]
+            yield from value_distances(left, right, np.arange(len(first)), some)
         for _ in sizes[len(some) :]:
             yield self._over_all[np.ix_(rows, train)]
 
