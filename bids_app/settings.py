@@ -21,6 +21,7 @@ STUDIES = {
     "edss": "bids_app.learn.edss.study",
     "diagnosis": "bids_app.learn.diagnosis.study",
 }
+EDSS_MODELS = ("ridge", "gp", "svr", "rf")  # of --models; learn.edss.models.REGRESSORS makes them
 EVERY_STUDY = "auto"  # of --analysis: whatever the cohort allows
 PROTOCOLS, BOTH = ("paper", "nested"), "both"  # of --protocol
 GammaScale = Literal["paper", "median"]
@@ -262,7 +263,7 @@ class Settings:
         metavar="volumes|change|COLUMN",
     )
     models: tuple[str, ...] = option(
-        (), "Study A: models to fit: ridge, gp, svr, rf (default: all).", room="Group level", metavar="MODEL"
+        (), "Study A: models to fit (default: all).", room="Group level", choices=EDSS_MODELS
     )
     lasso_penalty: str = option(
         "1se",
@@ -556,7 +557,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def _typed(path: Path, key: str, value: Any, spec: dataclasses.Field) -> Any:
     """Return a TOML value as the type its option has."""
-    kind = str(spec.type)
+    kind, choices = str(spec.type), spec.metadata.get("choices")
     good = {
         "bool": lambda v: isinstance(v, bool),
         "int": lambda v: isinstance(v, int) and not isinstance(v, bool),
@@ -566,11 +567,12 @@ def _typed(path: Path, key: str, value: Any, spec: dataclasses.Field) -> Any:
         items = [value] if isinstance(value, str) else value
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
             raise InputError(f"--config-file {path}: {key} must be a text or a list of texts")
+        if choices and not set(items) <= set(choices):
+            raise InputError(f"--config-file {path}: {key} must be of {', '.join(choices)}")
         return tuple(items)
     if good is None:
         if not isinstance(value, str):
             raise InputError(f"--config-file {path}: {key} must be a text")
-        choices = spec.metadata.get("choices")
         if choices and value not in choices:
             raise InputError(f"--config-file {path}: {key} must be one of {', '.join(choices)}")
         return Path(value) if "Path" in kind else value

@@ -32,10 +32,9 @@ from bids_app.image import (
     quality,
     volume_change,
 )
-from bids_app.learn.diagnosis import result as diagnosis
-from bids_app.learn.edss import result as edss
+from bids_app.learn.study import load_study
 from bids_app.phantom import cli as phantom_cli
-from bids_app.settings import DEFAULT_METHOD
+from bids_app.settings import DEFAULT_METHOD, STUDIES
 
 MARK = re.compile(r"<!-- table: (\w+) -->")
 COLUMNS: dict[str, Mapping[str, Mapping[str, object]]] = {
@@ -126,10 +125,10 @@ def methods() -> str:
 def cohort() -> str:
     """Return the tables of the group level's tables."""
     parts = []
-    for title, study in {"Prediction of EDSS": edss, "Differential diagnosis": diagnosis}.items():
-        name = study.__name__.split(".")[-2]
-        rows = [(_code(f"{name}_{table}.tsv"), about) for table, about in study.ABOUT.items()]
-        parts += [f"### {title}", _table(("file in `group/`", "what"), rows)]
+    for name in STUDIES:
+        study = load_study(name)
+        rows = [(_code(f"{name}_{table}.tsv"), about) for table, about in study.result.about.items()]
+        parts += [f"### {study.title}", _table(("file in `group/`", "what"), rows)]
     return "\n\n".join(parts)
 
 

@@ -23,7 +23,7 @@ def typical_of(derivatives: Path) -> Typical:
     ]
     if not rows:
         return NUMBERS
-    found = pd.concat(rows)[list(NUMBERS)].apply(pd.to_numeric, errors="coerce")
+    found = pd.concat(rows).reindex(columns=list(NUMBERS)).apply(pd.to_numeric, errors="coerce")
     mean, sd = found.mean(), found.std().fillna(0.0)
     return {
         name: (float(mean[name]), max(float(sd[name]), usual[1] / usual[0] * abs(float(mean[name]))))
