@@ -30,6 +30,7 @@ CURVE_BOOTSTRAPS = (
 CALIBRATION_GROUPS = (
     5  # fifths: in smaller groups of a small test set calibration cannot be seen; chosen by hand
 )
+WEIGHT_ROUNDING = 1e-9  # sums of weights that differ by less are equal
 ROUNDING = 1e-12  # relative to the values, differences below it are none
 
 
@@ -237,6 +238,38 @@ def permutation_p(observed: float, null: npt.ArrayLike) -> float:
     """
     values = np.asarray(null, dtype=np.float64)
     return (1 + int(np.sum(values >= observed))) / (1 + len(values))
+
+
+def per_group(groups: npt.NDArray[Any]) -> Array:
+    """Return for each row 1 over its group's rows, so that groups (patients) count once, (rows,)."""
+    _, number, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return 1 / counts[number]
+
+
+def conformal_quantile(values: Array, alpha: float, weight: Array | None = None) -> float:
+    """Return the value that a new one of the same kind exceeds with at most the probability alpha.
+
+    It is the least with (1 - alpha)(N + 1) of the weight at or below it, where N is all the weight: Vovk, Gammerman and
+    Shafer 2005, Algorithmic Learning in a Random World; where a patient's rows weigh one together, Lee, Barber and
+    Willett 2023, arXiv:2306.06342.
+
+    Parameters
+    ----------
+    values : ndarray, (n,)
+    alpha : float
+        Greatest probability.
+    weight : ndarray, (n,), optional
+        What each value counts (`per_group`); default: one.
+
+    Returns
+    -------
+    float
+        Infinite where there are too few values for this alpha.
+    """
+    weight = np.ones(len(values)) if weight is None else weight
+    order = np.argsort(values, kind="stable")
+    enough = np.cumsum(weight[order]) >= (1 - alpha) * (weight.sum() + 1) - WEIGHT_ROUNDING
+    return float(values[order[np.argmax(enough)]]) if enough.any() else float("inf")
 
 
 def cluster_bootstrap(

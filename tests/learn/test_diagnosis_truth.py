@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from bids_app.learn.diagnosis.engine import MapView
 from bids_app.learn.diagnosis.grid import Grid
-from bids_app.learn.diagnosis.operating_point import Rule
-from bids_app.learn.diagnosis.protocols import Design, balanced, fold_auc, leak_free, published
+from bids_app.learn.diagnosis.operating_point import Rule, platt
+from bids_app.learn.diagnosis.protocols import (
+    Design,
+    balanced,
+    fold_auc,
+    leak_free,
+    learn_points,
+    published,
+)
+from bids_app.learn.diagnosis.sizes import aucs
 
 GRID = Grid(sizes=(8, 64), C=(0.125, 1, 8), gamma=(0.03, 0.125))
 
@@ -42,6 +52,39 @@ def test_seventy_eight_to_twenty_two_is_called_on_both_sides():
     assert np.mean(machine, axis=0)[1] < np.mean(learned, axis=0)[1] - 0.1
 
 
+def test_where_classes_overlap_calls_are_right_on_both_sides_and_the_rest_is_indeterminate():
+    area, rates_called, wrong, coverage = [], [], [], []
+    for seed in range(8):
+        maps, y, patient = unbalanced(seed, n=(115, 32), voxels=300, planted=0.14)  # 345 scans to 96
+        run = leak_free(MapView(maps, y), Design(y, patient, seed=seed, cv=5, outer=4), GRID)
+        first = run.decision >= 0
+        area.append(fold_auc(y, run.decision, run.fold))
+        rates_called.append(rates(y[run.called], first[run.called]))
+        wrong.append([np.mean((run.called & ~first)[y]), np.mean((run.called & first)[~y])])
+        coverage.append(run.called.mean())
+    assert 0.6 < np.mean(area) < 0.7
+    assert np.mean(rates_called, axis=0).min() >= 0.6
+    assert np.mean(wrong, axis=0).max() < 0.22  # a fifth is promised
+    assert np.mean(coverage) < 0.7
+
+
+def test_the_choice_among_many_settings_does_not_make_calls_surer():
+    rng = np.random.default_rng(0)
+    n, settings, every = 120, (1, 8, 8), np.arange(120)
+    y = every % 3 > 0
+    inner = [(np.flatnonzero(every // 20 != k), np.flatnonzero(every // 20 == k)) for k in range(6)]
+    slopes, naive = [], []
+    for _ in range(20):
+        decisions = rng.normal(size=(*settings, n))  # nothing to be learned
+        areas = np.array([aucs(y[test], decisions[..., test]) for _, test in inner]).mean(axis=0)
+        best = np.unravel_index(areas.argmax(), settings)
+        run = SimpleNamespace(decisions=decisions, folds=inner, best=np.array([best[1:]]), best_size=0)
+        naive.append(platt(decisions[best], y)[0])
+        slopes.append(learn_points(run, y, Rule(), np.arange(n))[0].slope)
+    assert np.mean(naive) > 0.3  # the best of 64 looks as if it knew something
+    assert np.mean(slopes) < 0.1
+
+
 def test_null_calls_are_at_chance_and_mostly_indeterminate():
     score, area, wrong = [], [], []
     for seed in range(12):
@@ -53,7 +96,7 @@ def test_null_calls_are_at_chance_and_mostly_indeterminate():
         wrong.append([np.mean((run.called & ~first)[y]), np.mean((run.called & first)[~y])])
     assert np.mean(score) == pytest.approx(0.5, abs=0.04)
     assert np.mean(area) == pytest.approx(0.5, abs=0.05)
-    assert np.mean(wrong) < 0.25  # a fifth at most is promised, patients' scans taken for exchangeable
+    assert np.mean(wrong) < 0.22  # a fifth at most is promised
 
 
 def test_published_protocol_is_as_published():

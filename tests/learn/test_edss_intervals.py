@@ -12,8 +12,8 @@ from bids_app.learn.artifact import load_models
 from bids_app.learn.edss import Options, run
 from bids_app.learn.edss.apply import apply_models
 from bids_app.learn.edss.columns import clinical_columns
-from bids_app.learn.edss.intervals import bounds, half_width, on_steps, per_patient
-from bids_app.learn.statistics import wilson_interval
+from bids_app.learn.edss.intervals import bounds, on_steps
+from bids_app.learn.statistics import conformal_quantile, per_group, wilson_interval
 
 KEYS = ["visit", "features", "model"]
 
@@ -109,7 +109,7 @@ def test_intervals_are_mapies():
     error = np.empty(83)
     for train, test in splits.split(X):
         error[test] = np.abs(y[test] - Ridge().fit(X[train], y[train]).predict(X[test]))
-    around, half = Ridge().fit(X, y).predict(new), half_width(error)
+    around, half = Ridge().fit(X, y).predict(new), conformal_quantile(error, 0.1)
     np.testing.assert_allclose(np.column_stack([around - half, around + half]), theirs[..., 0])
 
 
@@ -117,12 +117,14 @@ def test_patients_with_several_visits_count_once():
     rng = np.random.default_rng(1)
     error, counts = rng.random(30), rng.integers(1, 4, 30)
     patient = np.repeat(np.arange(30), counts)
-    assert half_width(np.repeat(error, counts), per_patient(patient)) == half_width(error)
+    assert conformal_quantile(np.repeat(error, counts), 0.1, per_group(patient)) == conformal_quantile(
+        error, 0.1
+    )
 
 
 def test_too_few_patients_give_no_bound_and_the_scale_bounds_what_is_served(served):
-    assert half_width(np.ones(8)) == np.inf
-    assert half_width(np.arange(9.0)) == 8
+    assert conformal_quantile(np.ones(8), 0.1) == np.inf
+    assert conformal_quantile(np.arange(9.0), 0.1) == 8
     _, cohort, models, _ = served
     parts = models[0][1].parts
     wide = parts | {"intervals": parts["intervals"] | {"half_width": np.inf}}
@@ -134,7 +136,8 @@ def test_too_few_patients_give_no_bound_and_the_scale_bounds_what_is_served(serv
 def test_half_width_holds_what_it_promises(n):
     rng = np.random.default_rng(n)
     inside = [
-        np.mean(np.abs(rng.normal(size=400)) <= half_width(np.abs(rng.normal(size=n)))) for _ in range(400)
+        np.mean(np.abs(rng.normal(size=400)) <= conformal_quantile(np.abs(rng.normal(size=n)), 0.1))
+        for _ in range(400)
     ]
     assert np.mean(inside) == pytest.approx(np.ceil(0.9 * (n + 1)) / (n + 1), abs=0.01)
 

@@ -282,7 +282,7 @@ def fit_model(
         view = LesionView(store, y, "belief", options.threshold, options.n_sd)
         folds = cv_folds(y, scans.patient, options.cv, seed)
         found = search(view, y, options.grid, every, folds, inside_folds=True, choose="auc")
-        point = learn_points(found, y, options.rule)[found.best_size]
+        point = learn_points(found, y, options.rule, scans.patient)[found.best_size]
         fitted: MapView = view.fitted(every)
         maps = fitted.maps
         machines.append(VoxelMachine.of(found, maps, view.threshold_of(every), point))

@@ -8,11 +8,13 @@ cross-validation inside the training scans made out of fold.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bids_app.errors import InputError
+from bids_app.learn.statistics import conformal_quantile, per_group
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -81,7 +83,14 @@ class OperatingPoint:
     intercept: float
 
     @classmethod
-    def learn(cls, decision: Floats, y: Flags, rule: Rule) -> OperatingPoint:
+    def learn(
+        cls,
+        decision: Floats,
+        y: Flags,
+        rule: Rule,
+        patient: npt.NDArray[Any] | None = None,
+        log_odds: Floats | None = None,
+    ) -> OperatingPoint:
         """Learn from out-of-fold decisions.
 
         Parameters
@@ -91,15 +100,29 @@ class OperatingPoint:
         y : ndarray of bool, shape (n,)
             True for the first class.
         rule : Rule
+        patient : ndarray, shape (n,), optional
+            Patient of each scan, who counts once in the zone of no call; by default each scan is its own.
+        log_odds : ndarray, shape (n,), optional
+            Of the first class, from settings and curves that the scan's fold had no part in (`held_out_log_odds`).
+            Where the decisions' setting was chosen for how well it does on these very scans, they rank them better than
+            they will rank others; curve, cut and zone are then learned from these log odds.
         """
         known = np.isfinite(decision)
+        weight = np.ones(len(y)) if patient is None else per_group(patient[known])
         decision, y = decision[known], y[known]
         slope, intercept = platt(decision, y)
+        scale, shift, values = 1.0, 0.0, decision
+        if log_odds is not None and slope > 0:
+            scale, shift, values = slope, intercept, log_odds[known]
+            again, offset = platt(values, y)
+            slope, intercept = again * slope, again * intercept + offset
         if rule.sensitivity is None:
             cut = youden_cut(decision, y, slope, intercept)
         else:
-            cut = cut_at(decision[y], rule.sensitivity)
-        low, high = no_call_zone(decision, y, rule.wrong) if rule.wrong else (cut, cut)
+            cut = (cut_at(values[y], rule.sensitivity) - shift) / scale
+        low, high = cut, cut
+        if rule.wrong:
+            low, high = ((end - shift) / scale for end in no_call_zone(values, y, rule.wrong, weight))
         return cls(cut, min(low, cut), max(high, cut), slope, intercept)
 
     def called(self, decision: Floats) -> Flags:
@@ -155,12 +178,14 @@ def cut_at(decision: Floats, sensitivity: float) -> float:
     return float(np.quantile(decision, 1 - sensitivity, method="lower"))
 
 
-def no_call_zone(decision: Floats, y: Flags, wrong: float) -> tuple[float, float]:
+def no_call_zone(
+    decision: Floats, y: Flags, wrong: float, weight: Floats | None = None
+) -> tuple[float, float]:
     """Return the decisions between which no scan is called.
 
-    Outside, each class is called wrongly in at most the share `wrong` of its own scans: the classes' conformal
-    quantiles (Vovk et al. 2005, Algorithmic Learning in a Random World, 4.5), scans taken for exchangeable within a
-    class. Where they cross, every scan can be called and the zone is empty (low above high).
+    Outside, each class is called wrongly in at most the share `wrong` of its own scans (conformal quantiles of the
+    classes, patients taken for exchangeable within one). Where they cross, every scan can be called and the zone is
+    empty (low above high).
 
     Parameters
     ----------
@@ -170,16 +195,13 @@ def no_call_zone(decision: Floats, y: Flags, wrong: float) -> tuple[float, float
         Class of each scan.
     wrong : float
         Greatest share of a class called wrongly outside the zone.
+    weight : ndarray, (n,), optional
+        What each scan counts; by default one.
     """
-    low = _conformal(decision[y], wrong)
-    high = -_conformal(-decision[~y], wrong)
+    weight = np.ones(len(y)) if weight is None else weight
+    low = -conformal_quantile(-decision[y], wrong, weight[y])
+    high = conformal_quantile(decision[~y], wrong, weight[~y])
     return low, high
-
-
-def _conformal(decision: Floats, wrong: float) -> float:
-    """Return the value that a new decision of the same kind lies below with at most the probability `wrong`."""
-    rank = int(np.floor(wrong * (len(decision) + 1)))
-    return float(np.sort(decision)[rank - 1]) if rank >= 1 else -np.inf
 
 
 def platt(decision: Floats, y: Flags) -> tuple[float, float]:

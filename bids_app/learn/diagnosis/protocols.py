@@ -12,8 +12,8 @@ import pandas as pd
 
 from bids_app.learn.diagnosis.engine import Fold, Rows, View
 from bids_app.learn.diagnosis.grid import Grid, Sweep
-from bids_app.learn.diagnosis.operating_point import OperatingPoint, Rule
-from bids_app.learn.diagnosis.sizes import auc, cv_folds, search
+from bids_app.learn.diagnosis.operating_point import OperatingPoint, Rule, platt
+from bids_app.learn.diagnosis.sizes import auc, aucs, cv_folds, search
 from bids_app.learn.statistics import cluster_bootstrap, wilson_interval
 from bids_app.progress import track
 from bids_app.protocol import Protocol
@@ -177,12 +177,16 @@ def _outer(
     """Search inside the training scans of an outer fold; return the sweep and each size's operating point."""
     inner = cv_folds(design.y[train], design.patient[train], design.cv, design.seed)
     run = search(view, design.y, grid, train, inner, inside_folds=True, test=test, choose="auc")
-    points = learn_points(run, design.y[train], design.rule)
+    points = learn_points(run, design.y[train], design.rule, design.patient[train])
     return replace(run, decisions=np.empty(0), models=[]), points  # what is not needed need not travel back
 
 
-def learn_points(run: Sweep, y: npt.NDArray[np.bool_], rule: Rule) -> list[OperatingPoint]:
+def learn_points(
+    run: Sweep, y: npt.NDArray[np.bool_], rule: Rule, patient: npt.NDArray[Any]
+) -> list[OperatingPoint]:
     """Return the operating point of each size from its out-of-fold decisions at the best C and gamma.
+
+    That of the best size, which serves, is learned from `held_out_log_odds`: it was chosen among all for its decisions.
 
     Parameters
     ----------
@@ -192,11 +196,46 @@ def learn_points(run: Sweep, y: npt.NDArray[np.bool_], rule: Rule) -> list[Opera
         Class of the training scans.
     rule : Rule
         How decisions are cut.
+    patient : ndarray, (n,)
+        Patient of each training scan.
     """
-    return [
-        OperatingPoint.learn(decided[i, j], y, rule)
+    points = [
+        OperatingPoint.learn(decided[i, j], y, rule, patient)
         for decided, (i, j) in zip(run.decisions, run.best, strict=True)
     ]
+    i, j = run.best[run.best_size]
+    served = run.decisions[run.best_size, i, j]
+    points[run.best_size] = OperatingPoint.learn(served, y, rule, patient, held_out_log_odds(run, y))
+    return points
+
+
+def held_out_log_odds(run: Sweep, y: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Return the log odds of the first class, each fold's scans by the setting and the curve that the others chose.
+
+    The best of many settings looks better on the scans it was chosen on than it is (Tibshirani and Tibshirani 2009, Ann
+    Appl Stat 3:822); without the fold in the choice, its scans are what new ones will be.
+
+    Parameters
+    ----------
+    run : Sweep
+        Decisions of each size, C and gamma.
+    y : ndarray of bool, (n,)
+        Class of the training scans.
+
+    Returns
+    -------
+    ndarray, (n,)
+    """
+    areas = np.stack([aucs(y[test], run.decisions[..., test]) for _, test in run.folds], axis=-1)
+    out = np.full(len(y), np.nan)
+    for k, (train, test) in enumerate(run.folds):
+        others = np.delete(areas, k, axis=-1)
+        known = np.isfinite(others[0, 0, 0])  # folds with both classes
+        mean = others[..., known].mean(axis=-1) if known.any() else np.zeros(others.shape[:-1])
+        chosen = run.decisions[np.unravel_index(np.argmax(np.round(mean, 12)), mean.shape)]
+        slope, intercept = platt(chosen[train], y[train])
+        out[test] = slope * chosen[test] + intercept
+    return out
 
 
 def fold_auc(

@@ -23,11 +23,11 @@ from bids_app.learn.edss.patients import HIGHEST_EDSS
 from bids_app.learn.edss.protocols import Outer
 from bids_app.learn.edss.scores import ALPHA, LEVELS
 from bids_app.learn.edss.serving import DIGITS, Parts, predict
+from bids_app.learn.statistics import conformal_quantile, per_group
 
 Array = npt.NDArray[np.float64]
 NOMINAL = 1 - ALPHA
 METHOD = "cross-validation residuals (Steinberger and Leeb 2023)"
-WEIGHT_ROUNDING = 1e-9  # sums of weights that differ by less are equal
 
 
 def with_intervals(
@@ -57,43 +57,15 @@ def with_intervals(
         The models, each with `intervals`: `half_width` (in points of EDSS; infinite where patients are too few for the
         nominal coverage), `steps`, and `folds`, how many.
     """
-    weight = per_patient(data.groups[rows])
+    weight = per_group(data.groups[rows])
 
     def interval(key: tuple[str, str]) -> dict[str, Any]:
         error = np.empty(len(rows))
         for fold in folds:
             error[fold.test] = np.abs(data.y[rows[fold.test]] - fold.predicted[key])
-        return {"half_width": half_width(error, weight), "steps": steps, "folds": len(folds)}
+        return {"half_width": conformal_quantile(error, ALPHA, weight), "steps": steps, "folds": len(folds)}
 
     return {key: parts | {"intervals": interval(key)} for key, parts in models.items()}
-
-
-def per_patient(groups: npt.NDArray[Any]) -> Array:
-    """Return for each row 1 over its patient's rows, so that patients count once, (n,)."""
-    return 1 / pd.Series(groups).groupby(groups).transform("size").to_numpy(np.float64)
-
-
-def half_width(error: Array, weight: Array | None = None, *, alpha: float = ALPHA) -> float:
-    """Return the least error with (1 - alpha)(N + 1) of the weight at or below it; N is all the weight.
-
-    Parameters
-    ----------
-    error : ndarray, (n,)
-        Absolute errors of the training rows, each by a model that had not seen its patient.
-    weight : ndarray, (n,), optional
-        What each row counts; default: one.
-    alpha : float
-        Share of new outcomes that may lie outside.
-
-    Returns
-    -------
-    float
-        Infinite where there are too few rows for this alpha.
-    """
-    weight = np.ones(len(error)) if weight is None else weight
-    order = np.argsort(error, kind="stable")
-    enough = np.cumsum(weight[order]) >= (1 - alpha) * (weight.sum() + 1) - WEIGHT_ROUNDING
-    return float(error[order[np.argmax(enough)]]) if enough.any() else float("inf")
 
 
 def bounds(parts: Mapping[str, Any], table: pd.DataFrame) -> tuple[Array, Array]:
