@@ -1,4 +1,4 @@
-"""The two kinds of trouble a researcher can act on, each one line."""
+"""The two kinds of trouble a researcher can act on, each one line; and other errors on one line."""
 
 
 class DemyelinError(Exception):
@@ -15,3 +15,8 @@ class InputError(DemyelinError):
 
 class VisitError(DemyelinError):
     """One visit cannot be processed; the others go on (exit code 1)."""
+
+
+def one_line(error: BaseException, most: int = 120) -> str:
+    """Return what a library's error says on one line of at most `most` characters; its kind where it says nothing."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

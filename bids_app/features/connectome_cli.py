@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bids_app import __version__
-from bids_app.errors import InputError
+from bids_app.errors import InputError, one_line
 from bids_app.features.bundles import FOLDER, open_bundles
 from bids_app.features.connectome import CARD, Connectome
 from bids_app.features.normative import MADE_UP, STREAMLINES, cache_folder, on_atlas_grid
@@ -201,8 +201,7 @@ def _download(url: str, sha256: str) -> Path:
     try:
         return Path(pooch.retrieve(url, f"sha256:{sha256.lower()}", name, folder))
     except Exception as error:  # of the hash, or whatever the network's layers raise
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"--url {url}: cannot be had, or is another file ({reason})") from error
+        raise InputError(f"--url {url}: cannot be had, or is another file ({one_line(error, 200)})") from error
 
 
 def _info(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from bids_app.errors import VisitError
+from bids_app.errors import VisitError, one_line
 from bids_app.image.convert import from_ants, to_ants
 
 RIGID_ITERATIONS = (1000, 500, 250)  # shrunk by 6, 4 and 2
@@ -135,9 +135,8 @@ def _registration(**options: object) -> dict:
     try:
         return ants.registration(**options)
     except Exception as error:
-        reason = " ".join(str(error).split())[:120]
         raise VisitError(
-            f"registration failed ({reason}); look at the images' orientation and field of view"
+            f"registration failed ({one_line(error)}); look at the images' orientation and field of view"
         ) from error
 
 

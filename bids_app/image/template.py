@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from bids_app.errors import InputError
+from bids_app.errors import InputError, one_line
 from bids_app.image.volume import resample
 
 BUILT_IN = "MNI152NLin2009aSym"
@@ -126,7 +126,7 @@ def _from_templateflow(name: str, resolution: float) -> tuple[nib.Nifti1Image, .
             found = api.get(name, **(query | entities))
         except Exception as error:
             raise InputError(
-                f"--template {name}: TemplateFlow cannot provide it ({_short(error)}); go online once, set "
+                f"--template {name}: TemplateFlow cannot provide it ({one_line(error)}); go online once, set "
                 f"TEMPLATEFLOW_HOME to a folder that has it, or use {BUILT_IN}"
             ) from error
         paths = found if isinstance(found, list) else [found]
@@ -140,7 +140,3 @@ def _from_templateflow(name: str, resolution: float) -> tuple[nib.Nifti1Image, .
     shape, affine = nib.spaces.vox2out_vox(t1w, voxel_sizes=(resolution,) * 3)
     grid = nib.Nifti1Image(np.zeros(shape, dtype=np.uint8), affine)
     return tuple(resample(image, grid, order=0 if index == 1 else 1) for index, image in enumerate(maps))
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__

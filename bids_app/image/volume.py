@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from bids_app.errors import VisitError
+from bids_app.errors import VisitError, one_line
 from bids_app.lesion_masks import same_grid
 
 Array = npt.NDArray[np.float32]
@@ -79,15 +79,12 @@ def _open(path: Path, kinds: tuple[type, ...] = (nib.Nifti1Image, nib.Nifti2Imag
         image = nib.load(path)
     except Exception as error:
         raise VisitError(
-            f"{path}: not a readable NIfTI file ({_short(error)}); copy or export it again"
+            f"{path}: not a readable NIfTI file ({one_line(error)}); copy or export it again"
         ) from error
     if not isinstance(image, kinds):
         raise VisitError(f"{path}: is {type(image).__name__}, not NIfTI; convert it")
     return image  # type: ignore[return-value]
 
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def _voxels(path: Path, image: nib.Nifti1Image) -> Array:
@@ -101,7 +98,7 @@ def _voxels(path: Path, image: nib.Nifti1Image) -> Array:
         with np.errstate(all="ignore"):
             return np.array(image.dataobj, dtype=np.float32)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise VisitError(f"{path}: truncated or damaged ({_short(error)}); copy it again") from error
+        raise VisitError(f"{path}: truncated or damaged ({one_line(error)}); copy it again") from error
 
 
 def _check_geometry(path: Path, image: nib.Nifti1Image) -> list[str]:
