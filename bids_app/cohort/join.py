@@ -50,10 +50,12 @@ def join_people(visits: pd.DataFrame, people: People, notes: list[str], *, over:
     _tell_lost(people, of_session, lost, notes)
     visits = overlay(visits, alone, KEYS[:1], over=over) if len(alone) else visits
     rows = rows[~lost]
-    without = ~_keyed(visits).isin(_keyed(rows))
-    if len(rows) and without.any():
-        who = _keyed(visits)[without].iloc[0].removesuffix("_None")
-        notes.append(f"{people.name}: {int(without.sum())} of {len(visits)} visits have no row ({who} ...)")
+    of_sessions = _keyed(visits)[visits["session_id"].notna()]  # the others can have no row here
+    without = of_sessions[~of_sessions.isin(_keyed(rows))]
+    if len(rows) and len(without):
+        notes.append(
+            f"{people.name}: {len(without)} of {len(of_sessions)} visits have no row ({without.iloc[0]} ...)"
+        )
     _tell_differing(visits, rows, people.name, notes, over=True)
     return overlay(visits, rows.drop_duplicates(list(KEYS)), KEYS, over=True)
 

@@ -21,6 +21,7 @@ from bids_app.derivatives import atomic, write_json
 from bids_app.errors import InputError
 from bids_app.features.streamlines import Tractogram, checked, from_list
 from bids_app.features.traversal import by_voxel, crossed_voxels
+from bids_app.spelling import percent
 
 CONNECTOME_FORMAT = 1  # of the folder's layout; raise it when an older version could not read it
 ARRAYS = ("indptr", "streamlines", "ends", "length", "subject", "bundle")
@@ -217,7 +218,7 @@ def _in_voxels(
     outside = float((beyond > 0).mean())
     if outside > OUTSIDE or beyond.max() * nib.affines.voxel_sizes(affine).min() > OTHER_SPACE_MM:
         raise InputError(
-            f"streamlines: {outside:.1%} of the points lie outside the template's grid, the farthest at "
+            f"streamlines: {percent(outside, 1)} of the points lie outside the template's grid, the farthest at "
             f"{np.abs(lines.points).max():.0f} mm; give them in MNI space, mm"
         )
     return points
@@ -232,7 +233,7 @@ def _require_white_matter(lines: Tractogram, white_matter: nib.Nifti1Image) -> N
     share = np.count_nonzero(white[tuple(voxels.T)]) / len(lines.points)
     if share < IN_WHITE_MATTER:
         raise InputError(
-            f"streamlines: only {share:.0%} of the points lie in the template's white matter; "
+            f"streamlines: only {percent(share)} of the points lie in the template's white matter; "
             "they are mirrored, shifted or in another space: give them in MNI space, RAS mm"
         )
 

@@ -201,7 +201,9 @@ def _download(url: str, sha256: str) -> Path:
     try:
         return Path(pooch.retrieve(url, f"sha256:{sha256.lower()}", name, folder))
     except Exception as error:  # of the hash, or whatever the network's layers raise
-        raise InputError(f"--url {url}: cannot be had, or is another file ({one_line(error, 200)})") from error
+        raise InputError(
+            f"--url {url}: cannot be had, or is another file ({one_line(error, 200)})"
+        ) from error
 
 
 def _info(folder: Path) -> dict[str, Any]:

@@ -35,8 +35,8 @@ STABILITY_COLUMNS: dict[str, dict[str, object]] = {
         "Description": "ICC(A,1): two-way random effects, absolute agreement, single measurement (McGraw and Wong "
         "1996), over visits and perturbed repetitions; n/a where nothing varies or fewer than two visits have it."
     },
-    "ci_low": {"Description": "Lower end of the 95% confidence interval of icc."},
-    "ci_high": {"Description": "Upper end of the 95% confidence interval of icc."},
+    "ci_low": {"Description": "Lower end of the 95 % confidence interval of icc."},
+    "ci_high": {"Description": "Upper end of the 95 % confidence interval of icc."},
     "n_visits": {"Description": "Visits with a value in every repetition."},
 }
 

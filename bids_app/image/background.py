@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 
 from bids_app.errors import VisitError
+from bids_app.spelling import percent
 
 # Interquartile range of a scan's corners as a share of the brain's median: 0 to 0.05 in 18 real scans, 0.8 to 1.6 where
 # noise over their range of intensities was put around the head, by which brain masks became up to 28 % larger.
@@ -46,6 +47,6 @@ def check_background(name: str, share: float) -> None:
     """
     if share > NOISY:
         raise VisitError(
-            f"{name}: the noise around the head is as strong as {share:.0%} of the brain's intensity, as in MP2RAGE "
-            "images: brain masks of such images are wrong; denoise its background"
+            f"{name}: the noise around the head is as strong as {percent(share)} of the brain's intensity, as in "
+            "MP2RAGE images: brain masks of such images are wrong; denoise its background"
         )

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import ndimage
 
 from bids_app.image.injection import Injected, brighten, place_lesions, white_median
+from bids_app.spelling import percent
 
 Mask = npt.NDArray[np.bool_]
 Detect = Callable[[nib.Nifti1Image, nib.Nifti1Image | None], nib.Nifti1Image]
@@ -38,14 +39,14 @@ INSERTED_COLUMNS: dict[str, dict[str, object]] = {
     "repetition": {"Description": "Lesions of one repetition were put in together."},
     "volume_mm3": {"Description": "Volume of the lesion put in.", "Units": "mm^3"},
     "contrast": {"Description": "FLAIR over the median of white matter, minus 1, at its centre before blur."},
-    "found": {"Description": f"1 where the lesion mask covers at least {FOUND:.0%} of it, else 0."},
+    "found": {"Description": f"1 where the lesion mask covers at least {percent(FOUND)} of it, else 0."},
 }
 LIMIT_COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Row."},
     "name": {"Description": "Contrast of the lesions put in; all is all of them."},
     "contrast": INSERTED_COLUMNS["contrast"],
     "limit_mm3": {
-        "Description": f"Volume from which {WANTED:.0%} of such lesions are found, by logistic regression on the "
+        "Description": f"Volume from which {percent(WANTED)} of such lesions are found, by logistic regression on the "
         f"logarithm of volume; n/a: above {LARGEST_MM3:g} mm³, {SMALLEST_MM3:g}: there or below.",
         "Units": "mm^3",
     },

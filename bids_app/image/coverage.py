@@ -9,6 +9,7 @@ import numpy as np
 
 from bids_app.errors import VisitError
 from bids_app.image.quality_measures import mutual_information
+from bids_app.spelling import percent
 
 WHOLE = (
     0.98  # of the brain mask: what is missing of a whole one is its uncertain rim and the lowest brainstem
@@ -94,7 +95,7 @@ def check_share(name: str, share: float) -> None:
     """
     if share < LEAST_OVERLAP:
         raise VisitError(
-            f"{name}: shows {share:.0%} of the brain in the T1w image; is it of this visit, and of the head?"
+            f"{name}: shows {percent(share)} of the brain in the T1w image; is it of this visit, and of the head?"
         )
 
 
@@ -167,8 +168,8 @@ def remarks(name: str, share: float, millimetres: float) -> list[str]:
     notes = []
     if share < WHOLE:
         notes.append(
-            f"{name}: shows {share:.0%} of the brain; outside its field of view lesions are unknown, so that their "
-            "number, volume and disconnection are lower bounds"
+            f"{name}: shows {percent(share)} of the brain; outside its field of view lesions are unknown, so that "
+            "their number, volume and disconnection are lower bounds"
         )
     if millimetres > FAR_MM:
         notes.append(

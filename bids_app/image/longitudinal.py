@@ -21,6 +21,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from bids_app.image.volume import resample
+from bids_app.spelling import percent
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -98,8 +99,8 @@ CHANGE_COLUMNS: dict[str, dict[str, object]] = {
     "index": {"Description": "Value in the image of the same name; lesions that merged or split are one."},
     "name": {"Description": "Name of the lesion in this comparison."},
     "change": {
-        "Description": f"What became of it. Lesions are the same where they share {OVERLAP:.0%} of the smaller one in "
-        "the space half-way between the visits.",
+        "Description": f"What became of it. Lesions are the same where they share {percent(OVERLAP)} of the "
+        "smaller one in the space half-way between the visits.",
         "Levels": {change.name: change.rule for change in CHANGES.values()},
     },
     "mask_change": {

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from bids_app.errors import VisitError, one_line
 from bids_app.lesion_masks import same_grid
+from bids_app.spelling import percent
 
 Array = npt.NDArray[np.float32]
 
@@ -66,7 +67,9 @@ def read_scan(path: Path) -> Scan:
     if invalid.any():
         share = float(invalid.mean())
         if share > MAX_INVALID and not _only_outside(invalid):
-            raise VisitError(f"{path}: {share:.0%} of the voxels are NaN or infinite; export the image again")
+            raise VisitError(
+                f"{path}: {percent(share)} of the voxels are NaN or infinite; export the image again"
+            )
         data[invalid] = 0
         notes.append(f"{path.name}: {int(invalid.sum())} NaN or infinite voxels set to 0")
     if data.min() == data.max():
@@ -84,7 +87,6 @@ def _open(path: Path, kinds: tuple[type, ...] = (nib.Nifti1Image, nib.Nifti2Imag
     if not isinstance(image, kinds):
         raise VisitError(f"{path}: is {type(image).__name__}, not NIfTI; convert it")
     return image  # type: ignore[return-value]
-
 
 
 def _voxels(path: Path, image: nib.Nifti1Image) -> Array:

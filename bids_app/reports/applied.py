@@ -15,6 +15,7 @@ from bids_app.learn.names import visit_names
 from bids_app.learn.results import APPLIED, Applied
 from bids_app.reports.cohort.tables import page_table
 from bids_app.reports.page import data_uri, render
+from bids_app.spelling import percent
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -123,7 +124,7 @@ def _said(row: Mapping[Any, Any]) -> dict[str, Any]:
         *((f"Probability of {name}", f"{row[f'probability_{name}']:.2f}") for name in classes),
         ("Known diagnosis", known if isinstance(known, str) else "not known"),
         ("Lesion voxels (27 mm³ each)", f"{row['lesion_voxels']:.0f}"),
-        ("Inputs known and inside the training range", f"{row['applicability']:.0%}"),
+        ("Inputs known and inside the training range", percent(row["applicability"])),
     ]
     facts += [("To change the call", _flips(row[f"flips_{name}"])) for name in classes]
     warnings = []

@@ -15,6 +15,7 @@ from bids_app.derivatives.reader import VisitFiles
 from bids_app.reports.extras import linked_table
 from bids_app.reports.norms import by_region
 from bids_app.reports.regions import number
+from bids_app.spelling import percent
 
 if TYPE_CHECKING:
     from bids_app.image.atlas import Atlas
@@ -74,7 +75,7 @@ def connections_context(visit: VisitFiles, atlas: Atlas) -> dict[str, Any] | Non
         "nodes": nodes,
         "chords": _chords(nodes, hit.head(DRAWN))[::-1],
         "size": RADIUS + 165,
-        "top": f"{_top(chaco):.0%} (the largest of this visit)",
+        "top": f"{percent(_top(chaco))} (the largest of this visit)",
         "columns": [
             "Pair",
             {"label": "Streamlines", "numeric": True},
@@ -145,7 +146,7 @@ def _chords(nodes: dict[str, Node], shown: pd.DataFrame) -> list[Chord]:
             continue
         bend = 0.25 + 0.35 * (1 - float(np.hypot(a.x - b.x, a.y - b.y)) / (2 * RADIUS))
         middle = (round((a.x + b.x) * bend * 0.8, 1), round((a.y + b.y) * bend * 0.8, 1))
-        about = f"{a.name} - {b.name}: {row['cut']:.0f} of {row['n_streamlines']} streamlines ({row['chaco']:.0%})"
+        about = f"{a.name} - {b.name}: {row['cut']:.0f} of {row['n_streamlines']} streamlines ({percent(row['chaco'])})"
         path = f"M{a.x} {a.y}Q{middle[0]} {middle[1]} {b.x} {b.y}"
         chords.append(Chord(path, round(0.8 + 5.2 * row["cut"] / most, 2), heat(row["chaco"]), about))
     return chords

@@ -13,6 +13,7 @@ from bids_app.image.outliers import Side, stands_out
 from bids_app.image.places import CLASSES
 from bids_app.image.quality import BRAIN_MASK, QUALITY, REGISTRATION, SCAN, QualityNumber
 from bids_app.reports.norms import Norms, by_region, evened, numbers
+from bids_app.spelling import percent
 
 VOLUMES = {
     "TIV": ("Intracranial volume", "grey matter, white matter and fluid"),
@@ -36,7 +37,7 @@ def facts(visit: VisitFiles, lesions: pd.DataFrame | None) -> list[dict[str, str
         for key, (label, note) in VOLUMES.items():
             if key in volumes.index:
                 share = (
-                    f"{volumes[key] / volumes['TIV']:.1%} of TIV"
+                    f"{percent(volumes[key] / volumes['TIV'], 1)} of TIV"
                     if key != "TIV" and "TIV" in volumes
                     else note
                 )
@@ -132,7 +133,7 @@ def _disconnection_light(visit: VisitFiles) -> dict[str, str]:
         text = "Not measured: the run had no connectome (--connectome) or no T1w."
         return {"level": "none", "label": "Disconnection", "text": text}
     top = chaco.dropna().sort_values(ascending=False).head(3)
-    regions = ", ".join(f"{str(name).replace('_', ' ')} {value:.0%}" for name, value in top.items())
+    regions = ", ".join(f"{str(name).replace('_', ' ')} {percent(value)}" for name, value in top.items())
     connectome = visit.meta("chaco").get("Connectome")
     if isinstance(connectome, dict) and connectome.get("Synthetic"):
         text = (

@@ -41,6 +41,12 @@ def test_sessions_without_padding(cohort):
     assert any("1 of 4 visits have no row (sub-02_ses-02" in note for note in read.notes)
 
 
+def test_visits_without_a_session_lack_no_row_of_sessions(cohort):
+    table = "session_id\tedss\n1\t2.5\n"
+    read = cohort({"sub-01/sub-01_sessions.tsv": table}, ["sub-01_ses-01", "sub-01_ses-02", "sub-02"])
+    assert any("1 of 2 visits have no row (sub-01_ses-02 ...)" in note for note in read.notes)
+
+
 def test_a_table_of_phenotypes_with_visits_in_one_column(cohort):
     read = cohort({"phenotype/edss.tsv": "participant_id\tedss\nsub-01_ses-01\t2,5\nsub-01_ses-02\t3.5\n"})
     assert read.visits["edss"].tolist() == [2.5, 3.5, 3, 3]

@@ -32,6 +32,7 @@ FORBIDDEN = {
     r"what is no (lesion|number)": "normal tissue, not a number",
     r"mask that came": "the supplied mask",
     r"\ba journal will ask": "reporting checklist",
+    r"\d%(?!%)": "a space before the sign, as bids_app.spelling.percent writes it",
     r"(?<![\w.<{])mm3\b": "mm\N{SUPERSCRIPT THREE}",
 }
 
@@ -81,6 +82,7 @@ def test_the_patterns_find_what_they_forbid():
         "A mask of 3 mm3",
         "no medical device",
         "Each head sorts.",
+        "in 95% of visits",
     )
     for text in bad:
         assert any(re.search(pattern, text, re.IGNORECASE) for pattern in FORBIDDEN), text

@@ -31,7 +31,7 @@ def test_the_share_of_the_brain_in_the_field_of_view(brain):
     seen[:, :, :9] = 1
     assert coverage.share_seen(image(seen), brain) == pytest.approx(0.4)
     notes = coverage.remarks("f.nii", 0.4, 250.0)
-    assert "shows 40% of the brain" in notes[0] and "lower bounds" in notes[0] and "lies 250 mm" in notes[1]
+    assert "shows 40 % of the brain" in notes[0] and "lower bounds" in notes[0] and "lies 250 mm" in notes[1]
     assert coverage.remarks("f.nii", 1.0, 20.0) == []
     assert coverage.about(0.4)["FlairCoverage"] == 0.4 and "Unknown" in coverage.about(0.4)["OutsideFlair"]
     assert coverage.about(1.0) == {"FlairCoverage": 1.0} and coverage.about(None) == {}
@@ -46,7 +46,7 @@ def test_a_copy_and_a_stranger_are_refused(brain):
     t1w = rng.normal(100, 20, SIZE)
     with pytest.raises(VisitError, match="is a copy of it"):
         coverage.check_contrast("f.nii", image(3 * t1w + rng.normal(0, 1, SIZE)), image(t1w), brain)
-    with pytest.raises(VisitError, match="shows 2% of the brain"):
+    with pytest.raises(VisitError, match="shows 2 % of the brain"):
         coverage.check_share("f.nii", 0.02)
     assert coverage.check_contrast("f.nii", image(200 - t1w), image(t1w), brain) == []
     assert coverage.check_contrast("f.nii", image(np.ones(SIZE)), image(t1w), brain) == []

@@ -264,7 +264,7 @@ def test_demographics_tables(result):
     assert "RRMS (n = 8)" in table and table.loc["FLAIR scans, n", "RRMS (n = 8)"] == "16"
     assert "training (n = 21)" in result.tables["by_split"]
     assert table.loc["attack_index at the scans, mean ± SD", "RRMS (n = 8)"] == "1.5 ± 0.5"
-    assert table.loc["aqp4 positive, n (%)", "NMOSD (n = 7)"] == "7 (100.0%)"
+    assert table.loc["aqp4 positive, n (%)", "NMOSD (n = 7)"] == "7 (100.0 %)"
     assert table.loc["aqp4 negative, n (%)", "p"] < 0.001
 
 

@@ -14,6 +14,7 @@ from test_edss import make_cohort
 
 from bids_app.cli import main
 from bids_app.derivatives import write_json, write_table
+from bids_app.spelling import percent
 
 SEXES = {"M": ["M", "male", "Male"], "F": ["F", "female", "W"]}
 
@@ -89,7 +90,7 @@ def test_the_page_counts_shares_of_the_known_in_one_spelling(page):
     _, visits, text = page
     for _, part in visits.assign(sex=visits["sex"].str[0].str.upper().replace("W", "F")).groupby("site"):
         known = part["sex"][part["sex"] != "N"]
-        cell = f"{(known == 'F').sum()} ({(known == 'F').mean():.1%})"
+        cell = f"{(known == 'F').sum()} ({percent((known == 'F').mean(), 1)})"
         assert cell + ("" if len(known) == len(part) else f" [n = {len(known)}]") in text
     assert text.count("sex F, n (%)") == 1 and "sex W" not in text
     assert (

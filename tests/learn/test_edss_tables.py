@@ -14,6 +14,7 @@ from bids_app.learn.edss.added_value import added_value, said
 from bids_app.learn.edss.patients import include
 from bids_app.learn.edss.scores import compare_models, off_the_scale
 from bids_app.learn.edss.tables import demographics
+from bids_app.spelling import percent
 
 SPELLINGS = {"M": ["M", "male", " m ", "1"], "F": ["F", "Female", "f", "0"]}
 
@@ -46,7 +47,7 @@ def test_shares_are_of_the_known_with_their_number():
     table = table_of(visits, cohort)
     known = visits["sex"].dropna()
     share = (known == "F").mean()
-    assert table.loc["sex F, n (%)", "a (n = 50)"] == f"{(known == 'F').sum()} ({share:.1%}) [n = 41]"
+    assert table.loc["sex F, n (%)", "a (n = 50)"] == f"{(known == 'F').sum()} ({percent(share, 1)}) [n = 41]"
     cells = table.loc[["sex F, n (%)", "sex M, n (%)"], "a (n = 50)"]
     assert sum(float(cell.split("(")[1].split("%")[0]) for cell in cells) == pytest.approx(100, abs=0.11)
     assert "[" not in table.loc["age (years), mean ± SD", "a (n = 50)"]

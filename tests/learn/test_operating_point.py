@@ -137,6 +137,6 @@ def test_calls_that_tell_nothing_are_flagged():
     warned = " | ".join(warnings(table, 0.78, "leak-free", ("RRMS", "NMOSD")))
     assert "every scan is called RRMS" in warned
     assert "accuracy 0.78 is not above 0.78" in warned
-    assert "80% of scans are indeterminate" in warned
+    assert "80 % of scans are indeterminate" in warned
     good = worth(y, y, np.arange(100), 1, {})
     assert not warnings(good, 1.0, "leak-free", ("RRMS", "NMOSD"))

@@ -131,7 +131,7 @@ def test_participants_are_counted_once():
         }
     )
     table = characteristics(visits).set_index("diagnosis")
-    assert table.loc["MS", ["visits", "participants", "women"]].tolist() == [2, 1, "1 (100%)"]
+    assert table.loc["MS", ["visits", "participants", "women"]].tolist() == [2, 1, "1 (100 %)"]
     assert table.loc["not known", "participants"] == 1
     assert len(characteristics(visits[["participant_id"]])) == 1
 

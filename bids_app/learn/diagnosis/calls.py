@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.learn.statistics import CALIBRATION_GROUPS, CURVE_BOOTSTRAPS, cluster_bootstrap
+from bids_app.spelling import percent
 
 Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
@@ -161,7 +162,7 @@ def warnings(table: pd.DataFrame, accuracy: float, protocol: str, classes: tuple
     found, first = [], float(value["called first"])
     if max(first, 1 - first) >= ONE_LABEL:
         label = classes[0] if first >= ONE_LABEL else classes[1]
-        share = "every scan is" if first in (0.0, 1.0) else f"{max(first, 1 - first):.0%} of scans are"
+        share = "every scan is" if first in (0.0, 1.0) else f"{percent(max(first, 1 - first))} of scans are"
         found.append(
             f"{protocol}: {share} called {label}; such calls carry almost no information, whatever their accuracy"
         )
@@ -172,6 +173,7 @@ def warnings(table: pd.DataFrame, accuracy: float, protocol: str, classes: tuple
         )
     if "coverage" in value and value["coverage"] < 0.5:
         found.append(
-            f"{protocol}: {1 - value['coverage']:.0%} of scans are indeterminate; the classes overlap too much here"
+            f"{protocol}: {percent(1 - value['coverage'])} of scans are indeterminate; the classes overlap too much "
+            "here"
         )
     return found

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bids_app.learn.diagnosis.engine import chi2_rank
+from bids_app.spelling import percent
 
 MIN_CLUSTER = 5  # voxels of 27 mm3
 
@@ -157,5 +158,5 @@ def _cluster(where: npt.NDArray[np.intp], signed: nib.Nifti1Image, regions: Regi
         "z": z,
         "nearest_region": regions.names[int(regions.nearest[tuple(peak)])],
         "distance_mm": round(float(regions.distance[tuple(peak)]), 1),
-        "regions": ", ".join(f"{region} {share:.0%}" for region, share in shares.items()),
+        "regions": ", ".join(f"{region} {percent(share)}" for region, share in shares.items()),
     }

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bids_app.spelling import percent
+
 NUMBERS = ("onset_age", "age", "disease_duration", "months_since_episode", "attack_index", "edss")
 CATEGORIES = ("sex", "site", "aqp4")
 AT_SCANS = ("age", "disease_duration", "attack_index")
@@ -107,10 +109,8 @@ def _category(column: pd.Series, group: npt.NDArray[Any], heads: dict[str, str])
     p = float(chi2_contingency(counts, correction=False).pvalue) if min(counts.shape) > 1 else np.nan
     rows = []
     for k, value in enumerate(counts.index):
-        cells = {
-            heads[name]: f"{counts.loc[value, name]} ({counts.loc[value, name] / counts[name].sum():.1%})"
-            for name in heads
-        }
+        shares = counts.loc[value] / counts.sum()
+        cells = {heads[name]: f"{counts.loc[value, name]} ({percent(shares[name], 1)})" for name in heads}
         test = {"p": p, "test": "chi-square"} if k == 0 else {}
         rows.append({"characteristic": f"{column.name} {value}, n (%)"} | cells | test)
     return rows

@@ -13,6 +13,7 @@ from bids_app.learn.edss.models import NAMES
 from bids_app.learn.edss.sets import SETS
 from bids_app.learn.study import NOISE, Fact, Part, Tables
 from bids_app.protocol import Protocol
+from bids_app.spelling import percent
 
 TITLE = "Study A: predicting disability (EDSS)"
 ABOUT = (
@@ -241,8 +242,8 @@ def limits(tables: Tables, settings: Mapping[str, Any]) -> list[str]:
         low = tables["intervals"]
         low = low[low["coverage_high"] < low["nominal"]]
         found += [
-            f"Prediction intervals of {row['model']} hold only {row['coverage']:.0%} of the {row['set']} "
-            f"test, not the {row['nominal']:.0%} they promise."
+            f"Prediction intervals of {row['model']} hold only {percent(row['coverage'])} of the {row['set']} "
+            f"test, not the {percent(row['nominal'])} they promise."
             for row in low.to_dict("records")
         ]
     if "calibration" in tables:

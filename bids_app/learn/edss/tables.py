@@ -17,6 +17,7 @@ from bids_app.learn.edss.scores import pearson
 from bids_app.learn.edss.selection import STEPS
 from bids_app.learn.statistics import ancova_adjusted_p, median_test
 from bids_app.protocol import Protocol
+from bids_app.spelling import percent
 
 FISHER_TABLES = 9_999  # drawn for tables that are larger than 2 x 2: the smallest P is .0001
 
@@ -90,7 +91,7 @@ def _median(values: pd.Series) -> Any:
 def _share(values: pd.Series, level: str) -> Any:
     def cell(of: pd.Series) -> str:
         known = values[of].dropna()
-        share = f" ({(known == level).mean():.1%})" if len(known) else ""
+        share = f" ({percent((known == level).mean(), 1)})" if len(known) else ""
         return f"{int((known == level).sum())}{share}" + _known(values[of])
 
     return cell

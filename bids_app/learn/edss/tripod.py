@@ -13,6 +13,7 @@ import pandas as pd
 
 from bids_app.learn.checklists import AUTHORS, checklist_table
 from bids_app.protocol import Protocol
+from bids_app.spelling import percent
 
 
 def checklist(tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any], n_models: int) -> pd.DataFrame:
@@ -97,8 +98,8 @@ def _analysis(settings: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
     split = "at random" if settings.get("random_split") else "within three bands of EDSS"
     site = settings["external_site"] or "none"
     return (
-        f"internal test {settings['test_size']:.0%} drawn {split}; external site {site}; {settings['outer']} outer and "
-        f"{settings['cv']} inner folds, patients whole; variance {rules.get('variance')}, |r| "
+        f"internal test {percent(settings['test_size'])} drawn {split}; external site {site}; {settings['outer']} "
+        f"outer and {settings['cv']} inner folds, patients whole; variance {rules.get('variance')}, |r| "
         f"{rules.get('correlation')}, LASSO {rules.get('lasso')}, CFS; seed {settings['seed']}"
     )
 

@@ -13,6 +13,7 @@ from bids_app.image.calibration import LARGEST_MM3
 from bids_app.learn.names import visit_names
 from bids_app.reports.cohort.participants import UNKNOWN
 from bids_app.reports.cohort.tables import page_table
+from bids_app.spelling import percent
 
 GROUPS = (
     "diagnosis",
@@ -112,7 +113,7 @@ def _described(pairs: pd.DataFrame) -> dict[str, Any]:
         else np.nan,
         "new lesions": float(pairs["new"].mean()),
         "enlarged lesions": float(pairs["enlarged"].mean()),
-        "no activity": f"{pairs['neda_mri'].mean():.0%}",
+        "no activity": percent(pairs["neda_mri"].mean()),
         "brain, % a year": _mean(pairs, "brain_percent_per_year"),
         "lateral ventricles, % a year": _mean(pairs, "lateral_ventricles_percent_per_year"),
         "protocol differs": int(pairs["protocol_differences"].notna().sum()),

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from bids_app.spelling import percent
+
 KEYS = ("diagnosis", "site")
 UNKNOWN = "not known"
 
@@ -41,7 +43,7 @@ def _described(part: pd.DataFrame) -> dict[str, Any]:
     row: dict[str, Any] = {"visits": len(part), "participants": len(first)}
     if "sex" in first and first["sex"].notna().any():
         women = first["sex"].dropna().astype(str).str.strip().str.upper().str.startswith("F")
-        row["women"] = f"{int(women.sum())} ({women.mean():.0%})"
+        row["women"] = f"{int(women.sum())} ({percent(women.mean())})"
     for name, label in (("age", "age (mean ± SD)"), ("disease_duration", "disease duration (mean ± SD)")):
         values = (
             pd.to_numeric(first[name], errors="coerce").dropna() if name in first else pd.Series(dtype=float)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bids_app.figures.drawing import Drawing, new_figure
 from bids_app.figures.slices import draw_slices, settle
+from bids_app.spelling import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,8 +91,8 @@ def _look(name: str, values: npt.NDArray[np.float64], most: int) -> Look:
     if kind == "frequency":
         return Look(
             f"Where lesions are: {label}",
-            f"{sides} Colour: share of the class's scans with a lesion in the voxel, from {LOWEST_SHARE:.0%}; "
-            f"{HIGHEST_SHARE:.0%} and more "
+            f"{sides} Colour: share of the class's scans with a lesion in the voxel, from {percent(LOWEST_SHARE)}; "
+            f"{percent(HIGHEST_SHARE)} and more "
             "have the brightest colour.",
             "share of scans with a lesion",
             values > LOWEST_SHARE,

@@ -11,6 +11,7 @@ from bids_app.figures.drawing import INK, MUTED, PALETTE, Drawing, new_figure
 from bids_app.learn.edss.models import NAMES
 from bids_app.learn.edss.result import EDSSResult
 from bids_app.learn.edss.sets import SETS
+from bids_app.spelling import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,16 +36,17 @@ def intervals(result: EDSSResult) -> Drawing | None:
     nominal = coverage["nominal"].iloc[0]
     text = "; ".join(
         f"{SETS[row['set']]}, {NAMES[row['model']]}: mean width {row['width']:.2f}, measured coverage "
-        f"{row['coverage']:.0%} of {row['n_visits']}"
+        f"{percent(row['coverage'])} of {row['n_visits']}"
         for row in coverage.to_dict("records")
     )
     return Drawing(
         "edss_intervals",
-        f"Prediction intervals: promised {nominal:.0%}, measured",
-        f"Intervals of {nominal:.0%} for each held-out visit with its observed EDSS, and measured coverage. {text}.",
+        f"Prediction intervals: promised {percent(nominal)}, measured",
+        f"Intervals of {percent(nominal)} for each held-out visit with its observed EDSS, and measured "
+        f"coverage. {text}.",
         f"Left: an interval per visit ({NAMES[visits['model'].iloc[0]]}), dots the observed EDSS, crosses "
         "those outside. Right: share of "
-        f"visits whose EDSS lies in its interval, with 95 % intervals (Wilson); {nominal:.0%} is promised "
+        f"visits whose EDSS lies in its interval, with 95 % intervals (Wilson); {percent(nominal)} is promised "
         "(dotted). The promise holds for "
         "patients like those of the training sites; at another site the measured coverage says how far it carries.",
         visits,
