@@ -116,3 +116,24 @@ def test_a_stated_sensitivity_is_near_what_is_measured():
     run = leak_free(MapView(maps, y), design, GRID)
     assert rates(y, run.decision >= 0)[0] == pytest.approx(0.9, abs=0.07)
     assert run.called.all()
+
+
+def test_there_are_as_many_folds_as_the_smaller_class_allows():
+    rng = np.random.default_rng(0)
+    y = np.arange(33) < 20  # 13 of the smaller class, the fewest for 5 outer and 10 inner folds
+    patient = np.repeat(np.arange(33), rng.integers(1, 4, 33))
+    maps, small = rng.random((len(patient), 50)) < 0.2, Grid(sizes=(8,), C=(1,), gamma=(0.125,))
+    made = set()
+    for seed in range(6):
+        design = Design(y[patient], patient, seed=seed, cv=10, outer=5)
+        run = leak_free(MapView(maps, y[patient]), design, small)
+        for fold in run.chosen:
+            train = run.fold != fold["outer_fold"]
+            fewest = min(len(set(patient[train & (y[patient] == of)])) for of in (True, False))
+            assert fold["inner_folds"] == min(10, fewest)
+            made.add(fold["inner_folds"])
+    assert min(made) < 10 == max(made)
+    alone = Design(
+        y, np.arange(33), seed=0, cv=10, outer=5
+    )  # one scan each: 9 of the smaller class in training
+    assert len(published(MapView(maps[:33], y), alone, small).sweep.folds) == 9

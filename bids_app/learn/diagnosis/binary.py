@@ -41,6 +41,7 @@ OPTIMISTIC = (
     "the published protocol puts scans of one patient in training and test and picks the number of voxels on the "
     "test scans: read its numbers beside the leak-free ones"
 )
+FEWER_FOLDS = "{}: too few of a class in training for {} folds inside it; {} were made"
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,7 @@ def _published(part: Binary, run: Published, view: LesionView, design: Design) -
         warnings.simplefilter("always")
         warn_vanished(sweep)
     gone = [str(w.message) for w in caught if w.category is VanishingKernelWarning]
+    part = _fewer_folds(part, Protocol.PAPER, [len(sweep.folds)], design.cv)
     part = _worth(part, Protocol.PAPER, design, run.test, sweep.test_decisions[run.chosen] >= 0)
     return replace(
         part,
@@ -172,6 +174,14 @@ def _published(part: Binary, run: Published, view: LesionView, design: Design) -
         order=sweep.order,
         sizes=sweep.sizes.tolist(),
     )
+
+
+def _fewer_folds(part: Binary, protocol: Protocol, made: Sequence[int], wanted: int) -> Binary:
+    """Add a note where there were fewer folds than wanted in a training set."""
+    if min(made) >= wanted:
+        return part
+    sets = f"{LABELS[protocol]}, {sum(n < wanted for n in made)} of {len(made)} training sets"
+    return replace(part, notes=[*part.notes, FEWER_FOLDS.format(sets, wanted, min(made))])
 
 
 def _normal(
@@ -222,6 +232,7 @@ def _leak_free(part: Binary, run: LeakFree, view: LesionView, design: Design) ->
     learned = [view.threshold_of(np.flatnonzero(run.fold != k)) for k in range(len(run.chosen))]
     part.tables["chosen"] = pd.DataFrame(run.chosen).assign(threshold=learned)
     labels = np.where(run.decision >= 0, part.positive, part.rest)
+    part = _fewer_folds(part, Protocol.NESTED, [fold["inner_folds"] for fold in run.chosen], design.cv)
     part.tables["scans"] = part.tables["scans"].assign(
         nested_fold=run.fold,
         nested_decision=run.decision,

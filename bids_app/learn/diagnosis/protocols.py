@@ -87,7 +87,7 @@ class LeakFree:
     sizes : ndarray of int, shape (S,)
         Numbers of voxels.
     chosen : list of dict
-        Per outer fold: number of voxels, C, gamma, inner AUC, and the operating point.
+        Per outer fold: inner folds, number of voxels, C, gamma, inner AUC, and the operating point.
     """
 
     fold: npt.NDArray[np.intp]
@@ -112,7 +112,8 @@ def published(view: View, design: Design, grid: Grid) -> Published:
         Numbers of voxels, C and gamma to try.
     """
     train, test = split_scans(design.y, TEST_SHARE, design.seed)
-    folds = cv_folds(design.y[train], None, design.cv, design.seed)
+    y = design.y[train]
+    folds = cv_folds(y, None, _possible_folds(y, train, design.cv), design.seed)
     sweep = search(view, design.y, grid, train, folds, inside_folds=False, test=test)
     aucs = np.array([auc(design.y[test], decided) for decided in sweep.test_decisions])
     return Published(train, test, sweep, aucs)
@@ -167,18 +168,29 @@ def leak_free(view: View, design: Design, grid: Grid, outer: Sequence[Fold] | No
         decision[test] = decisions - point.cut
         row = run.table().iloc[best]
         about = row[["n_voxels", "C", "gamma", "cv_accuracy", "cv_auc"]].to_dict()
-        chosen.append({"outer_fold": k} | about | asdict(point))
+        chosen.append({"outer_fold": k, "inner_folds": len(run.folds)} | about | asdict(point))
     return LeakFree(fold, decision, probability, called, by_size, sizes, chosen)
 
 
 def _outer(
     view: View, design: Design, grid: Grid, train: Rows, test: Rows
 ) -> tuple[Sweep, list[OperatingPoint]]:
-    """Search inside the training scans of an outer fold; return the sweep and each size's operating point."""
-    inner = cv_folds(design.y[train], design.patient[train], design.cv, design.seed)
+    """Search inside the training scans of an outer fold; return the sweep and each size's operating point.
+
+    Outer folds are balanced by scans: where one leaves fewer patients of a class in training than inner folds were
+    wanted, there are as many as patients.
+    """
+    y, patient = design.y[train], design.patient[train]
+    inner = cv_folds(y, patient, _possible_folds(y, patient, design.cv), design.seed)
     run = search(view, design.y, grid, train, inner, inside_folds=True, test=test, choose="auc")
-    points = learn_points(run, design.y[train], design.rule, design.patient[train])
+    points = learn_points(run, y, design.rule, patient)
     return replace(run, decisions=np.empty(0), models=[]), points  # what is not needed need not travel back
+
+
+def _possible_folds(y: npt.NDArray[np.bool_], units: npt.NDArray[Any], wanted: int) -> int:
+    """Return how many folds can be made, at least 2: no more than units (patients, scans) of the smaller class."""
+    fewest = min(len(np.unique(units[y == of])) for of in (True, False))
+    return min(wanted, max(fewest, 2))
 
 
 def learn_points(
