@@ -1,7 +1,7 @@
 """Change between visits measured against what is known: phantoms with known contraction, and experts' masks.
 
 Without options phantom pairs are made and the error of volume change is printed. `--pairs DERIVATIVES BIDS MASKS`
-compares the lesions that changed in processed real pairs with the experts' masks of change in MASKS
+compares the voxels that changed in processed real pairs with the experts' masks of change in MASKS
 (`sub-X/sub-X_space-common_desc-change_mask.nii.gz`, and a transform of each FLAIR to that space beside it).
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -17,15 +16,16 @@ import cc3d
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
 from bids_app.derivatives import load_image
-from bids_app.derivatives.reader import Derivatives, read_table
+from bids_app.derivatives.reader import Derivatives
 from bids_app.image.bias import correct_bias
-from bids_app.image.injection import contraction, deformed, rescan
+from bids_app.image.injection import contraction, rescan
 from bids_app.image.pair_calibration import true_percent
 from bids_app.image.register import apply
 from bids_app.image.volume_change import Side, tissue_regions, volume_change
-from bids_app.phantom.anatomy import PhantomAnatomy, make_anatomy
+from bids_app.phantom.anatomy import PhantomAnatomy, anatomy_at, make_anatomy
 from bids_app.phantom.images import T1W, scan
 from bids_app.phantom.people import draw_person
 from bids_app.visit_name import VisitName
@@ -63,13 +63,12 @@ def phantom_pairs(people: int, resolution: float) -> pd.DataFrame:
     """Return a row for each person and contraction: percent put in, measured, exchanged; checks once a person."""
     rows = []
     for number, percent in product(range(1, people + 1), CONTRACTIONS):
-        anatomy = make_anatomy(
-            resolution, draw_person(number, "MS", 1, 1).atrophy, np.random.default_rng(number)
-        )
+        atrophy = draw_person(number, "MS", 1, 1).atrophy
+        anatomy = make_anatomy(resolution, atrophy, np.random.default_rng(number))
         mask = image(anatomy.brain, anatomy)
         made = contraction(mask, percent, seed=number)
         before = side(anatomy, 10 * number)
-        later = contracted(anatomy, made.drawn)
+        later = contracted(anatomy, made.drawn, atrophy)
         after = side(later, 10 * number + 1 + CONTRACTIONS.index(percent))
         start = time.process_time()
         measured = volume_change(before, after, np.eye(4)).percent["brain"]
@@ -82,29 +81,29 @@ def phantom_pairs(people: int, resolution: float) -> pd.DataFrame:
             "cpu_s": cpu,
         }
         if percent == CONTRACTIONS[-1]:
-            row |= checks(anatomy, before, after, measured, number)
+            row |= checks(anatomy, atrophy, before, after, measured, number)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def checks(
-    anatomy: PhantomAnatomy, before: Side, after: Side, measured: float, number: int
+    anatomy: PhantomAnatomy, atrophy: float, before: Side, after: Side, measured: float, number: int
 ) -> dict[str, float]:
     """Measure a scan against itself on another grid and with another gain, and the sum over three visits."""
     move = np.eye(4)
     move[:3, 3] = 0.4, -0.3, 0.5
     half = np.eye(4)
     half[:3, 3] = -move[:3, 3] / 2
-    shifted = {name: rescan(one, shift=move[:3, 3], order=1) for name, one in before.regions.items()}
+    shifted = {name: rescan(one, shift=tuple(move[:3, 3]), order=1) for name, one in before.regions.items()}
     labels = {
-        name: rescan(getattr(before, name), shift=move[:3, 3], order=0)
+        name: rescan(getattr(before, name), shift=tuple(move[:3, 3]), order=0)
         for name in ("tissue", "lesions", "brain")
     }
-    turned = Side(image=rescan(before.image, shift=move[:3, 3]), regions=shifted, **labels)
+    turned = Side(image=rescan(before.image, shift=tuple(move[:3, 3])), regions=shifted, **labels)
     level = float(np.median(np.asarray(before.image.dataobj)[anatomy.brain]))
     loud = before._replace(image=rescan(before.image, gain=1.3, drift=0.05, noise=0.01 * level, seed=number))
     middle = side(
-        contracted(anatomy, contraction(image(anatomy.brain, anatomy), 0.7, seed=number).drawn),
+        contracted(anatomy, contraction(image(anatomy.brain, anatomy), 0.7, seed=number).drawn, atrophy),
         10 * number + 9,
     )
     first = volume_change(before, middle, np.eye(4)).percent["brain"]
@@ -121,19 +120,11 @@ def image(data: np.ndarray, anatomy: PhantomAnatomy) -> nib.Nifti1Image:
     return nib.Nifti1Image(np.asarray(data).astype(np.float32), anatomy.affine)
 
 
-def contracted(anatomy: PhantomAnatomy, drawn: np.ndarray) -> PhantomAnatomy:
-    """Return an anatomy whose content moved."""
-
-    def moved(data: np.ndarray, order: int) -> np.ndarray:
-        return np.asarray(deformed(image(data, anatomy), drawn, order).dataobj)
-
-    return replace(
-        anatomy,
-        tissues=np.stack([np.clip(moved(tissue, 1), 0, 1) for tissue in anatomy.tissues]),
-        t1w=moved(anatomy.t1w, 1),
-        brain=moved(anatomy.brain, 1) > 0.5,
-        shells=np.rint(moved(anatomy.shells, 0)).astype(np.int32),
-    )
+def contracted(anatomy: PhantomAnatomy, drawn: np.ndarray, atrophy: float) -> PhantomAnatomy:
+    """Return an anatomy whose content moved, sampled once from the template: a second sampling would blur it."""
+    where = np.moveaxis(np.moveaxis(np.indices(anatomy.brain.shape), 0, -1) + drawn, -1, 0)
+    points = [ndimage.map_coordinates(axis, where, order=3, mode="nearest") for axis in anatomy.points]
+    return anatomy_at(np.stack(points), anatomy.affine, atrophy)
 
 
 def side(anatomy: PhantomAnatomy, seed: int) -> Side:
@@ -161,28 +152,16 @@ def real_pairs(derivatives: Path, bids: Path, masks: Path) -> pd.DataFrame:
 def changed_voxels(
     derivatives: Path, names: tuple[VisitName, VisitName], folder: Path, common: nib.Nifti1Image
 ) -> np.ndarray:
-    """Return where the masks of two visits differ, in lesions that changed, on the experts' grid."""
-    there = []
-    for name in names:
-        (to_common,) = folder.glob(f"{name}_from-FLAIR_to-common_xfm.txt")
-        visit = Derivatives(derivatives).visit(name)
-        chain, inverse = [to_common], [False]
-        if visit.has("flair_to_t1w"):
-            chain, inverse = [to_common, visit.path("flair_to_t1w")], [False, True]
-        there.append((visit, chain, inverse))
-
-    def brought(picture: nib.Nifti1Image, place: int) -> np.ndarray:
-        _, chain, inverse = there[place]
-        moved = apply(picture, common, chain, interpolation="nearestNeighbor", inverse=inverse)
-        return np.rint(np.asarray(moved.dataobj)).astype(int)
-
-    masks = [brought(load_image(there[k][0].path("lesions")), k) > 0 for k in (0, 1)]
-    before = names[0].session or ""
-    later = there[1][0]
-    labels = brought(load_image(later.path("change_labels", before=before)), 1)
-    table = read_table(later.path("changes", before=before))
-    assert table is not None
-    return (masks[0] ^ masks[1]) & np.isin(labels, table.loc[table["change"] != "unchanged", "index"])
+    """Return where the FLAIR became brighter or darker, on the experts' grid."""
+    before, after = names
+    (to_common,) = folder.glob(f"{after}_from-FLAIR_to-common_xfm.txt")
+    visit = Derivatives(derivatives).visit(after)
+    chain, inverse = [to_common], [False]
+    if visit.has("flair_to_t1w"):
+        chain, inverse = [to_common, visit.path("flair_to_t1w")], [False, True]
+    voxels = load_image(visit.path("changed_voxels", before=before.session or ""))
+    moved = apply(voxels, common, chain, interpolation="nearestNeighbor", inverse=inverse)
+    return np.asarray(moved.dataobj) > 0
 
 
 def agreement(theirs: np.ndarray, ours: np.ndarray, grid: nib.Nifti1Image) -> dict[str, float]:

@@ -240,6 +240,13 @@ OUTPUTS: dict[str, Output] = {
         True,
         pair=True,
     ),
+    "changed_voxels": Output(
+        "seg-changes_desc-since{before}_dseg.nii.gz",
+        "Where the FLAIR became brighter (1) or darker (2) since the visit before, in lesions of either visit and in "
+        "white matter, whatever the lesion masks say.",
+        True,
+        pair=True,
+    ),
     "change_criteria": Output(
         "seg-lesions_desc-criteriasince{before}_dseg.tsv",
         "Dissemination in time by new lesions, and the MRI part of no evidence of disease activity (NEDA), since the "

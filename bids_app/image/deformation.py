@@ -15,14 +15,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from bids_app.image.intensity_match import match_intensities, match_locally
+from bids_app.image.pyramid import resampled, zoomed
+
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 SQUARINGS = 4  # exp(v) by 2^4 compositions: displacements stay under a tenth of a voxel in each
 RIDGE = 0.02  # share of the mean squared gradient: windows without edges do not move; chosen by hand
 LEAST_WEIGHT = 1e-3  # of a window: no division by nothing outside the head
-TISSUE = 0.7  # of white matter's median: fluid and the blur at its border lie below, on T1w and on FLAIR
-GAIN_WINDOWS = 3.0  # window of the gain in windows of the deformation; chosen by hand
+GAIN_WINDOWS = 3.0  # window of the local gain in windows of the deformation; chosen by hand
 STEP_LIMIT = 1.0  # voxels an iteration, so that far-off edges are not jumped to
 
 
@@ -46,6 +48,7 @@ def register(
     before: Array,
     after: Array,
     weight: Array,
+    cores: Sequence[Array],
     size: float,
     levels: Sequence[Level] = LEVELS,
     start: Array | None = None,
@@ -53,7 +56,7 @@ def register(
     """Find the velocity field that makes two images alike.
 
     Gauss-Newton steps on the weighted sum of squared differences in Gaussian windows (Lucas and Kanade 1981),
-    coarse to fine.
+    coarse to fine. Before each the images as warped so far are made equally bright.
 
     Parameters
     ----------
@@ -62,6 +65,8 @@ def register(
         their white matter.
     weight : ndarray, (x, y, z)
         0 to 1: how much a voxel's difference counts; 0 in lesions and outside the head's inside.
+    cores : sequence of two ndarray, (x, y, z)
+        0 to 1: inside tissue, away from its edges, at either visit; see `intensity_match.match_intensities`.
     size : float
         Edge of a voxel in mm.
     levels : sequence of Level
@@ -78,37 +83,29 @@ def register(
     for level in levels:
         if level.size < size and level is not LEVELS[0]:
             level = level._replace(size=size)  # noqa: PLW2901  # a 2 mm grid has no 1 mm level
-        first, second, counted = (_zoomed(image, size / level.size) for image in (before, after, weight))
+        first, second, counted = (zoomed(image, size / level.size) for image in (before, after, weight))
+        inside = [zoomed(core, size / level.size) for core in cores]
         velocity = _resized(velocity, first.shape)
         for _ in range(level.iterations):
-            velocity = _improved(velocity, first, second, counted, level.window / level.size)
+            velocity = _improved(velocity, first, second, counted, inside, level)
     return _resized(velocity, before.shape)
 
 
-def _improved(velocity: Array, before: Array, after: Array, weight: Array, window: float) -> Array:
-    """Return the velocity after one Gauss-Newton step in windows of an SD in voxels."""
+def _improved(
+    velocity: Array, before: Array, after: Array, weight: Array, cores: Sequence[Array], level: Level
+) -> Array:
+    """Return the velocity after one Gauss-Newton step."""
     there, here = exponential(-velocity), exponential(velocity)
     first, second = warp(before, there), warp(after, here)
     counted = np.sqrt(warp(weight, there) * warp(weight, here))
-    first, second = _same_gain(first, second, counted, GAIN_WINDOWS * window)
+    core = warp(cores[0], there) * warp(cores[1], here)
+    first, second = match_intensities(first, second, core, level.size)
+    first, second = match_locally(first, second, counted, GAIN_WINDOWS * level.window / level.size)
     slope = np.stack(np.gradient(first + second), axis=-1).astype(np.float32)
-    step = _solved(slope, first - second, counted, window)
+    step = _solved(slope, first - second, counted, level.window / level.size)
     length = np.linalg.norm(step, axis=-1, keepdims=True)
     step *= np.minimum(1, STEP_LIMIT / np.maximum(length, 1e-6))
     return velocity + step
-
-
-def _same_gain(first: Array, second: Array, weight: Array, window: float) -> tuple[Array, Array]:
-    """Divide out the smooth ratio of two images, half from each: bias fields differ between sessions.
-
-    Only voxels well inside tissue count: at its edges the ratio is what the deformation has to explain.
-    """
-    inside = weight * ((first > TISSUE) & (second > TISSUE))
-    mass = _blur(inside, window)
-    means = [_blur(image * inside, window) for image in (first, second)]
-    ratio = np.sqrt(means[0] / np.maximum(means[1], LEAST_WEIGHT))
-    ratio = np.where(mass > 10 * LEAST_WEIGHT, np.clip(ratio, 0.5, 2.0), 1).astype(np.float32)
-    return (first / ratio).astype(np.float32), (second * ratio).astype(np.float32)
 
 
 def _solved(slope: Array, difference: Array, weight: Array, window: float) -> Array:
@@ -234,31 +231,9 @@ def _blur(data: Array, sigma: float) -> Array:
     return ndimage.gaussian_filter(data, sigma, truncate=3, mode="constant")
 
 
-def _zoomed(image: Array, ratio: float) -> Array:
-    """Return an image on a coarser grid with the same outer edges, each voxel a smooth mean."""
-    if ratio >= 1:
-        return image.astype(np.float32)
-    smooth = ndimage.gaussian_filter(image.astype(np.float32), 0.4 / ratio, mode="nearest")
-    shape = [max(round(n * ratio), 2) for n in image.shape]
-    return _resampled(smooth, shape)
-
-
 def _resized(velocity: Array, shape: tuple[int, ...]) -> Array:
     """Bring a velocity field to another grid over the same box; its values are in voxels of that grid."""
     if velocity.shape[:3] == tuple(shape):
         return velocity
     scale = [new / old for new, old in zip(shape, velocity.shape[:3], strict=True)]
-    parts = [_resampled(velocity[..., axis], shape) * np.float32(scale[axis]) for axis in range(3)]
-    return np.stack(parts, axis=-1)
-
-
-def _resampled(data: Array, shape: list[int] | tuple[int, ...]) -> Array:
-    """Sample an array linearly at the centres of another number of voxels over the same box."""
-    out = data
-    for axis, new in enumerate(shape):
-        old = out.shape[axis]
-        at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-        low = np.minimum(at.astype(int), max(old - 2, 0))
-        part = (at - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(out.ndim)])
-        out = np.take(out, low, axis) * (1 - part) + np.take(out, np.minimum(low + 1, old - 1), axis) * part
-    return out.astype(np.float32)
+    return (resampled(velocity, shape) * np.array(scale, np.float32)).astype(np.float32)

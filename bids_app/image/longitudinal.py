@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import cc3d
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from scipy import linalg, ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from bids_app.image.change_map import BRIGHTER, change_map
 from bids_app.image.volume import resample
 from bids_app.spelling import percent
 
@@ -105,7 +107,7 @@ CHANGE_COLUMNS: dict[str, dict[str, object]] = {
     },
     "mask_change": {
         "Description": "What the two lesion masks alone say. Where it differs from `change`, a threshold was just "
-        "missed at one of the visits.",
+        "missed at one of the visits. n/a for a new lesion that neither mask has: the FLAIR alone shows it.",
     },
     "volume_before_mm3": {"Description": "Volume at the earlier visit.", "Units": "mm^3"},
     "volume_after_mm3": {"Description": "Volume at the later visit.", "Units": "mm^3"},
@@ -158,12 +160,15 @@ class Compared(NamedTuple):
         A row per lesion or group of merged ones, the columns of `CHANGE_COLUMNS`.
     labels : Nifti1Image, (x, y, z), int32
         The rows' index where the lesion is at either visit, half-way.
+    voxels : Nifti1Image, (x, y, z), uint8
+        Where the FLAIR became brighter (1) or darker (2), half-way.
     before, after : Nifti1Image, (x, y, z), float32
         FLAIR over the median of white matter, half-way.
     """
 
     table: pd.DataFrame
     labels: nib.Nifti1Image
+    voxels: nib.Nifti1Image
     before: nib.Nifti1Image
     after: nib.Nifti1Image
 
@@ -220,6 +225,7 @@ def compare(before: VisitImages, after: VisitImages, half: Array) -> Compared:
     grid = half_way_grid([first.brain, second.brain])
     labels = [_labels(visit, grid) for visit in (first, second)]
     flairs, noise = _matched([_relative(visit, grid) for visit in (first, second)], (first, second), grid)
+    voxels = _changed_voxels(flairs, (first, second), labels, grid)
     whole = np.zeros(grid.shape, np.int32)
     rows = []
     for number, (old, new) in enumerate(_ordered(match(*labels), before, after), 1):
@@ -230,8 +236,13 @@ def compare(before: VisitImages, after: VisitImages, half: Array) -> Compared:
         place = nib.affines.apply_affine(_inverse(half) @ grid.affine, centre)
         volumes = (_volume(before.lesions, old), _volume(after.lesions, new))
         rows.append(_row(number, volumes, _contrasts(at, flairs, noise, grid), place, (old, new)))
+    for where in _unsegmented(voxels, labels, flairs):
+        whole[where] = len(rows) + 1
+        centre = np.argwhere(where).mean(axis=0)
+        place = nib.affines.apply_affine(_inverse(half) @ grid.affine, centre)
+        rows.append(_unsegmented_row(len(rows) + 1, where, flairs, place, grid))
     table = pd.DataFrame(rows, columns=list(CHANGE_COLUMNS)).round(4)
-    images = [nib.Nifti1Image(data, grid.affine) for data in (whole, *flairs)]
+    images = [nib.Nifti1Image(data, grid.affine) for data in (whole, voxels, *flairs)]
     return Compared(table.astype({"supported": "Int64"}), *images)
 
 
@@ -282,6 +293,58 @@ def _matched(
     return [one.astype(np.float32), other.astype(np.float32)], 1.4826 * float(
         np.median(np.abs(difference - np.median(difference)))
     )
+
+
+def _changed_voxels(
+    flairs: list[npt.NDArray[np.float32]],
+    visits: tuple[VisitImages, VisitImages],
+    labels: list[npt.NDArray[np.int32]],
+    grid: nib.Nifti1Image,
+) -> npt.NDArray[np.uint8]:
+    """Return the map of `change_map`: where the FLAIR became brighter or darker."""
+    tissue = [np.asarray(resample(visit.tissue, grid, order=0).dataobj) for visit in visits]
+    lesions = (labels[0] > 0) | (labels[1] > 0)
+    white = (tissue[0] == 2) & (tissue[1] == 2) & ~lesions
+    return change_map(flairs[1] - flairs[0], white, lesions, nib.affines.voxel_sizes(grid.affine))
+
+
+def _unsegmented(
+    voxels: npt.NDArray[np.uint8],
+    labels: list[npt.NDArray[np.int32]],
+    flairs: list[npt.NDArray[np.float32]],
+) -> list[Mask]:
+    """Return pieces that became brighter than white matter apart from all lesions of both masks, the largest first.
+
+    A lesion just below the later mask's threshold is new all the same.
+    """
+    pieces = cc3d.connected_components(voxels == BRIGHTER, connectivity=26)
+    lesions = ndimage.binary_dilation((labels[0] > 0) | (labels[1] > 0), np.ones((3, 3, 3)))
+    touching = np.unique(pieces[lesions])
+    sizes = np.bincount(pieces.ravel())
+    numbers = [int(n) for n in np.argsort(-sizes, kind="stable") if n and sizes[n] and n not in touching]
+    found = [pieces == number for number in numbers]
+    return [where for where in found if float(flairs[1][where].mean()) - 1 >= SUPPORTING_CONTRAST]
+
+
+def _unsegmented_row(
+    number: int, where: Mask, flairs: list[npt.NDArray[np.float32]], place: Array, grid: nib.Nifti1Image
+) -> dict[str, object]:
+    """Return the row of a new lesion that no mask has."""
+    voxel = float(abs(np.linalg.det(grid.affine[:3, :3])))
+    return {
+        "index": number,
+        "name": f"change-{number:03d}",
+        "change": "new",
+        "mask_change": None,
+        "volume_before_mm3": 0.0,
+        "volume_after_mm3": where.sum() * voxel,
+        **dict(zip("xyz", place, strict=True)),
+        "contrast_before": float(flairs[0][where].mean()) - 1,
+        "contrast_after": float(flairs[1][where].mean()) - 1,
+        "supported": 1,
+        "lesions_before": None,
+        "lesions_after": None,
+    }
 
 
 def match(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import nibabel as nib
@@ -22,7 +22,6 @@ LARGEST_MM = 2.0  # grids of --fast stay as they are
 GM, WM, CSF = 1, 2, 3  # in `dseg`
 EDGE_MM = 2.0  # of fluid around the brain whose border counts: the cortex's outer surface is what moves
 LESION_MM = 1.0  # around lesions that do not count: their own blur
-LEAST_LEVEL_STEP = 0.05  # of white matter's brightness, between tissues whose levels are made the same
 WEIGHT_SMOOTHING_MM = 1.0  # so that no voxel enters or leaves at once as the images move
 
 
@@ -100,15 +99,13 @@ def volume_change(before: Side, after: Side, half: Array) -> Changed:
     inverse = np.asarray(np.linalg.inv(half), dtype=np.float64)
     grid = half_way_grid([moved(before.brain, inverse), moved(after.brain, half)], LARGEST_MM)
     size = float(nib.affines.voxel_sizes(grid.affine)[0])
-    levels = _levels(before), _levels(after)
-    common = (levels[0] + levels[1]) / 2
-    sides = ((before, inverse, levels[0]), (after, half, levels[1]))
-    images = [_relative(side, turn, grid, values, common) for side, turn, values in sides]
+    sides = ((before, inverse), (after, half))
+    tissues = [_tissue(side, turn, grid) for side, turn in sides]
+    images, cores = _relative(sides, tissues, grid), [_core(tissue) for tissue in tissues]
     whole, weight = (
-        np.minimum(*(_weight(side, turn, grid, some) for side, turn in ((before, inverse), (after, half))))
-        for some in (True, False)
+        np.minimum(*(_weight(side, turn, grid, some) for side, turn in sides)) for some in (True, False)
     )
-    velocity = register(images[0], images[1], weight, size)
+    velocity = register(images[0], images[1], weight, cores, size)
     there, here = exponential(-velocity), exponential(velocity)
     factors = jacobian(there), jacobian(here)
     volumes = {}
@@ -119,7 +116,7 @@ def volume_change(before: Side, after: Side, half: Array) -> Changed:
         ) / 2
         one, other = (float((region * factor).sum(dtype=np.float64)) * size**3 for factor in factors)
         volumes[name] = (one, other)
-    fine = register(images[0], images[1], whole, size, LESION_LEVELS, velocity)
+    fine = register(images[0], images[1], whole, cores, size, LESION_LEVELS, velocity)
     first, second = jacobian(exponential(-fine)), jacobian(exponential(fine))
     ratio = nib.Nifti1Image((second / np.maximum(first, 0.1)).astype(np.float32), grid.affine)
     return Changed({name: symmetric_percent(*both) for name, both in volumes.items()}, volumes, ratio)
@@ -230,43 +227,32 @@ def symmetric_percent(before: float, after: float) -> float:
     return 200 * (after - before) / (before + after)
 
 
-def _levels(side: Side) -> npt.NDArray[np.float64]:
-    """Return the median brightness of fluid, grey and white matter without lesions; NaN where there is none."""
-    data, label = np.asarray(side.image.dataobj), np.asanyarray(side.tissue.dataobj)
-    free = np.asanyarray(side.lesions.dataobj) == 0
-    found = [data[(label == kind) & free] for kind in (CSF, GM, WM)]
-    levels = np.array([float(np.median(values)) if len(values) else np.nan for values in found])
-    if not levels[2] > 0:
-        raise VisitError("volume change: a visit has no white matter, or it is dark; look at the tissues")
-    return levels / levels[2]
-
-
 def _relative(
-    side: Side,
-    turn: Array,
-    grid: nib.Nifti1Image,
-    levels: npt.NDArray[np.float64],
-    common: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float32]:
-    """Return a visit's image half-way, white matter 1, resampled once by cubic splines.
+    sides: Sequence[tuple[Side, Array]], tissues: Sequence[npt.NDArray[np.int16]], grid: nib.Nifti1Image
+) -> list[npt.NDArray[np.float32]]:
+    """Return both visits' images half-way, each resampled once by cubic splines, white matter 1."""
+    images = []
+    for (side, turn), tissue in zip(sides, tissues, strict=True):
+        image = np.maximum(_at(side.image, turn, grid, order=3), 0)
+        white = image[tissue == WM]
+        level = float(np.median(white)) if white.size else 0.0
+        if not level > 0:
+            raise VisitError("volume change: a visit has no white matter, or it is dark; look at the tissues")
+        images.append((image / level).astype(np.float32))
+    return images
 
-    The brightness of its tissues (`levels`) becomes that of both visits' mean (`common`), linearly between them: a
-    scanner changes contrast by a percent from day to day, which would pass for tissue that moves. Where two are alike,
-    nothing is changed.
-    """
-    data = np.asarray(side.image.dataobj, dtype=np.float32)
-    label, free = np.asanyarray(side.tissue.dataobj), np.asanyarray(side.lesions.dataobj) == 0
-    relative = data / np.float32(np.median(data[(label == WM) & free]))
-    order = np.argsort(common)
-    order = order[np.isfinite(common[order])]  # tissues that both visits have
-    if (np.diff(common[order]) > LEAST_LEVEL_STEP).all() and (
-        np.diff(levels[order]) > LEAST_LEVEL_STEP
-    ).all():
-        xs, ys = np.concatenate([[0], levels[order]]), np.concatenate([[0], common[order]])
-        top = ys[-1] / xs[-1] * relative  # above the brightest tissue, in proportion
-        relative = np.where(relative > xs[-1], top, np.interp(relative, xs, ys)).astype(np.float32)
-    image = resample(moved(nib.Nifti1Image(relative, side.image.affine), turn), grid, order=3)
-    return np.maximum(np.asarray(image.dataobj, dtype=np.float32), 0)
+
+def _core(tissue: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+    """Return where a tissue and the voxels around are the same."""
+    kinds = [ndimage.binary_erosion(tissue == kind) for kind in (CSF, GM, WM)]
+    return np.any(kinds, axis=0).astype(np.float32)
+
+
+def _tissue(side: Side, turn: Array, grid: nib.Nifti1Image) -> npt.NDArray[np.int16]:
+    """Return a visit's tissues half-way, lesions 0."""
+    label = np.where(np.asanyarray(side.lesions.dataobj) > 0, 0, np.asanyarray(side.tissue.dataobj))
+    image = nib.Nifti1Image(label.astype(np.int16), side.tissue.affine)
+    return np.asarray(resample(moved(image, turn), grid, order=0).dataobj)
 
 
 def _weight(side: Side, turn: Array, grid: nib.Nifti1Image, with_lesions: bool) -> npt.NDArray[np.float32]:
@@ -283,5 +269,7 @@ def _mask(image: nib.Nifti1Image) -> nib.Nifti1Image:
     return nib.Nifti1Image((np.asanyarray(image.dataobj) > 0).astype(np.float32), image.affine)
 
 
-def _at(image: nib.Nifti1Image, turn: Array, grid: nib.Nifti1Image) -> npt.NDArray[np.float32]:
-    return np.asarray(resample(moved(image, turn), grid, order=1).dataobj, dtype=np.float32)
+def _at(
+    image: nib.Nifti1Image, turn: Array, grid: nib.Nifti1Image, order: int = 1
+) -> npt.NDArray[np.float32]:
+    return np.asarray(resample(moved(image, turn), grid, order=order).dataobj, dtype=np.float32)

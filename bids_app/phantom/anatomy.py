@@ -130,8 +130,22 @@ def make_anatomy(resolution: float, atrophy: float, rng: np.random.Generator) ->
     rng : Generator
         Draws the field; the same state gives the same person, whatever the atrophy.
     """
+    return anatomy_at(*_bent_points(sources(), resolution, rng), atrophy)
+
+
+def anatomy_at(points: Array, affine: npt.NDArray[np.float64], atrophy: float) -> PhantomAnatomy:
+    """Sample the template's maps, once, where each voxel of a person's grid lies in the template.
+
+    Parameters
+    ----------
+    points : ndarray, (3, x, y, z)
+        Template coordinates (mm) of every voxel.
+    affine : ndarray, (4, 4)
+        Of the person's grid, voxel to mm.
+    atrophy : float
+        As in `make_anatomy`.
+    """
     source = sources()
-    points, affine = _bent_points(source, resolution, rng)
     voxels = nib.affines.apply_affine(np.linalg.inv(source.affine), np.moveaxis(points, 0, -1))
     where = np.moveaxis(voxels, -1, 0)
 

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 
 class ComparedFiles(NamedTuple):
-    """Lesions matched: the table; labels on the later visit's grid; half-way, labels and both FLAIRs; volumes."""
+    """Lesions matched: tables; images on the later visit's grid; half-way, labels and both FLAIRs."""
 
     table: WithMeta[Table]
     criteria: WithMeta[Table]
     volumes: WithMeta[Table]
     labels: WithMeta[Image]
+    voxels: WithMeta[Image]
     half_labels: Image
     half_before: Image
     half_after: Image
@@ -56,6 +57,7 @@ def compare_visits(
         Volumes of `calibrate_pair`.
     """
     from bids_app.image import expansion
+    from bids_app.image.change_map import VOXEL_LEVELS
     from bids_app.image.criteria import NO_DIAGNOSIS, TIME_COLUMNS, over_time
     from bids_app.image.longitudinal import CHANGE_COLUMNS, compare, on_grid, summary
     from bids_app.image.pair_calibration import errors
@@ -81,7 +83,7 @@ def compare_visits(
         "ProtocolDifferences": protocol,
         "Summary": summary(found.table),
     }
-    labels = on_grid(found.labels, half, after["lesion_labels"])
+    labels, voxels = (on_grid(image, half, after["lesion_labels"]) for image in (found.labels, found.voxels))
     return ComparedFiles(
         WithMeta(table, CHANGE_COLUMNS | expansion.EXPANSION_COLUMNS | meta),
         WithMeta(over_time(summary(found.table)), TIME_COLUMNS | {"Remark": NO_DIAGNOSIS}),
@@ -90,6 +92,7 @@ def compare_visits(
             volume_columns() | about,
         ),
         WithMeta(labels, meta),
+        WithMeta(voxels, VOXEL_LEVELS),
         found.labels,
         found.before,
         found.after,

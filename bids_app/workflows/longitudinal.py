@@ -357,18 +357,19 @@ def finish_pair(files: dict[str, Path], plan: PairPlan) -> FinishedPair:
 
     output_dir, pair, after = plan.output_dir, plan.pair, plan.pair.after.prefix
     visit, session = Derivatives(output_dir).visit(pair.after), pair.before.session or ""
-    table, image = visit.path("changes", before=session), visit.path("change_labels", before=session)
+    table = visit.path("changes", before=session)
     former = read_record(output_dir, pair.name) or {"outputs": []}
     forget(output_dir, pair.name)
     # what an earlier run wrote under other settings must not stay beside the new results
     _remove(output_dir, pair.after.participant, former["outputs"])
-    save_image(load_image(files["labels"]), image)
-    written = [image, *_publish_table(plan, files["table"], "changes")]
-    written += _publish_table(plan, files["criteria"], "change_criteria")
-    written += _publish_table(plan, files["volumes"], "volume_changes")
+    written = [save_image(load_image(files["labels"]), visit.path("change_labels", before=session))]
+    written += _publish(plan, files["table"], "changes")
+    written += _publish(plan, files["voxels"], "changed_voxels")
+    written += _publish(plan, files["criteria"], "change_criteria")
+    written += _publish(plan, files["volumes"], "volume_changes")
     for key in ("volume_calibration", "change_calibration"):
         if key in files:
-            written += _publish_table(plan, files[key], key)
+            written += _publish(plan, files[key], key)
     figure = changes_figure(visit, session)
     draw_changes(
         load_image(files["half_before"]),
@@ -388,12 +389,15 @@ def finish_pair(files: dict[str, Path], plan: PairPlan) -> FinishedPair:
     return FinishedPair(record_file)
 
 
-def _publish_table(plan: PairPlan, source: Path, key: str) -> list[Path]:
-    """Copy a table of a comparison to its place with its sidecar; return both."""
+def _publish(plan: PairPlan, source: Path, key: str) -> list[Path]:
+    """Copy a table or image of a comparison to its place with its sidecar; return both."""
     pair = plan.pair
     target = Derivatives(plan.output_dir).visit(pair.after).path(key, before=pair.before.session or "")
-    with atomic(target) as aside:
-        shutil.copyfile(source, aside)
+    if target.suffix == ".gz":
+        save_image(load_image(source), target)
+    else:
+        with atomic(target) as aside:
+            shutil.copyfile(source, aside)
     meta = json.loads(source.with_suffix(".json").read_text(encoding="utf-8"))
     about = f"{OUTPUTS[key].about} The visit before is {pair.before}."
     sources = [uri(path, {"": plan.output_dir}) for path in pair.inputs]

@@ -285,7 +285,9 @@ def _run_batch(
     def build(name: str) -> Workflow:
         return init_cohort_wf(visits, settings=settings, name=name)
 
-    folder = run_graph(build, digest(settings.results())[:8], settings, work, watch)
+    # calibration adds steps and changes none: a kept work folder serves with and without it
+    steps = digest(settings.results() | {"calibrate": None})[:8]
+    folder = run_graph(build, steps, settings, work, watch)
     for visit in visits:
         if _is_done(visit, settings):
             outcome.done.append(visit.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
 
@@ -103,6 +104,22 @@ def test_a_change_of_the_mask_alone_is_no_change(visits):
     assert set(table["change"]) == {"unchanged"}
     assert sorted(table["mask_change"]) == ["enlarged", "new", "resolved", "shrunken", "unchanged"]
     assert table.set_index("mask_change")["supported"]["new"] == 0
+
+
+def test_a_new_lesion_that_the_mask_missed_is_found_by_the_flair(visits):
+    before, after = visits
+    half = half_way(motion(), np.linalg.inv(motion()))
+    new = compare(before, after, half).table.set_index("change").loc["new"]
+    label = np.asarray(after.lesions.dataobj)
+    missed = np.where(label == int(new["lesions_after"]), 0, label)
+    seen = after._replace(lesions=nib.Nifti1Image(missed, after.lesions.affine))
+    found = compare(before, seen, half)
+    (row,) = (row for _, row in found.table.iterrows() if row["change"] == "new")
+    assert pd.isna(row["mask_change"])
+    assert pd.isna(row["lesions_after"])
+    assert np.linalg.norm(row[list("xyz")] - new[list("xyz")]) < 1.5
+    assert 1 < row["volume_after_mm3"] / new["volume_after_mm3"] < 2.5  # smoothing widens it by half a voxel
+    assert (np.asarray(found.labels.dataobj) == row["index"]).any()
 
 
 @pytest.mark.parametrize("gain", [0.6, 1.7])
