@@ -49,7 +49,10 @@ def match_intensities(first: Array, second: Array, core: Array, size: float) -> 
 
     Returns
     -------
-    first, second : ndarray, (x, y, z), float32
+    first : ndarray, (x, y, z), float32
+        The first image.
+    second : ndarray, (x, y, z), float32
+        The second one.
     """
     mean: Array = ((first + second) / 2).astype(np.float32)
     difference: Array = second - first
@@ -94,7 +97,10 @@ def match_locally(first: Array, second: Array, weight: Array, window: float) -> 
 
     Returns
     -------
-    first, second : ndarray, (x, y, z), float32
+    first : ndarray, (x, y, z), float32
+        The first image.
+    second : ndarray, (x, y, z), float32
+        The second one.
     """
     inside = weight * ((first > TISSUE) & (second > TISSUE))
     mass = _blur(inside, window)
