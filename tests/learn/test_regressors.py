@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import GridSearchCV
 
 from bids_app.learn.artifact import ALLOWED, Model, load_model, save_model
-from bids_app.learn.edss.models import MODELS, NAMES, REGRESSORS, Regressor, folds, tune
+from bids_app.learn.edss.models import MODELS, NAMES, REGRESSORS, Regressor, folds, regressor, tune
 from bids_app.settings import EDSS_MODELS
 
 
@@ -47,3 +48,18 @@ def test_a_regressor_is_one_record(data, monkeypatch):
     assert tune("lasso", X, y, splits, seed=1).best_params_["lasso__alpha"] in {0.1, 1.0}
     assert set(NAMES) == {*MODELS, "ordinal"}
     assert not any(name.startswith("sklearn.linear_model") for name in ALLOWED)  # which skops trusts itself
+
+
+@pytest.mark.parametrize(("n", "p"), [(40, 3), (60, 25), (30, 50), (25, 1)])
+def test_the_penalty_of_ridge_regression_is_that_of_a_grid_search(n, p):
+    for seed in range(4):
+        rng = np.random.default_rng([seed, n])
+        X = pd.DataFrame(rng.normal(5, 3, size=(n, p)), columns=[f"c{k}" for k in range(p)])
+        X["constant"] = 2.0
+        y = np.round(X["c0"] / 3 + rng.normal(size=n), 1).to_numpy()
+        splits = folds(np.repeat(np.arange(n), 2)[:n], 5, seed)
+        found = tune("ridge", X, y, splits, seed)
+        model, grid = regressor("ridge", seed)
+        search = GridSearchCV(model, grid, scoring="neg_mean_squared_error", cv=splits).fit(X.to_numpy(), y)
+        assert found.best_params_ == search.best_params_
+        np.testing.assert_array_equal(found.predict(X.to_numpy()), search.predict(X.to_numpy()))
