@@ -23,7 +23,7 @@ from bids_app.derivatives.reader import Derivatives
 from bids_app.image.bias import correct_bias
 from bids_app.image.injection import contraction, rescan
 from bids_app.image.pair_calibration import true_percent
-from bids_app.image.register import apply
+from bids_app.image.transforms import apply
 from bids_app.image.volume_change import Side, tissue_regions, volume_change
 from bids_app.phantom.anatomy import PhantomAnatomy, anatomy_at, make_anatomy
 from bids_app.phantom.images import T1W, scan

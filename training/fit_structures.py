@@ -17,9 +17,10 @@ import numpy as np
 from scipy import ndimage
 from structure_heads import load_heads, synthetic_scan
 
-from bids_app.image.register import align_template, apply
+from bids_app.image.register import align_template
 from bids_app.image.structure_priors import STEM, STRUCTURES
 from bids_app.image.template import BUILT_IN, load_template
+from bids_app.image.transforms import apply
 
 SEED = 1
 SMOOTHING_MM = 1.0  # about the error of the registration

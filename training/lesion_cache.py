@@ -17,7 +17,7 @@ import numpy as np
 from lesion_data import PATIENTS, case, read_truth
 from scipy import ndimage
 
-from bids_app.image.register import apply
+from bids_app.image.transforms import apply
 from bids_app.image.volume import resample
 
 PAD = 8

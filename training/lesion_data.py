@@ -18,8 +18,8 @@ import numpy as np
 
 from bids_app import steps
 from bids_app.image.lesions import LesionInputs
-from bids_app.image.register import apply
 from bids_app.image.template import BUILT_IN
+from bids_app.image.transforms import apply
 from bids_app.image.volume import resample
 from bids_app.steps.files import call
 

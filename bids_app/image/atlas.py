@@ -14,8 +14,8 @@ import pandas as pd
 from scipy import ndimage
 
 from bids_app.errors import InputError
-from bids_app.image.register import apply
 from bids_app.image.structure_priors import LESION
+from bids_app.image.transforms import apply
 from bids_app.tables import read_table
 from bids_app.tables.text import plain
 

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from bids_app.errors import VisitError
 from bids_app.image.brain import largest_component
+from bids_app.image.itk import to_ras
 from bids_app.image.structure_priors import load_priors, sample
 
 Array = npt.NDArray[np.float32]
@@ -70,19 +71,14 @@ def volume_by_scaling(forward: Path) -> float:
 
 def _scaling(forward: Path) -> float:
     """Return by how much the linear transforms of a composite change volumes from the template to the visit."""
-    import h5py
+    import SimpleITK
 
-    scale, found = 1.0, False
-    with h5py.File(forward) as source:
-        for group in source["TransformGroup"].values():
-            kind = group["TransformType"][()][0].decode()
-            if kind.startswith(("AffineTransform", "MatrixOffset", "Euler", "Similarity", "Rigid")):
-                values = next(group[key] for key in group if key.endswith("TransformParameters"))[()]
-                if values.size == 12:
-                    scale, found = scale * abs(np.linalg.det(values[:9].reshape(3, 3))), True
-    if not found:
+    whole = SimpleITK.CompositeTransform(SimpleITK.ReadTransform(str(forward)))
+    parts = [whole.GetNthTransform(place) for place in range(whole.GetNumberOfTransforms())]
+    linear = [part for part in parts if part.IsLinear()]
+    if not linear:
         raise VisitError(f"{forward.name}: no affine transform in it")
-    return scale
+    return float(np.prod([abs(np.linalg.det(to_ras(part)[:3, :3])) for part in linear]))
 
 
 def _summed() -> nib.Nifti1Image:

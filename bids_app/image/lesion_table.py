@@ -24,6 +24,7 @@ from bids_app.image.places import (
     VENTRICLE_REACH_MM,
     Place,
 )
+from bids_app.image.transforms import move_points
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -232,31 +233,8 @@ def visit_summary(table: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def to_template(points: Array, from_template: Sequence[Path]) -> Array:
-    """Take points of a visit to the template.
-
-    Parameters
-    ----------
-    points : ndarray, (n, 3)
-        RAS+ millimetres in the visit's space.
-    from_template : sequence of Path
-        Transforms that bring images from the template to the visit; ITK takes points the other way.
-
-    Returns
-    -------
-    ndarray, (n, 3)
-        RAS+ millimetres in template space.
-    """
-    import ants
-
-    flip = np.array([-1.0, -1.0, 1.0])  # ITK counts x and y the other way round
-    frame = pd.DataFrame(points * flip, columns=list("xyz"))
-    moved = ants.apply_transforms_to_points(3, frame, [str(path) for path in from_template])
-    return moved[list("xyz")].to_numpy(dtype=np.float64) * flip
-
-
 def _template_columns(native: Array, from_template: Sequence[Path]) -> dict[str, Array]:
-    moved = to_template(native, from_template)
+    moved = move_points(native, from_template)
     return {f"template_{axis}": moved[:, number] for number, axis in enumerate("xyz")}
 
 

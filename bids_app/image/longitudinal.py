@@ -22,6 +22,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from bids_app.image.change_map import BRIGHTER, change_map
+from bids_app.image.itk import to_ras
 from bids_app.image.volume import resample
 from bids_app.spelling import percent
 
@@ -175,16 +176,9 @@ class Compared(NamedTuple):
 
 def rigid_matrix(transform: Path) -> Array:
     """Return an ITK linear transform as a matrix of RAS mm: points of the fixed image to the moving one, (4, 4)."""
-    import ants
+    import SimpleITK
 
-    found = ants.read_transform(str(transform))
-    numbers, centre = np.asarray(found.parameters), np.asarray(found.fixed_parameters)
-    turn = numbers[:9].reshape(3, 3)
-    matrix = np.eye(4)
-    matrix[:3, :3] = turn
-    matrix[:3, 3] = numbers[9:] + centre - turn @ centre
-    flip = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK counts x and y the other way round
-    return flip @ matrix @ flip
+    return to_ras(SimpleITK.ReadTransform(str(transform)))
 
 
 def half_way(there: Array, back: Array) -> Array:

@@ -1,28 +1,40 @@
-"""Alignment of images: rigid between contrasts, SyN to the template."""
+"""Alignment of images by Greedy: rigid between contrasts, diffeomorphic to the template.
+
+Greedy (Yushkevich et al. 2016, doi:10.1016/j.jalz.2016.06.205; github.com/pyushkevich/greedy).
+"""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
+import io
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
+import numpy.typing as npt
+from scipy import ndimage, optimize
 
 from bids_app.errors import VisitError, one_line
-from bids_app.image.convert import from_ants, to_ants
+from bids_app.image.itk import from_ras, to_itk
+from bids_app.image.structure_priors import STRUCTURES, priors_at
+from bids_app.image.transforms import apply, write
 
-RIGID_ITERATIONS = (1000, 500, 250)  # shrunk by 6, 4 and 2
-RIGID_FULL = 50  # on the full grid, where that is not finer than RIGID_MM
-RIGID_MM = 1.5  # 4 mm alone leaves 0.9 mm of error; below 2 mm nothing is gained
-DISPLACEMENT_STEP_MM = (
-    2.0**-10
-)  # mm, of displacements: far below any registration's error, and files a third as large
-SYN_ITERATIONS = (40, 20, 0)  # at a quarter, half and all of the template's resolution; antspyx's default
+if TYPE_CHECKING:
+    import SimpleITK
+
+Array = npt.NDArray[np.float64]
+
+LINEAR = "-m NMI -n 100x50x10"  # normalised mutual information: for any two contrasts
+COARSE = "-m NMI -n 100x0x0"  # enough to see which of two starts is the better one
+RIGID_MM = 2.0  # finest grid of rigid alignment; below it nothing is gained
+TEMPLATE_MM = 2.0  # finest grid of registration to the template
+# Greedy's own smoothing (voxels) and patch radius; twice as many iterations or a smoother field were no better
+DEFORMABLE = "-m NCC 2x2x2 -n 60x30x10 -s 1.732vox 0.7071vox -sv"
+APART = ("thalamus", "pallidum", "brain stem")  # between grey and white matter, each with its own intensity
 
 
 def align_rigid(moving: nib.Nifti1Image, fixed: nib.Nifti1Image, target: Path, *, seed: int) -> Path:
-    """Align two images of one head, whatever their contrasts (rigid, mutual information).
+    """Align two images of one head, whatever their contrasts (rigid, normalised mutual information).
 
     Parameters
     ----------
@@ -31,7 +43,7 @@ def align_rigid(moving: nib.Nifti1Image, fixed: nib.Nifti1Image, target: Path, *
     target : Path
         ITK text transform to write (`.txt`).
     seed : int
-        Seed of the sampling of voxels.
+        Of the positions between voxels at which the images are compared.
 
     Returns
     -------
@@ -43,38 +55,31 @@ def align_rigid(moving: nib.Nifti1Image, fixed: nib.Nifti1Image, target: Path, *
     VisitError
         If the registration fails.
     """
-    import ants
-
-    coarse = float(nib.affines.voxel_sizes(fixed.affine).min()) > RIGID_MM
-    with tempfile.TemporaryDirectory() as folder:
-        found = _registration(
-            fixed=to_ants(fixed),
-            moving=to_ants(moving),
-            type_of_transform="Rigid",
-            aff_metric="mattes",
-            aff_iterations=(*RIGID_ITERATIONS, RIGID_FULL if coarse else 0),
-            outprefix=f"{folder}/rigid_",
-            random_seed=seed,
-        )
-        ants.write_transform(ants.read_transform(found["fwdtransforms"][0]), str(target))
+    fine = float(nib.affines.voxel_sizes(fixed.affine).min()) <= RIGID_MM / 2
+    options = LINEAR.replace("x10", "x0") if fine else LINEAR
+    write(from_ras(_linear(fixed, moving, 6, options, seed)), target)
     return target
 
 
 def align_template(
     brain: nib.Nifti1Image, template: nib.Nifti1Image, forward: Path, inverse: Path, *, seed: int
 ) -> float:
-    """Register a brain to the template: affine, then SyN (Avants et al. 2008) with mutual information.
+    """Register a brain to the template: affine, then a stationary velocity field.
+
+    The affine maximises normalised mutual information with the template. The field maximises the correlation of small
+    neighbourhoods with the template drawn in the visit's own contrast (`in_contrast`), so that T1w and FLAIR are
+    registered alike.
 
     Parameters
     ----------
     brain : Nifti1Image, (x, y, z)
-        Skull-stripped T1w (or FLAIR), lesions filled where they are known.
+        Skull-stripped T1w or FLAIR.
     template : Nifti1Image, (x, y, z)
         Skull-stripped template; its voxel size is the resolution of the registration.
     forward, inverse : Path
         ITK composite transforms to write (`.h5`): for images to the template, and from it.
     seed : int
-        Seed of the sampling of voxels.
+        Of the positions between voxels at which the images are compared.
 
     Returns
     -------
@@ -86,171 +91,116 @@ def align_template(
     VisitError
         If the registration fails.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        found = _registration(
-            fixed=to_ants(template),
-            moving=to_ants(brain),
-            type_of_transform="SyN",
-            reg_iterations=SYN_ITERATIONS,
-            outprefix=f"{folder}/syn_",
-            write_composite_transform=True,
-            random_seed=seed,
-        )
-        _write_compact(_only(found["fwdtransforms"]), forward)
-        _write_compact(_only(found["invtransforms"]), inverse)
-        warped = found["warpedmovout"].numpy()
+    import SimpleITK
+
+    affine = _linear(template, brain, 12, LINEAR, seed)
+    near = nib.Nifti1Image(np.asarray(brain.dataobj, dtype=np.float32), np.linalg.inv(affine) @ brain.affine)
+    drawn = in_contrast(template, near)
+    found = _greedy(
+        f"-i drawn brain {DEFORMABLE} -o warp -oinv back",
+        seed,
+        drawn=to_itk(drawn),
+        brain=to_itk(near),
+        warp=None,
+        back=None,
+    )
+    linear = from_ras(affine)
+    there, back = (
+        SimpleITK.DisplacementFieldTransform(SimpleITK.Cast(found[name], SimpleITK.sitkVectorFloat64))
+        for name in ("warp", "back")
+    )
+    # points go through the transform added last first
+    write(SimpleITK.CompositeTransform([linear, there]), forward)
+    write(SimpleITK.CompositeTransform([back, linear.GetInverse()]), inverse)
     reference = np.asarray(template.dataobj, dtype=np.float32)
     inside = reference > 0
+    warped = np.asarray(apply(brain, template, [forward]).dataobj)
     return float(np.corrcoef(warped[inside], reference[inside])[0, 1])
 
 
-def _write_compact(found: str, target: Path) -> None:
-    """Write an ITK composite transform with its displacements rounded to `DISPLACEMENT_STEP_MM` and packed tightly.
+def in_contrast(template: nib.Nifti1Image, image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Draw the template as an image shows brains: each tissue with the intensity that fits the image best.
 
-    All later steps use the rounded one, so a published transform repeats their results to the bit.
+    Six intensities (fluid, grey and white matter, thalamus, pallidum, brain stem) times the tissues' priors, fitted
+    by non-negative least squares where both are known. With one for each structure, those that are badly aligned at
+    first get the intensity of their neighbours: the caudate was drawn as dark as the ventricle.
+
+    Parameters
+    ----------
+    template : Nifti1Image, (x, y, z)
+        Its grid is drawn on.
+    image : Nifti1Image, (x, y, z)
+        Brain without skull, roughly in the template's place.
+
+    Returns
+    -------
+    Nifti1Image, float32
+        In the unit of `image`.
+
+    Raises
+    ------
+    VisitError
+        If the image shows nothing where the template has a brain.
     """
-    import h5py
+    spread = np.indices(template.shape).reshape(3, -1).T
+    points = nib.affines.apply_affine(template.affine, spread)
+    priors = priors_at(points.T.astype(np.float32)).structures
+    kinds = [one.intensity if one.intensity in APART else one.tissue for one in STRUCTURES]
+    tissues = np.stack([priors[np.array(kinds) == kind].sum(axis=0) for kind in dict.fromkeys(kinds)])
+    places = nib.affines.apply_affine(np.linalg.inv(image.affine), points).T
+    wide = (nib.affines.voxel_sizes(template.affine) / nib.affines.voxel_sizes(image.affine)).round()
+    data = ndimage.uniform_filter(
+        np.asarray(image.dataobj, dtype=np.float32), np.maximum(wide, 1).astype(int)
+    )
+    shown = ndimage.map_coordinates(data, places, order=1)
+    known = (shown > 0) & (tissues.sum(axis=0) > 0.5)
+    if known.sum() < len(tissues):
+        raise VisitError("registration failed (the image shows no brain); look at its brain mask")
+    intensities, _ = optimize.nnls(tissues[:, known].T.astype(np.float64), shown[known].astype(np.float64))
+    drawn = (intensities @ tissues).reshape(template.shape).astype(np.float32)
+    return nib.Nifti1Image(drawn, template.affine)
 
-    with h5py.File(found) as source, h5py.File(target, "w") as out:
 
-        def put(name: str, item: h5py.Group | h5py.Dataset) -> None:
-            if isinstance(item, h5py.Group):
-                out.create_group(name)
-            elif item.chunks is None or item.size < 1000:
-                source.copy(item, out, name)
-            else:
-                values = np.rint(item[()] / DISPLACEMENT_STEP_MM) * DISPLACEMENT_STEP_MM
-                out.create_dataset(name, data=values.astype(item.dtype), compression="gzip", shuffle=True)
+def _linear(fixed: nib.Nifti1Image, moving: nib.Nifti1Image, dof: int, options: str, seed: int) -> Array:
+    """Return the linear transform of points of the fixed image to the moving one, RAS mm, (4, 4).
 
-        source.visititems(put)
+    It starts where the headers place the images or where their centres of mass meet, whichever a coarse alignment
+    ends better from.
+    """
+    starts = [np.eye(4), nib.affines.from_matvec(np.eye(3), _centre(moving) - _centre(fixed))]
+    images = [nib.Nifti1Image(moving.dataobj, np.linalg.inv(start) @ moving.affine) for start in starts]
+
+    def found(image: nib.Nifti1Image, options: str) -> Any:
+        pair = {"fixed": to_itk(fixed), "moving": to_itk(image), "linear": None}
+        return _greedy(f"-i fixed moving -a -dof {dof} {options} -o linear", seed, **pair)
+
+    ends = [float(found(image, COARSE).metric_log()[0]["TotalPerPixelMetric"][-1]) for image in images]
+    best = int(np.argmin(ends))  # Greedy minimises
+    matrix = starts[best] @ np.asarray(found(images[best], options)["linear"], dtype=np.float64)
+    if not (np.isfinite(matrix).all() and np.linalg.det(matrix) > 0):
+        raise VisitError("registration failed (no transform found); look at the images' orientation")
+    return np.asarray(matrix)
 
 
-def _only(paths: str | Sequence[str]) -> str:
-    return paths if isinstance(paths, str) else paths[0]
+def _centre(image: nib.Nifti1Image) -> Array:
+    """Return the centre of mass in RAS mm."""
+    data = np.clip(np.asarray(image.dataobj, dtype=np.float64), 0, None)
+    if not data.any():
+        raise VisitError("registration failed (an image is empty); look at the scan and its brain mask")
+    return np.asarray(nib.affines.apply_affine(image.affine, ndimage.center_of_mass(data)))
 
 
-def _registration(**options: object) -> dict:
-    import ants
+def _greedy(command: str, seed: int, **objects: SimpleITK.Image | None) -> Any:
+    """Run Greedy; what it is to find is None in `objects` and read from the object returned."""
+    import SimpleITK
+    from picsl_greedy import Greedy3D
 
-    try:
-        return ants.registration(**options)
+    threads = SimpleITK.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    tool, log = Greedy3D(), io.StringIO()
+    try:  # a seed of 0 would be drawn from the clock
+        tool.execute(f"-threads {threads} -V 0 -seed {seed + 1} {command}", out=log, err=log, **objects)
     except Exception as error:
         raise VisitError(
             f"registration failed ({one_line(error)}); look at the images' orientation and field of view"
         ) from error
-
-
-def apply(
-    image: nib.Nifti1Image,
-    like: nib.Nifti1Image,
-    transforms: Sequence[Path],
-    *,
-    interpolation: str = "linear",
-    inverse: Sequence[bool] | None = None,
-) -> nib.Nifti1Image:
-    """Bring an image to another grid through transforms.
-
-    Parameters
-    ----------
-    image : Nifti1Image, (x, y, z)
-        What is moved.
-    like : Nifti1Image, (x, y, z)
-        The grid it comes to.
-    transforms : sequence of Path
-        ITK transforms, the last applied first (ANTs' order).
-    interpolation : {"linear", "nearestNeighbor", "genericLabel", "bSpline"}
-        How values between voxels are found.
-    inverse : sequence of bool, optional
-        Which transforms to invert (linear ones only).
-
-    Returns
-    -------
-    Nifti1Image
-        float32; of the type of `image` where that is integer and the interpolation one of labels.
-    """
-    import ants
-
-    with tempfile.TemporaryDirectory() as folder:
-        flip = inverse or [False] * len(transforms)
-        paths = [
-            _inverted(path, Path(folder) / f"{place}.mat") if back else path
-            for place, (path, back) in enumerate(zip(transforms, flip, strict=True))
-        ]
-        moved = ants.apply_transforms(
-            fixed=to_ants(like),
-            moving=to_ants(image),
-            transformlist=[str(path) for path in paths],
-            interpolator=interpolation,
-            whichtoinvert=[False] * len(paths),
-        )
-    out = from_ants(moved, like)
-    kind = image.get_data_dtype()
-    if interpolation in {"nearestNeighbor", "genericLabel"} and kind.kind in "iu":
-        return nib.Nifti1Image(np.rint(np.asarray(out.dataobj)).astype(kind), like.affine)
-    return out
-
-
-def _inverted(linear: Path, target: Path) -> Path:
-    """Write the inverse of a linear transform."""
-    import ants
-
-    ants.write_transform(ants.read_transform(str(linear)).invert(), str(target))
-    return target
-
-
-def apply_averaged(
-    image: nib.Nifti1Image, like: nib.Nifti1Image, transforms: Sequence[Path]
-) -> nib.Nifti1Image:
-    """Bring an image to a coarser grid, each new voxel the mean of about what it covers.
-
-    Linear interpolation alone would pick single voxels; a box as wide as the new voxel is averaged first.
-
-    Parameters
-    ----------
-    image, like : Nifti1Image, (x, y, z)
-        What is moved, and the grid it comes to.
-    transforms : sequence of Path
-        ITK transforms, the last applied first (ANTs' order).
-
-    Returns
-    -------
-    Nifti1Image, float32
-    """
-    from scipy import ndimage
-
-    widths = _widths(image, like)
-    data = ndimage.uniform_filter(np.asarray(image.dataobj, dtype=np.float32), widths, mode="nearest")
-    return apply(nib.Nifti1Image(data, image.affine), like, transforms)
-
-
-def apply_median(
-    image: nib.Nifti1Image, like: nib.Nifti1Image, transforms: Sequence[Path]
-) -> nib.Nifti1Image:
-    """Bring an image to a coarser grid, each new voxel the median of about what it covers.
-
-    Whatever the threshold, the median exceeds it where more than half of the fine voxels do: the result can be
-    thresholded as if that had been done before the image was brought to the grid.
-
-    Parameters
-    ----------
-    image, like : Nifti1Image, (x, y, z)
-        What is moved, and the grid it comes to.
-    transforms : sequence of Path
-        As in `apply`.
-
-    Returns
-    -------
-    Nifti1Image, float32
-    """
-    from scipy import ndimage
-
-    data = ndimage.median_filter(
-        np.asarray(image.dataobj, dtype=np.float32), _widths(image, like), mode="nearest"
-    )
-    return apply(nib.Nifti1Image(data, image.affine), like, transforms, interpolation="nearestNeighbor")
-
-
-def _widths(image: nib.Nifti1Image, like: nib.Nifti1Image) -> list[int]:
-    """Return how many voxels of an image a voxel of another spans along each axis."""
-    ratio = nib.affines.voxel_sizes(like.affine).mean() / nib.affines.voxel_sizes(image.affine)
-    return [max(1, round(float(one))) for one in ratio]
+    return tool

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bids_app.image.register import apply
+from bids_app.image.transforms import apply
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

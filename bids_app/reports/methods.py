@@ -73,7 +73,7 @@ def _text(settings: dict[str, Any], facts: Facts) -> str:
     if facts.t1w:
         sentences.append(_anatomy(settings))
     else:
-        sentences.append(f"The image was registered to {_template(settings)} with SyN [@SyN]. {STRUCTURES}")
+        sentences.append(f"The image was registered to {_template(settings)} with Greedy. {STRUCTURES}")
     sentences += [_radiomics(settings, facts), _disconnection(settings, facts)]
     sentences.append(
         "Signal-to-noise and contrast-to-noise ratios follow MRIQC's definitions [@MRIQC]. "
@@ -86,7 +86,7 @@ def _images(settings: dict[str, Any], facts: Facts) -> str:
     size = 2 if settings["fast"] else 1
     start = (
         f"Images organised as BIDS [@BIDS] were processed with Demyelin {__version__} (nipype {version('nipype')} "
-        f"[@nipype], ANTsPy {version('antspyx')})."
+        f"[@nipype], Greedy {version('picsl-greedy')} [@Greedy])."
     )
     steps = (
         f"resampled to {size} mm isotropic voxels, corrected for intensity non-uniformity with N4 [@N4] and"
@@ -143,7 +143,7 @@ def _template(settings: dict[str, Any]) -> str:
 def _anatomy(settings: dict[str, Any]) -> str:
     atlas = "AAL [@AAL]" if settings["atlas"] == "AAL" else f"the atlas {settings['atlas']}"
     return (
-        f"The image was registered to {_template(settings)} with SyN [@SyN]. Lesions were filled with intensities of "
+        f"The image was registered to {_template(settings)} with Greedy. Lesions were filled with intensities of "
         f"the normal-appearing white matter around them. {STRUCTURES} Regions are those of {atlas}, brought to the "
         "image with the inverse transform; deep nuclei, hippocampus and amygdala are the image's own structures; "
         "grey-matter volumes of regions are sums of tissue probability. Intracranial volume is that of the template's "

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from bids_app import __version__
 
-ENGINES = ("antspyx", "nipype", "nibabel", "nilearn", "onnxruntime", "scipy", "numpy")
+ENGINES = ("picsl-greedy", "SimpleITK", "nipype", "nibabel", "nilearn", "onnxruntime", "scipy", "numpy")
 
 
 def versions() -> list[tuple[str, str]]:

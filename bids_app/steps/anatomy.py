@@ -79,7 +79,8 @@ def align_flair(scan: Path, t1w: Image, brain: Image, seed: int) -> Aligned:
     """
     from bids_app.image import coverage
     from bids_app.image.bias import correct_bias
-    from bids_app.image.register import align_rigid, apply
+    from bids_app.image.register import align_rigid
+    from bids_app.image.transforms import apply
     from bids_app.image.volume import conform, read_scan
 
     flair, notes = read_scan(scan)
@@ -124,11 +125,11 @@ def align_to_template(image: Image, brain: Image, template: str, resolution: flo
     seed : int
         Of the registration.
     """
-    from bids_app.image.register import align_template
+    from bids_app.image.register import TEMPLATE_MM, align_template
     from bids_app.image.template import load_template
 
     forward, inverse = Path("forward.h5").absolute(), Path("inverse.h5").absolute()
-    target = load_template(template, resolution).t1w
+    target = load_template(template, max(resolution, TEMPLATE_MM)).t1w
     alike = align_template(masked(image, brain), target, forward, inverse, seed=seed)
     return Registered(forward, inverse, alike)
 

@@ -131,7 +131,7 @@ def take_lesions(
         Share of the brain that the FLAIR shows.
     """
     from bids_app.image.coverage import about
-    from bids_app.image.register import apply
+    from bids_app.image.transforms import apply
     from bids_app.image.volume import resample
 
     if owner == "FLAIR" and to_t1w is not None:
@@ -208,7 +208,7 @@ def describe_lesions(
     """
     from bids_app.image import criteria, lesion_table
     from bids_app.image.places import place_image
-    from bids_app.image.register import apply
+    from bids_app.image.transforms import apply
 
     labels = lesion_table.number_lesions(lesions)
     around = lesion_table.Surroundings(

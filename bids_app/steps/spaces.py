@@ -59,8 +59,8 @@ def to_other_spaces(
         Transform from the FLAIR to the T1w.
     """
     from bids_app.image.belief import belief_map, grey_matter_mean, parenchyma_moments
-    from bids_app.image.register import apply, apply_averaged, apply_median
     from bids_app.image.template import belief_grid, load_template
+    from bids_app.image.transforms import apply, apply_averaged, apply_median
     from bids_app.image.volume import read_scan, resample
 
     grid, coarse = load_template(template, resolution).brain, belief_grid(template)

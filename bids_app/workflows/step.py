@@ -158,7 +158,7 @@ def _called(kind: Any) -> str:
 
 @contextlib.contextmanager
 def _temporary_folder(folder: Path) -> Iterator[None]:
-    """Let libraries that leave temporary files behind (ANTs) leave them where they are removed."""
+    """Let libraries that leave temporary files behind leave them where they are removed."""
     before = tempfile.tempdir
     with tempfile.TemporaryDirectory(dir=folder) as inside:
         tempfile.tempdir = inside

@@ -5,8 +5,10 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK
 
 from bids_app.errors import VisitError
+from bids_app.image import transforms
 from bids_app.image.intracranial import (
     cut_foreign,
     intracranial_probability,
@@ -57,22 +59,19 @@ def test_a_clean_mask_stays_as_it_is(space):
 
 
 def test_the_affines_scaling_is_read_from_the_transform(tmp_path):
-    import ants
-
-    grown = ants.create_ants_transform(transform_type="AffineTransform", dimension=3)
-    grown.set_parameters([1.1, 0, 0, 0, 1.0, 0, 0, 0, 1.0, 0, 0, 0])
-    same = ants.create_ants_transform(transform_type="AffineTransform", dimension=3)
+    same = SimpleITK.AffineTransform(3)
+    grown = SimpleITK.AffineTransform(3)
+    grown.Scale([1.1, 1.0, 1.0])
+    field = SimpleITK.DisplacementFieldTransform(SimpleITK.Image([4, 4, 4], SimpleITK.sitkVectorFloat64))
     both = []
     for name, one in {"grown": grown, "same": same}.items():
-        ants.write_transform(ants.compose_ants_transforms([one, same]), str(tmp_path / f"{name}.h5"))
+        transforms.write(SimpleITK.CompositeTransform([one, same, field]), tmp_path / f"{name}.h5")
         both.append(volume_by_scaling(tmp_path / f"{name}.h5"))
     assert both[0] / both[1] == pytest.approx(1.1, rel=1e-6)
 
 
 def test_a_transform_without_an_affine_is_told(tmp_path):
-    import h5py
-
-    with h5py.File(tmp_path / "empty.h5", "w") as out:
-        out.create_group("TransformGroup")
+    field = SimpleITK.DisplacementFieldTransform(SimpleITK.Image([4, 4, 4], SimpleITK.sitkVectorFloat64))
+    transforms.write(SimpleITK.CompositeTransform([field]), tmp_path / "empty.h5")
     with pytest.raises(VisitError, match="no affine"):
         volume_by_scaling(tmp_path / "empty.h5")

@@ -14,7 +14,6 @@ from bids_app.image.lesion_table import (
     lesion_table,
     number_lesions,
     places_table,
-    to_template,
     visit_summary,
 )
 from bids_app.image.places import Place
@@ -158,7 +157,7 @@ def test_lesions_are_numbered_from_the_largest_and_touch_by_corners():
 
 
 def test_points_go_the_same_way_as_images(shift):
-    from bids_app.image.register import apply
+    from bids_app.image.transforms import apply, move_points
 
     data = np.zeros(SHAPE)
     data[40, 20, 30] = 1
@@ -166,4 +165,4 @@ def test_points_go_the_same_way_as_images(shift):
     at = np.argwhere(np.asarray(moved.dataobj) > 0)[0]
     visit = nib.affines.apply_affine(moved.affine, at)[None]
     template = nib.affines.apply_affine(image(data).affine, [[40, 20, 30]])
-    np.testing.assert_allclose(to_template(visit, [shift]), template, atol=1e-6)
+    np.testing.assert_allclose(move_points(visit, [shift]), template, atol=1e-6)

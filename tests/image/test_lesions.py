@@ -337,10 +337,11 @@ def test_unknown_method_is_told():
 @pytest.fixture(scope="module")
 def patients(shared, tmp_path_factory):
     """Real patients in MNI space with a consensus of raters, segmented with the template's priors."""
-    from bids_app.image.register import align_template, apply
+    from bids_app.image.register import align_template
     from bids_app.image.structure_priors import priors_at, template_coordinates
     from bids_app.image.structures import segment_structures
     from bids_app.image.template import load_template
+    from bids_app.image.transforms import apply
 
     template, cases = load_template(resolution=2.0), {}
     for sub in ("sub-07", "sub-26"):

@@ -10,8 +10,8 @@ from test_diagnosis import QUICK, make_cohort
 
 from bids_app.derivatives import save_image, write_json
 from bids_app.image.belief import parenchyma_moments
-from bids_app.image.register import apply_averaged, apply_median
 from bids_app.image.template import BUILT_IN, belief_grid
+from bids_app.image.transforms import apply_averaged, apply_median
 from bids_app.learn.diagnosis import run
 
 COARSE = nib.Nifti1Image(np.ones((10, 10, 10), np.uint8), nib.affines.from_matvec(np.eye(3) * 3, (1, 1, 1)))
