@@ -16,7 +16,7 @@ from scipy import ndimage, optimize
 
 from bids_app.errors import VisitError, one_line
 from bids_app.image.itk import from_ras, to_itk
-from bids_app.image.structure_priors import STRUCTURES, priors_at
+from bids_app.image.structure_priors import STRUCTURES, load_priors, sample
 from bids_app.image.transforms import apply, write
 
 if TYPE_CHECKING:
@@ -144,9 +144,7 @@ def in_contrast(template: nib.Nifti1Image, image: nib.Nifti1Image) -> nib.Nifti1
     """
     spread = np.indices(template.shape).reshape(3, -1).T
     points = nib.affines.apply_affine(template.affine, spread)
-    priors = priors_at(points.T.astype(np.float32)).structures
-    kinds = [one.intensity if one.intensity in APART else one.tissue for one in STRUCTURES]
-    tissues = np.stack([priors[np.array(kinds) == kind].sum(axis=0) for kind in dict.fromkeys(kinds)])
+    tissues = _tissues_at(points.T.astype(np.float32))
     places = nib.affines.apply_affine(np.linalg.inv(image.affine), points).T
     wide = (nib.affines.voxel_sizes(template.affine) / nib.affines.voxel_sizes(image.affine)).round()
     data = ndimage.uniform_filter(
@@ -159,6 +157,16 @@ def in_contrast(template: nib.Nifti1Image, image: nib.Nifti1Image) -> nib.Nifti1
     intensities, _ = optimize.nnls(tissues[:, known].T.astype(np.float64), shown[known].astype(np.float64))
     drawn = (intensities @ tissues).reshape(template.shape).astype(np.float32)
     return nib.Nifti1Image(drawn, template.affine)
+
+
+def _tissues_at(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the priors of six tissues at points of the template, (6, n)."""
+    priors = load_priors()
+    data = np.asarray(priors.dataobj)
+    kinds = np.array([one.intensity if one.intensity in APART else one.tissue for one in STRUCTURES])
+    summed = (data[..., kinds == kind].sum(axis=3, dtype=np.uint16) for kind in dict.fromkeys(kinds))
+    whole = (nib.Nifti1Image(np.minimum(one, 255).astype(np.uint8), priors.affine) for one in summed)
+    return np.stack([sample(one, points) for one in whole])
 
 
 def _linear(fixed: nib.Nifti1Image, moving: nib.Nifti1Image, dof: int, options: str, seed: int) -> Array:
