@@ -176,7 +176,9 @@ def _disconnection(settings: dict[str, Any], facts: Facts) -> str:
     source = connectome.get("Source")
     name = ", ".join(str(one) for one in source) if isinstance(source, list) else str(source or "not stated")
     kind = (
-        "a synthetic connectome, for trying out" if connectome.get("Synthetic") else "a normative connectome"
+        "a synthetic connectome (for testing only)"
+        if connectome.get("Synthetic")
+        else "a normative connectome"
     )
     weighted = (
         " Streamlines were weighted by the largest lesion probability on their way."

@@ -269,13 +269,19 @@ def _image(visit: VisitFiles, key: str) -> nib.Nifti1Image:
 def _layer(
     visit: VisitFiles, sheet: Sheet, background: nib.Nifti1Image, layer: Layer
 ) -> tuple[dict[str, Any], Image] | None:
-    """Draw a layer; None where its image is missing or on another grid."""
+    """Draw a layer on the background's grid; None where its image is missing."""
+    import numpy as np
+
+    from bids_app.image.volume import resample
+
     try:
         image = _image(visit, layer.image)
     except InputError:
         return None
-    if image.shape != background.shape:
-        return None
+    if image.shape != background.shape or not np.allclose(image.affine, background.affine):
+        image = resample(
+            image, background, order=1 if layer.kind == "values" else 0
+        )  # the connectome's, e.g.
     spec: dict[str, Any] = {
         "name": layer.name,
         "kind": layer.kind,

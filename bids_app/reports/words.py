@@ -97,7 +97,9 @@ def _light(
     measured = {row["key"] for row in quality if row["value"] is not None}
     bad = [flagged[key] for key in keys if key in flagged]
     if bad:
-        words = " ".join(f"{row['name']} is {row['text']} ({row['why']}). {row['advice']}" for row in bad)
+        words = " ".join(
+            f"{row['words']} is {row['text']}{row['unit']} ({row['why']}). {row['advice']}" for row in bad
+        )
         return {"level": "look", "label": label, "text": words}
     if not measured & set(keys):
         return {"level": "none", "label": label, "text": "No quality measure is available."}
@@ -166,12 +168,15 @@ def quality_rows(visit: VisitFiles, norms: Norms | None) -> list[dict[str, Any]]
         away = float(z.get(key, np.nan))
         number = QUALITY.get(name) or _unknown(name)
         usual = _range(*number.usual)
-        why = _why(away, number.worse, f"usual: {usual}" if name in listed else "")
+        unit = f" {number.unit}" if number.unit else ""
+        why = _why(away, number.worse, f"usual: {usual}{unit}" if name in listed else "")
         about = meta.get(name, {}) if isinstance(meta.get(name), dict) else {}
         rows.append(
             {
                 "key": name,
                 "name": number.label,
+                "words": number.words,
+                "unit": unit,
                 "about": str(about.get("Description", "")),
                 "value": None if pd.isna(value) else float(value),
                 "text": "n/a" if pd.isna(value) else f"{value:.4g}",

@@ -69,7 +69,11 @@ def make_visit(root: Path, prefix: str = "sub-01", *, t1w: bool = True, seed: in
     else:
         images["flair_native"] = flair
     for key, data in images.items():
-        save_image(nib.Nifti1Image(data, grid.affine), place(folder, prefix, key))
+        image = nib.Nifti1Image(data, grid.affine)
+        # a connectome's grid is not the template's
+        save_image(
+            image.slicer[2:-2, 1:, 1:] if key == "disconnectome" else image, place(folder, prefix, key)
+        )
     write_table(_lesion_rows(labels, grid.affine), place(folder, prefix, "lesion_table"))
     make_tables(root, prefix, seed=seed, t1w=t1w)
     return folder
