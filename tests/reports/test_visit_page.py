@@ -181,7 +181,9 @@ def test_every_tile_has_its_sides_and_every_value_layer_its_scale(written, open_
             assert letters[:2] in (["L", "R"], ["P", "A"])
             assert letters[2].endswith(" mm")
         assert figure.locator(".bars").count() == figure.locator("[data-raw]").count()
-    assert page.locator("#disconnection [data-raw]").count() == 1  # on the connectome's grid, not the template's
+    assert (
+        page.locator("#disconnection [data-raw]").count() == 1
+    )  # on the connectome's grid, not the template's
     for bar in page.locator(".bars").all():
         assert bar.locator("svg rect, svg path").count() >= 9
 
