@@ -276,6 +276,19 @@ def _check_readable(visit: Visit) -> None:
             raise VisitError(f"{path}: cannot be read; check that it exists and its permissions")
 
 
+def graph_name(settings: Settings) -> str:
+    """Return the name of the folder of a run's steps: runs whose steps have the same results share it.
+
+    Calibration adds steps and changes none, so that a work folder that was kept serves with and without it.
+
+    Parameters
+    ----------
+    settings : Settings
+        Choices of the run.
+    """
+    return digest(settings.results() | {"calibrate": None})[:8]
+
+
 def _run_batch(
     visits: Sequence[Visit], settings: Settings, work: Path, outcome: Outcome, watch: Watch
 ) -> None:
@@ -285,9 +298,7 @@ def _run_batch(
     def build(name: str) -> Workflow:
         return init_cohort_wf(visits, settings=settings, name=name)
 
-    # calibration adds steps and changes none: a kept work folder serves with and without it
-    steps = digest(settings.results() | {"calibrate": None})[:8]
-    folder = run_graph(build, steps, settings, work, watch)
+    folder = run_graph(build, graph_name(settings), settings, work, watch)
     for visit in visits:
         if _is_done(visit, settings):
             outcome.done.append(visit.name)

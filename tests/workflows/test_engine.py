@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from bids_app.errors import InputError, VisitError
 from bids_app.steps.record import STEPS, StepRecord, step
 from bids_app.workflows.engine import configure, execute, work_folder
 from bids_app.workflows.plugin import KILLED, choose_plugin
+from bids_app.workflows.run import graph_name
 from bids_app.workflows.step import FAILURE, Step, add_step
 
 
@@ -82,6 +84,18 @@ def test_step_runs_and_is_reused_until_its_file_changes(settings, graph, tmp_pat
     (tmp_path / "source.txt").write_text("cd")
     execute(graph(twice=(double, {"times": 2})), settings)
     assert made.read_text() == "cdcd"
+
+
+def test_a_step_that_is_added_later_runs_alone(settings, graph, tmp_path):
+    """As `--calibrate` turned on after the visits were processed, the work folder kept."""
+    made = tmp_path / "work" / "run" / "sub_01" / "twice" / "made.txt"
+    execute(graph(twice=(double, {"times": 2})), settings)
+    first = made.stat().st_mtime_ns
+    execute(graph(twice=(double, {"times": 2}), more=(double, {"times": 3})), settings)
+    assert made.stat().st_mtime_ns == first
+    assert (made.parent.parent / "more" / "made.txt").read_text() == "ababab"
+    assert graph_name(settings) == graph_name(replace(settings, calibrate=True))
+    assert graph_name(settings) != graph_name(replace(settings, lesion_min_volume=10.0))
 
 
 @step("publishing")
