@@ -47,6 +47,7 @@ def write_visits_page(output_dir: Path, failed: Iterable[str] = ()) -> Path:
     derivatives, broken = Derivatives(output_dir), {VisitName.parse(name) for name in failed}
     names = sorted({*derivatives.visits(), *broken})
     rows = [_row(derivatives.visit(name), name in broken) for name in names]
+    rows.sort(key=lambda row: row["page"] is None)  # what can be looked at comes first
     titles = {picture.key: picture.title for picture in PICTURES}
     there = {key for row in rows for key in row["pictures"].split()}
     order = [*FIRST, *(key for key in titles if key not in FIRST)]

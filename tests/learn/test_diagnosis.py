@@ -22,6 +22,7 @@ from bids_app.learn.diagnosis import Grid, LesionFrequency, Options, run
 from bids_app.learn.diagnosis.apply import open_model
 from bids_app.learn.diagnosis.baselines import INTENSITY, LOAD
 from bids_app.learn.diagnosis.scans import select_scans
+from bids_app.learn.diagnosis.tables import compare
 from bids_app.learn.diagnosis.variants import VARIANTS
 from bids_app.learn.lesion_maps import build_store
 
@@ -257,6 +258,14 @@ def test_raters_against_model(result):
     agreement = result.tables["agreement"]
     assert set(agreement["kind"]) == {"intra-rater", "inter-rater", "model-rater"}
     assert agreement.loc[agreement["kind"] != "model-rater", "kappa"].eq(1).all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("second", "p"), [([0.1] * 4, False), ([0.1, 0.2, 0.3, 0.4], True)])
+def test_groups_of_equal_values_are_compared_without_a_warning(second, p):
+    rows = pd.DataFrame({"edss": [0.3, 0.3, 0.3, 0.3, *second]})
+    table = compare(rows, np.repeat(["a", "b"], 4), ())
+    assert table["p"].notna().tolist() == [p]
 
 
 def test_demographics_tables(result):

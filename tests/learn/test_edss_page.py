@@ -109,7 +109,7 @@ def test_the_page_shows_what_imaging_adds_how_sure_it_is_and_that_tests_are_many
         "How stable the selection is",
         "Patients needed by the criteria of Riley et al. (2019)",
         "TRIPOD+AI checklist",
-        "Many comparisons: the",
+        "Many comparisons: ",
         "Prediction intervals of the saved models",
     ):
         assert words in text

@@ -96,3 +96,11 @@ def test_clear_forgets_a_rating(folder, open_page):
     page.click("[data-clear]")
     page.reload()
     assert page.locator("form input[type=radio]:checked").count() == 0
+
+
+def test_a_visit_without_a_report_comes_last_and_has_no_link_to_one(folder, open_page):
+    page = open_page(folder / "qc.html").page
+    assert page.locator("#visits tbody th").all_inner_texts()[-1] == "sub-04"
+    page.get_by_role("button", name="Show sub-04").click()
+    assert page.inner_text("#visit-name") == "sub-04"
+    assert page.locator("#visit-report").is_hidden()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -97,9 +98,12 @@ def _t_test(parts: list[pd.Series]) -> dict[str, Any]:
 
     if min(map(len, parts)) < 2:
         return {"p": np.nan, "test": "too few"}
-    if len(parts) == 2:
-        return {"p": float(ttest_ind(*parts).pvalue), "test": "t test"}
-    return {"p": float(f_oneway(*parts).pvalue), "test": "one-way ANOVA"}
+    if not any(np.ptp(part) > 0 for part in parts):
+        return {"p": np.nan, "test": "no spread within groups"}
+    test, name = (ttest_ind, "t test") if len(parts) == 2 else (f_oneway, "one-way ANOVA")
+    with warnings.catch_warnings():  # scipy warns of a group of equal values, which is no fault
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return {"p": float(test(*parts).pvalue), "test": name}
 
 
 def _category(column: pd.Series, group: npt.NDArray[Any], heads: dict[str, str]) -> list[dict[str, Any]]:

@@ -269,9 +269,10 @@ def multiplicity(tables: Tables) -> str:
     }
     made = ", ".join(f"{n} {name}" for name, n in counts.items() if n) or "no other tests"
     pairs = len(tables.get("pairs", ()))
+    corrected = f"the {pairs} pairs of models are corrected within their set (Bonferroni); " if pairs else ""
     return (
-        f"Many comparisons: the {pairs} pairs of models are corrected within their set (Bonferroni); {made} are not, "
-        "and one in twenty falls below .05, or leaves 0 outside its interval, by chance."
+        f"Many comparisons: {corrected}{made} are not{'' if pairs else ' corrected'}, and one in twenty falls below "
+        ".05, or leaves 0 outside its interval, by chance."
     )
 
 

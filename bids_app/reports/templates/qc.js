@@ -32,7 +32,8 @@
     row.scrollIntoView({ block: "nearest" });
     document.getElementById("visit-name").textContent = current;
     const report = document.getElementById("visit-report"), href = row.querySelector("a").getAttribute("href");
-    report.href = href;
+    report.hidden = !href; // a visit whose derivatives came without a report
+    if (href) report.href = href;
     document.getElementById("visit-flags").textContent = row.querySelector("[data-flags]").textContent;
     form.dataset.rating = current;
     ratings.fill(form);
