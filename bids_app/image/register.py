@@ -5,7 +5,11 @@ Greedy (Yushkevich et al. 2016, doi:10.1016/j.jalz.2016.06.205; github.com/pyush
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +30,7 @@ Array = npt.NDArray[np.float64]
 
 LINEAR = "-m NMI -n 100x50x10"  # normalised mutual information: for any two contrasts
 COARSE = "-m NMI -n 100x0x0"  # enough to see which of two starts is the better one
-RIGID_MM = 2.0  # finest grid of rigid alignment; below it nothing is gained
-TEMPLATE_MM = 2.0  # finest grid of registration to the template
+FINEST_MM = 2.0  # of all grids; below it linear alignment gains nothing
 # Greedy's own smoothing (voxels) and patch radius; twice as many iterations or a smoother field were no better
 DEFORMABLE = "-m NCC 2x2x2 -n 60x30x10 -s 1.732vox 0.7071vox -sv"
 APART = ("thalamus", "pallidum", "brain stem")  # between grey and white matter, each with its own intensity
@@ -55,9 +58,7 @@ def align_rigid(moving: nib.Nifti1Image, fixed: nib.Nifti1Image, target: Path, *
     VisitError
         If the registration fails.
     """
-    fine = float(nib.affines.voxel_sizes(fixed.affine).min()) <= RIGID_MM / 2
-    options = LINEAR.replace("x10", "x0") if fine else LINEAR
-    write(from_ras(_linear(fixed, moving, 6, options, seed)), target)
+    write(from_ras(_linear(fixed, moving, 6, seed)), target)
     return target
 
 
@@ -93,7 +94,7 @@ def align_template(
     """
     import SimpleITK
 
-    affine = _linear(template, brain, 12, LINEAR, seed)
+    affine = _linear(template, brain, 12, seed)
     near = nib.Nifti1Image(np.asarray(brain.dataobj, dtype=np.float32), np.linalg.inv(affine) @ brain.affine)
     drawn = in_contrast(template, near)
     found = _greedy(
@@ -169,7 +170,7 @@ def _tissues_at(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.stack([sample(one, points) for one in whole])
 
 
-def _linear(fixed: nib.Nifti1Image, moving: nib.Nifti1Image, dof: int, options: str, seed: int) -> Array:
+def _linear(fixed: nib.Nifti1Image, moving: nib.Nifti1Image, dof: int, seed: int) -> Array:
     """Return the linear transform of points of the fixed image to the moving one, RAS mm, (4, 4).
 
     It starts where the headers place the images or where their centres of mass meet, whichever a coarse alignment
@@ -179,15 +180,23 @@ def _linear(fixed: nib.Nifti1Image, moving: nib.Nifti1Image, dof: int, options: 
     images = [nib.Nifti1Image(moving.dataobj, np.linalg.inv(start) @ moving.affine) for start in starts]
 
     def found(image: nib.Nifti1Image, options: str) -> Any:
-        pair = {"fixed": to_itk(fixed), "moving": to_itk(image), "linear": None}
+        pair = {"fixed": _shrunk(fixed), "moving": _shrunk(image), "linear": None}
         return _greedy(f"-i fixed moving -a -dof {dof} {options} -o linear", seed, **pair)
 
     ends = [float(found(image, COARSE).metric_log()[0]["TotalPerPixelMetric"][-1]) for image in images]
     best = int(np.argmin(ends))  # Greedy minimises
-    matrix = starts[best] @ np.asarray(found(images[best], options)["linear"], dtype=np.float64)
+    matrix = starts[best] @ np.asarray(found(images[best], LINEAR)["linear"], dtype=np.float64)
     if not (np.isfinite(matrix).all() and np.linalg.det(matrix) > 0):
         raise VisitError("registration failed (no transform found); look at the images' orientation")
     return np.asarray(matrix)
+
+
+def _shrunk(image: nib.Nifti1Image) -> SimpleITK.Image:
+    """Return an image with voxels averaged to about `FINEST_MM`."""
+    import SimpleITK
+
+    factors = np.maximum(np.round(FINEST_MM / nib.affines.voxel_sizes(image.affine)), 1).astype(int)
+    return SimpleITK.BinShrink(to_itk(image), factors.tolist())
 
 
 def _centre(image: nib.Nifti1Image) -> Array:
@@ -198,6 +207,24 @@ def _centre(image: nib.Nifti1Image) -> Array:
     return np.asarray(nib.affines.apply_affine(image.affine, ndimage.center_of_mass(data)))
 
 
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what C++ libraries print by themselves (the optimiser, whenever a line search ends) from the console."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(place) for place in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for place in (1, 2):
+            os.dup2(nowhere, place)
+        yield
+    finally:
+        for place, before in zip((1, 2), kept, strict=True):
+            os.dup2(before, place)
+        for one in (*kept, nowhere):
+            os.close(one)
+
+
 def _greedy(command: str, seed: int, **objects: SimpleITK.Image | None) -> Any:
     """Run Greedy; what it is to find is None in `objects` and read from the object returned."""
     import SimpleITK
@@ -206,7 +233,8 @@ def _greedy(command: str, seed: int, **objects: SimpleITK.Image | None) -> Any:
     threads = SimpleITK.ProcessObject.GetGlobalDefaultNumberOfThreads()
     tool, log = Greedy3D(), io.StringIO()
     try:  # a seed of 0 would be drawn from the clock
-        tool.execute(f"-threads {threads} -V 0 -seed {seed + 1} {command}", out=log, err=log, **objects)
+        with _silent():
+            tool.execute(f"-threads {threads} -V 0 -seed {seed + 1} {command}", out=log, err=log, **objects)
     except Exception as error:
         raise VisitError(
             f"registration failed ({one_line(error)}); look at the images' orientation and field of view"

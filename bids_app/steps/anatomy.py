@@ -81,11 +81,10 @@ def align_flair(scan: Path, t1w: Image, brain: Image, seed: int) -> Aligned:
     from bids_app.image.bias import correct_bias
     from bids_app.image.register import align_rigid
     from bids_app.image.transforms import apply
-    from bids_app.image.volume import conform, read_scan
+    from bids_app.image.volume import read_scan
 
     flair, notes = read_scan(scan)
-    size = float(nib.affines.voxel_sizes(t1w.affine).min())
-    target = align_rigid(conform(flair, size), t1w, Path("to_t1w.txt").absolute(), seed=seed)
+    target = align_rigid(flair, t1w, Path("to_t1w.txt").absolute(), seed=seed)
     moved = apply(flair, t1w, [target], interpolation="bSpline")
     acquired = np.asarray(flair.dataobj)
     data = np.clip(np.asarray(moved.dataobj), acquired.min(), acquired.max())  # splines overshoot at edges
@@ -125,11 +124,11 @@ def align_to_template(image: Image, brain: Image, template: str, resolution: flo
     seed : int
         Of the registration.
     """
-    from bids_app.image.register import TEMPLATE_MM, align_template
+    from bids_app.image.register import FINEST_MM, align_template
     from bids_app.image.template import load_template
 
     forward, inverse = Path("forward.h5").absolute(), Path("inverse.h5").absolute()
-    target = load_template(template, max(resolution, TEMPLATE_MM)).t1w
+    target = load_template(template, max(resolution, FINEST_MM)).t1w
     alike = align_template(masked(image, brain), target, forward, inverse, seed=seed)
     return Registered(forward, inverse, alike)
 
