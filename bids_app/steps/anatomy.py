@@ -64,7 +64,7 @@ class Aligned(NamedTuple):
     notes: list[str]
 
 
-@step("aligning the FLAIR with the T1w image", seconds=11.0, mem_gb=2.0)
+@step("aligning the FLAIR with the T1w image", seconds=7.0, mem_gb=1.5)
 def align_flair(scan: Path, t1w: Image, brain: Image, seed: int) -> Aligned:
     """Read a FLAIR scan, align it with the T1w and correct non-uniformity.
 
@@ -109,7 +109,7 @@ class Registered(NamedTuple):
     correlation: float
 
 
-@step("registration to the template", seconds=13.0, mem_gb=3.0)
+@step("registration to the template", seconds=9.0, mem_gb=1.5)
 def align_to_template(image: Image, brain: Image, template: str, resolution: float, seed: int) -> Registered:
     """Register a brain to the template at a resolution in mm.
 
