@@ -54,21 +54,36 @@ def lesion_features(flair: Relative, t1w: Relative | None, brain: Mask, prior: A
     weights = {s: np.maximum(_blur(brain.astype(np.float32), s), 1e-3) for s in (1.0, 2.0, 4.0)}
     bright = _Neighbourhoods(flair, brain, prior, weights)
     where = brain & (prior_3 > CANDIDATE_PRIOR) & (bright.smooth[1.0] > CANDIDATE_FLAIR)
-    edge = np.minimum(ndimage.distance_transform_edt(brain), FARTHEST_EDGE_MM)
-    fluid = ((flair.image < FLUID_FLAIR - 1) & brain).astype(np.float32)
-    belief = flair.above_grey(bright.smooth[1.0])
-    columns = [
-        flair.above_grey(), belief, flair.above_grey(bright.smooth[2.0]), ndimage.maximum_filter(belief, 5),
-        bright.smooth[1.0], bright.smooth[4.0], bright.local, bright.smooth[1.0] / bright.noise(),
-        bright.by_contrast, bright.spot,
-    ]  # fmt: skip
+    columns = _of_flair(flair, bright, where)
+    del bright  # whole images, of which only the candidates are kept
     if t1w is None:
-        columns += [np.full(brain.shape, np.nan, np.float32)] * 5
+        columns += [np.full(int(where.sum()), np.nan, np.float32)] * 5
     else:
         dark = _Neighbourhoods(t1w, brain, prior, weights)
-        columns += [dark.smooth[1.0], dark.smooth[2.0], dark.spot, dark.local, dark.by_contrast]
-    columns += [prior, prior_1, prior_3, edge, _blur(fluid, 2.0), _blur(fluid, 5.0)]
-    return where, np.stack([column[where] for column in columns], axis=1).astype(np.float32)
+        kept = (dark.smooth[1.0], dark.smooth[2.0], dark.spot, dark.local, dark.by_contrast)
+        columns += [column[where] for column in kept]
+    edge = np.minimum(ndimage.distance_transform_edt(brain), FARTHEST_EDGE_MM)
+    fluid = ((flair.image < FLUID_FLAIR - 1) & brain).astype(np.float32)
+    columns += [column[where] for column in (prior, prior_1, prior_3, edge)]
+    columns += [_blur(fluid, sigma)[where] for sigma in (2.0, 5.0)]
+    return where, np.stack(columns, axis=1).astype(np.float32)
+
+
+def _of_flair(flair: Relative, bright: _Neighbourhoods, where: Mask) -> list[Array]:
+    """Return the first ten features of the candidates."""
+    belief = flair.above_grey(bright.smooth[1.0])
+    return [
+        flair.above_grey()[where],
+        belief[where],
+        flair.above_grey(bright.smooth[2.0])[where],
+        ndimage.maximum_filter(belief, 5)[where],
+        bright.smooth[1.0][where],
+        bright.smooth[4.0][where],
+        bright.local[where],
+        bright.smooth[1.0][where] / bright.noise(),
+        bright.by_contrast[where],
+        bright.spot[where],
+    ]
 
 
 class _Neighbourhoods:
