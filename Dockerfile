@@ -10,6 +10,8 @@ RUN apt-get update \
 # hadolint ignore=DL3013
 RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir uv
 ENV PATH="/opt/demyelin/bin:/opt/uv/bin:${PATH}"
+# compiled here: the image is read-only, and every process of a visit would compile its libraries again
+ENV UV_COMPILE_BYTECODE=1
 WORKDIR /src
 # first what Demyelin needs, which changes less often than Demyelin itself
 COPY pyproject.toml constraints.txt ./

@@ -5,6 +5,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 NPROCS ?= 2
 RESOLVE ?= -c constraints.txt
+# libraries are compiled once, not by each process where Python may not keep what it compiles
+export UV_COMPILE_BYTECODE := 1
 PYTEST := $(BIN)/python -m pytest -q --durations 15
 
 DEMO := demo
