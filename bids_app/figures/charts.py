@@ -181,7 +181,9 @@ def null(name: str, table: pd.DataFrame, measure: str, label: str, notes: Sequen
         for k, observed in enumerate(part.loc[part["permutation"] == 0, measure]):
             ax.axvline(observed, color=INK, lw=1.6, ls="--", label="observed" if k == 0 else None)
         ax.set(title=LABELS[protocol], xlabel=label)
-        ax.legend(loc="upper left", fontsize=8)
+        ax.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, fontsize=8
+        )  # below: bars may lie anywhere
     axes[0].set_ylabel("permutations")
     axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))
     return Drawing(

@@ -106,6 +106,8 @@ PARTS = (
 
 LABELS = {
     "null_mean_auc": "mean AUC of the null",
+    "voxels_p_below_05": "voxels of P below .05",
+    "chi2_expected_below_5": "share with an expected count below 5",
     "null_sd": "SD of the null",
     "observed_auc": "observed AUC",
     "mcnemar_p": "McNemar P",
