@@ -37,6 +37,9 @@ SUPPORTING_CONTRAST = 0.1  # change of FLAIR over white matter's that supports a
 LEAST_SD = 2.0  # standard errors of the mean difference that chance alone hardly reaches
 RESEL_MM3 = 27.0  # voxels nearer than about 3 mm are not independent after resampling and smoothing
 GAIN_MM = 20.0  # SD of the window over which the two FLAIRs' brightness is made the same; chosen by hand
+LESION_RIM = (
+    3  # voxels of 1 mm around lesions that are as bright as what they are interpolated from: slices of 3 mm
+)
 HALFWAY_MARGIN_MM = 5.0  # round both brains, so that interpolation at the edge has neighbours
 
 
@@ -272,7 +275,8 @@ def _matched(
     """
     tissue = [np.asarray(resample(visit.tissue, grid, order=0).dataobj) for visit in visits]
     lesion = [_labels(visit, grid) > 0 for visit in visits]
-    white = (tissue[0] == 2) & (tissue[1] == 2) & ~lesion[0] & ~lesion[1]
+    near = ndimage.binary_dilation(lesion[0] | lesion[1], iterations=LESION_RIM)
+    white = (tissue[0] == 2) & (tissue[1] == 2) & ~near
     if not white.any():
         return flairs, float("nan")
     sigma = GAIN_MM / nib.affines.voxel_sizes(grid.affine)
