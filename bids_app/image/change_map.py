@@ -10,7 +10,7 @@ from scipy import ndimage
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-BRIGHTER, DARKER = 1, 2
+BRIGHTER, DARKER = 1, 2  # values of the label image
 VOXEL_LEVELS = {
     "Levels": {
         str(BRIGHTER): "The FLAIR became brighter.",
@@ -23,7 +23,7 @@ SMOOTHING_MM = 0.7  # SD; a lesion of 10 mm3 is 2.7 mm wide
 # one real pair, scored on another: see docs/methods.md.
 JOINING_SD, SEED_SD = 3.0, 5.0
 LEAST_JOINING = 0.1  # of white matter's brightness: less is no lesion, however little noise there is
-LEAST_MM3 = 10.0  # three of the smallest lesions segmented
+LEAST_CHANGED_MM3 = 10.0  # three of the smallest lesions segmented
 
 
 def change_map(
@@ -57,7 +57,7 @@ def change_map(
     for value, signed in ((BRIGHTER, smooth), (DARKER, -smooth)):
         pieces = cc3d.connected_components(inside & (signed >= joining), connectivity=26)
         counts = np.bincount(pieces.ravel())
-        kept = counts * np.prod(size) >= LEAST_MM3
+        kept = counts * np.prod(size) >= LEAST_CHANGED_MM3
         seeded = np.zeros_like(kept)
         seeded[np.unique(pieces[inside & (signed >= joining * SEED_SD / JOINING_SD)])] = True
         kept &= seeded

@@ -15,7 +15,7 @@ from bids_app.image.pyramid import resampled, zoomed
 
 Array = npt.NDArray[np.float32]
 
-GRID_MM = 4.0  # the field is smooth: it is found on a coarse grid
+FIELD_GRID_MM = 4.0  # the field is smooth: it is found on a coarse grid
 # SD of the windows in which it is found, each from what the last one left; wide ones alone leave 0.5 % at the edge of
 # the brain, narrow ones alone are noise
 WINDOWS_MM = (20.0, 20.0, 14.0, 10.0, 7.0)
@@ -62,11 +62,11 @@ def match_intensities(first: Array, second: Array, core: Array, size: float) -> 
     bends = np.diff(np.eye(len(KNOTS)), n=2, axis=0)
     normal = basis.T @ basis + BEND_COST * bends.T @ bends
     normal += np.diag([DARK_COST] + [1e-6] * (len(KNOTS) - 1))
-    ratio = size / GRID_MM
+    ratio = size / FIELD_GRID_MM
     mass = zoomed((inside * np.square(mean)).astype(np.float32), ratio)
     field, fine, contrast = np.zeros_like(mass), np.zeros_like(mean), np.zeros(len(KNOTS))
     for window in WINDOWS_MM:
-        sigma = window / max(size, GRID_MM)
+        sigma = window / max(size, FIELD_GRID_MM)
         by_brightness = np.interp(mean, KNOTS, contrast).astype(np.float32)
         rest = zoomed((inside * mean * (difference - by_brightness)).astype(np.float32), ratio)
         field = field + _blur(rest - mass * field, sigma) / (_blur(mass, sigma) + np.float32(LEAST_MASS))
