@@ -31,8 +31,8 @@ Array = npt.NDArray[np.float64]
 LINEAR = "-m NMI -n 100x50x10"  # normalised mutual information: for any two contrasts
 COARSE = "-m NMI -n 100x0x0"  # enough to see which of two starts is the better one
 FINEST_MM = 2.0  # of all grids; below it linear alignment gains nothing
-# chosen on a T1w with FreeSurfer's labels and two heads: Greedy's own smoothing (1.7, 0.7) loses small nuclei, 3 and 1.5 overlap
-# less; neighbourhoods of 7 voxels or more iterations are no better
+# chosen on a T1w with FreeSurfer's labels and two heads: Greedy's own smoothing (1.7, 0.7) loses small nuclei,
+# 3 and 1.5 overlap less; neighbourhoods of 7 voxels or more iterations are no better
 DEFORMABLE = "-m NCC 2x2x2 -n 60x30x10 -s 2.5vox 1vox -sv"
 APART = ("thalamus", "pallidum", "brain stem")  # between grey and white matter, each with its own intensity
 
