@@ -354,9 +354,9 @@ def test_values_of_an_image_type_are_checked_too():
 def test_image_types_that_pyradiomics_leaves_out_are_told():
     pytest.importorskip("radiomics")
     image, labels = nifti(picture((20, 20, 20))), nifti(np.pad(np.ones((8, 8, 8), np.uint8), 6))
-    types = {"Original": {}, "LBP2D": {}}  # which needs force2D
+    types = {"Original": {}, "LBP3D": {}}  # which needs trimesh
     settings = RadiomicsSettings.from_dict({"imageType": types, "featureClass": {"firstorder": ["Mean"]}})
-    with pytest.warns(RadiomicsWarning, match="image type LBP2D has no features"):
+    with pytest.warns(RadiomicsWarning, match="image type LBP3D has no features"):
         assert list(extract(image, labels, settings=settings)) == ["original_firstorder_Mean"]
 
 

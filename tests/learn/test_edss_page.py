@@ -126,7 +126,6 @@ def test_the_coverage_on_the_page_is_that_of_the_saved_intervals(page):
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (["--models", "lasso"], "models 'lasso'"),
         (["--lasso-penalty", "2se"], "--lasso-penalty 2se: write 1se, min or"),
         (["--candidates", "nfl"], "--candidates nfl: no such column; choose of volumes, change, site, age"),
     ],
@@ -135,6 +134,13 @@ def test_unknown_names_are_refused_in_one_line(page, capsys, option, words):
     root, _, _ = page
     assert main([str(root / "ds"), str(root / "out"), "group", "--analysis", "edss", *option]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_an_unknown_model_is_refused_with_those_that_exist(page, capsys):
+    root, _, _ = page
+    with pytest.raises(SystemExit, match="2"):
+        main([str(root / "ds"), str(root / "out"), "group", "--analysis", "edss", "--models", "lasso"])
+    assert "invalid choice: 'lasso' (choose from" in capsys.readouterr().err
 
 
 STEPS = np.concatenate([[0.0], np.arange(1, 10.5, 0.5)])

@@ -71,6 +71,6 @@ def test_the_group_level_reads_the_same_from_renamed_files(tmp_path, rename):
     again = read(make_both(tmp_path / "after"))
     assert [name.prefix for name in found[0]] == list(NAMES)
     assert found[1].pop("median") == [False, False]
-    assert found[1] == {key: [True, True] for key in ("belief", "lesions", "table", "quality")}
+    assert found[1] == {key: [True, True] for key in ("belief", "lesions", "table", "quality", "native_mask")}
     assert again[1].pop("median") == [False, False]
     assert again == found
