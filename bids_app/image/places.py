@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
 
@@ -144,7 +144,8 @@ def place_image() -> nib.Nifti1Image:
     Nifti1Image, (x, y, z), uint8
         Values of `Place`, 0 elsewhere.
     """
-    template = load_template()
+    whole = load_template()
+    box, template = _cropped(whole)
     brain = np.asarray(template.brain.dataobj) > 0
     size = nib.affines.voxel_sizes(template.brain.affine)
     fluid = np.asarray(template.csf.dataobj) > LIKELY_FLUID
@@ -158,7 +159,20 @@ def place_image() -> nib.Nifti1Image:
     places[fluid & _box(template, THIRD)] = Place.THIRD_VENTRICLE
     places[lateral] = Place.LATERAL_VENTRICLE
     places[fourth] = Place.FOURTH_VENTRICLE
-    return nib.Nifti1Image(places, template.brain.affine)
+    out = np.zeros(whole.brain.shape, np.uint8)
+    out[box] = places
+    return nib.Nifti1Image(out, whole.brain.affine)
+
+
+def _cropped(template: Template) -> tuple[tuple[slice, ...], Template]:
+    """Return the box of brain and atlas, a voxel wider, and the template in it: distances take half the time there."""
+    labels = np.asarray(resample(load_atlas().image, template.brain, order=0).dataobj)
+    (sides,) = ndimage.find_objects(
+        ((labels > 0) | (np.asarray(template.brain.dataobj) > 0)).astype(np.uint8)
+    )
+    box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in sides)
+    images = {name: getattr(template, name).slicer[box] for name in ("t1w", "brain", "gm", "wm", "csf")}
+    return box, replace(template, **images)
 
 
 def _coordinates(template: Template) -> list[npt.NDArray[np.float64]]:

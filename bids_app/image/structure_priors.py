@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bids_app.image.transforms import apply
+from bids_app.image import itk
+from bids_app.image.transforms import combined
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 STEM = "tpl-MNI152NLin2009aSym_res-1_desc-structures_probseg"
-REACH_MM = 400.0  # of the grid of coordinates: no head with its transform lies outside
 
 
 @dataclass(frozen=True)
@@ -119,16 +119,21 @@ def template_coordinates(like: nib.Nifti1Image, from_template: Sequence[Path]) -
     ndarray, (3, x, y, z), float32
         Millimetres to the right, front and top.
     """
-    corner = REACH_MM * np.array([-1.0, -1.0, -1.0])
-    affine = nib.affines.from_matvec(np.eye(3) * 2 * REACH_MM, corner)
-    axes = []
-    for axis in range(3):  # linear in space, so linear interpolation of 8 corners is exact
-        shape = [1, 1, 1]
-        shape[axis] = 2
-        line = np.array([-REACH_MM, REACH_MM], dtype=np.float32).reshape(shape)
-        grid = nib.Nifti1Image(np.ascontiguousarray(np.broadcast_to(line, (2, 2, 2))), affine)
-        axes.append(np.asarray(apply(grid, like, from_template).dataobj))
-    return np.stack(axes)
+    import SimpleITK
+
+    field = SimpleITK.TransformToDisplacementField(
+        combined(from_template),
+        SimpleITK.sitkVectorFloat32,
+        [int(edge) for edge in like.shape[:3]],
+        *itk.place(like.affine),
+    )
+    moved = SimpleITK.GetArrayViewFromImage(field).transpose(3, 2, 1, 0)
+    axes = np.ogrid[tuple(slice(edge) for edge in like.shape[:3])]
+    out = np.empty((3, *like.shape[:3]), np.float32)
+    for axis, sign in enumerate(np.diag(itk.LPS)):
+        points = sum(like.affine[axis, other] * axes[other] for other in range(3)) + like.affine[axis, 3]
+        out[axis] = points + sign * moved[axis]
+    return out
 
 
 def priors_at(coordinates: Array) -> Priors:
