@@ -320,7 +320,10 @@ QUALITY: dict[str, QualityNumber] = {
             "Intracranial volume estimated from the affine scaling to the template, divided by tiv_ml: far from 1 "
             "where the registration or the field of view failed.",
             lambda visit: visit.tiv_by_scaling_mm3 / visit.tiv_mm3 if visit.tiv_mm3 else np.nan,
-            usual=(0.94, 1.14),  # 1.03 to 1.08 in a real T1w, two heads and phantoms: 0.1 to either side of their mean
+            usual=(
+                0.94,
+                1.14,
+            ),  # 1.03 to 1.08 in a real T1w, two heads and phantoms: 0.1 to either side of their mean
             worse="either",
             advice="The two estimates of intracranial volume disagree: check the registration and the field of view.",
             light=BRAIN_MASK,
