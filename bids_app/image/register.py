@@ -21,7 +21,7 @@ from scipy import ndimage, optimize
 from bids_app.errors import VisitError, one_line
 from bids_app.image.itk import from_ras, to_itk
 from bids_app.image.structure_priors import STRUCTURES, load_priors, sample
-from bids_app.image.transforms import apply, write
+from bids_app.image.transforms import apply, widths, write
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -148,10 +148,7 @@ def in_contrast(template: nib.Nifti1Image, image: nib.Nifti1Image) -> nib.Nifti1
     points = nib.affines.apply_affine(template.affine, spread)
     tissues = _tissues_at(points.T.astype(np.float32))
     places = nib.affines.apply_affine(np.linalg.inv(image.affine), points).T
-    wide = (nib.affines.voxel_sizes(template.affine) / nib.affines.voxel_sizes(image.affine)).round()
-    data = ndimage.uniform_filter(
-        np.asarray(image.dataobj, dtype=np.float32), np.maximum(wide, 1).astype(int)
-    )
+    data = ndimage.uniform_filter(np.asarray(image.dataobj, dtype=np.float32), widths(image, template))
     shown = ndimage.map_coordinates(data, places, order=1)
     known = (shown > 0) & (tissues.sum(axis=0) > 0.5)
     if known.sum() < len(tissues):
@@ -178,10 +175,13 @@ def _linear(fixed: nib.Nifti1Image, moving: nib.Nifti1Image, dof: int, seed: int
     ends better from.
     """
     starts = [np.eye(4), nib.affines.from_matvec(np.eye(3), _centre(moving) - _centre(fixed))]
-    images = [nib.Nifti1Image(moving.dataobj, np.linalg.inv(start) @ moving.affine) for start in starts]
+    still = _shrunk(fixed)
+    images = [
+        _shrunk(nib.Nifti1Image(moving.dataobj, np.linalg.inv(start) @ moving.affine)) for start in starts
+    ]
 
-    def found(image: nib.Nifti1Image, options: str) -> Any:
-        pair = {"fixed": _shrunk(fixed), "moving": _shrunk(image), "linear": None}
+    def found(image: SimpleITK.Image, options: str) -> Any:
+        pair = {"fixed": still, "moving": image, "linear": None}
         return _greedy(f"-i fixed moving -a -dof {dof} {options} -o linear", seed, **pair)
 
     ends = [float(found(image, COARSE).metric_log()[0]["TotalPerPixelMetric"][-1]) for image in images]

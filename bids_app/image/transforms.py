@@ -179,8 +179,9 @@ def apply_averaged(
     """
     from scipy import ndimage
 
-    widths = _widths(image, like)
-    data = ndimage.uniform_filter(np.asarray(image.dataobj, dtype=np.float32), widths, mode="nearest")
+    data = ndimage.uniform_filter(
+        np.asarray(image.dataobj, dtype=np.float32), widths(image, like), mode="nearest"
+    )
     return apply(nib.Nifti1Image(data, image.affine), like, transforms)
 
 
@@ -206,12 +207,12 @@ def apply_median(
     from scipy import ndimage
 
     data = ndimage.median_filter(
-        np.asarray(image.dataobj, dtype=np.float32), _widths(image, like), mode="nearest"
+        np.asarray(image.dataobj, dtype=np.float32), widths(image, like), mode="nearest"
     )
     return apply(nib.Nifti1Image(data, image.affine), like, transforms, interpolation=LABELS)
 
 
-def _widths(image: nib.Nifti1Image, like: nib.Nifti1Image) -> list[int]:
+def widths(image: nib.Nifti1Image, like: nib.Nifti1Image) -> list[int]:
     """Return how many voxels of an image a voxel of another spans along each axis."""
     ratio = nib.affines.voxel_sizes(like.affine).mean() / nib.affines.voxel_sizes(image.affine)
     return [max(1, round(float(one))) for one in ratio]
