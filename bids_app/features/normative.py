@@ -15,7 +15,7 @@ from bids_app.errors import InputError
 from bids_app.features.connectome import CARD, Connectome
 from bids_app.features.streamlines import Tractogram
 from bids_app.image.atlas import load_atlas
-from bids_app.image.template import load_template
+from bids_app.image.template import template_image
 from bids_app.settings import NO_CONNECTOME, SYNTHETIC
 
 ENVIRONMENT = "DEMYELIN_CONNECTOME"
@@ -157,6 +157,6 @@ def on_atlas_grid(
         affine=atlas.image.affine,
         shape=atlas.image.shape,
         subject=subject,
-        white_matter=load_template(resolution=2.0).wm if checked else None,
+        white_matter=template_image("wm", resolution=2.0) if checked else None,
         about={"Space": atlas.space} | about,
     )

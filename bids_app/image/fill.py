@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from bids_app.errors import VisitError
+from bids_app.image.box import box_around
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -51,14 +54,15 @@ def fill_lesions(
     white = (np.asanyarray(nawm.dataobj) > 0) & ~lesion
     filled = image.astype(np.float32)
     if lesion.any():
-        size = nib.affines.voxel_sizes(t1w.affine)
-        local = _local_mean(image, white, white | lesion, size)
+        box = box_around(white | lesion, t1w.affine)
+        image, lesion, white = image[box], lesion[box], white[box]
+        local = _local_mean(image, white, white | lesion, nib.affines.voxel_sizes(t1w.affine))
         if np.isnan(local[lesion]).any():
             raise VisitError(
                 "lesion filling: no normal-appearing white matter near a lesion; check the masks"
             )
         residual = np.where(white, image - local, 0.0)
-        filled[lesion] = (local + _noise(residual, white, seed))[lesion]
+        filled[box][lesion] = (local + _noise(residual, white, seed))[lesion]
     return nib.Nifti1Image(filled, t1w.affine, t1w.header)
 
 
@@ -66,10 +70,11 @@ def _local_mean(image: Array, white: Mask, wanted: Mask, size: Array) -> Array:
     """Return the mean of white matter around the wanted voxels, at the smallest scale that has enough."""
     out = np.full(image.shape, np.nan)
     inside = np.where(white, image, 0.0)
+    blur = partial(ndimage.gaussian_filter, truncate=3, mode="constant")
     for scale in SCALES_MM:
-        weight = ndimage.gaussian_filter(white.astype(np.float64), scale / size, truncate=3)
+        weight = blur(white.astype(np.float64), scale / size)
         take = wanted & np.isnan(out) & (weight > ENOUGH)
-        total = ndimage.gaussian_filter(inside, scale / size, truncate=3)
+        total = blur(inside, scale / size)
         out[take] = total[take] / weight[take]
         if not np.isnan(out[wanted]).any():
             break

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, special
 
+from bids_app.image.box import box_around
 from bids_app.image.inference import session
 from bids_app.image.lesion_features import FEATURES, lesion_features
 from bids_app.image.lesion_network import network_channels, network_probability
@@ -203,14 +204,8 @@ def working_grid(brain: nib.Nifti1Image) -> nib.Nifti1Image:
         nib.Nifti1Image((np.asarray(brain.dataobj) > 0).astype(np.uint8), brain.affine)
     )
     size = nib.affines.voxel_sizes(canonical.affine)
-    sides = ndimage.find_objects(np.asarray(canonical.dataobj))
-    if sides:
-        room = np.ceil(GRID_MARGIN_MM / size).astype(int)
-        box = [
-            slice(max(side.start - more, 0), min(side.stop + more, length))
-            for side, more, length in zip(sides[0], room, canonical.shape, strict=True)
-        ]
-        canonical = canonical.slicer[tuple(box)]
+    box = box_around(np.asarray(canonical.dataobj) > 0, canonical.affine, GRID_MARGIN_MM)
+    canonical = canonical.slicer[box]
     shape = np.ceil(np.array(canonical.shape) * size / GRID_MM - 1e-3).astype(int)
     affine = nib.affines.rescale_affine(canonical.affine, canonical.shape, GRID_MM, shape)
     return nib.Nifti1Image(np.zeros(tuple(shape), np.uint8), affine)

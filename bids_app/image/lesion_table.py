@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cc3d
 import nibabel as nib
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import ndimage
 
+from bids_app.image.box import box_around, within
 from bids_app.image.places import (
     ARTEFACT_SITES,
     CLASSES,
@@ -153,6 +155,9 @@ def lesion_table(labels: nib.Nifti1Image, around: Surroundings) -> pd.DataFrame:
         One row per lesion, the columns of `LESION_COLUMNS`; `artefact_prone` is missing where no site applies,
         else sites joined by commas. Without lesions, no rows.
     """
+    here = [np.asanyarray(image.dataobj) > 0 for image in (labels, around.parcels, around.places)]
+    box = box_around(np.any(here, axis=0), labels.affine)
+    labels, around = labels.slicer[box], within(around, box)
     lesion = np.asanyarray(labels.dataobj).astype(np.int64)
     index = np.arange(1, int(lesion.max()) + 1)
     if not index.size:
@@ -168,8 +173,8 @@ def lesion_table(labels: nib.Nifti1Image, around: Surroundings) -> pd.DataFrame:
             "volume_mm3": np.bincount(lesion.ravel())[1:] * abs(np.linalg.det(labels.affine[:3, :3])),
             **dict(zip("xyz", native.T, strict=True)),
             **_template_columns(native, around.from_template),
-            "mean_probability": ndimage.mean(probability, lesion, index),
-            "max_probability": ndimage.maximum(probability, lesion, index),
+            "mean_probability": _each(ndimage.mean, probability, lesion, index),
+            "max_probability": _each(ndimage.maximum, probability, lesion, index),
             "contrast": _contrast(lesion, index, around),
             "nearest_region": _nearest_region(native, around),
             "place": _place(lesion, index, around),
@@ -238,12 +243,23 @@ def _template_columns(native: Array, from_template: Sequence[Path]) -> dict[str,
     return {f"template_{axis}": moved[:, number] for number, axis in enumerate("xyz")}
 
 
+def _each(
+    measure: Callable[..., Any],
+    values: npt.NDArray[np.generic],
+    lesion: npt.NDArray[np.int64],
+    index: npt.NDArray[np.int64],
+) -> Array:
+    """Return one of ndimage's measures of each lesion's values, looking at lesions alone."""
+    inside = lesion > 0
+    return np.asarray(measure(values[inside], lesion[inside], index))
+
+
 def _contrast(lesion: npt.NDArray[np.int64], index: npt.NDArray[np.int64], around: Surroundings) -> Array:
     flair = np.asarray(around.flair.dataobj, dtype=np.float64)
     normal = flair[np.asanyarray(around.nawm.dataobj) > 0]
     if not normal.size or normal.mean() <= 0:
         return np.full(index.size, np.nan)
-    return np.asarray(ndimage.mean(flair, lesion, index)) / normal.mean() - 1
+    return _each(ndimage.mean, flair, lesion, index) / normal.mean() - 1
 
 
 def _nearest_region(native: Array, around: Surroundings) -> list[str]:
@@ -276,10 +292,14 @@ def _place(lesion: npt.NDArray[np.int64], index: npt.NDArray[np.int64], around: 
     cortex = (places == Place.CORTEX) & (np.asarray(around.gm.dataobj) > LIKELY_GM)
     below = np.isin(places, [Place.INFRATENTORIAL, Place.FOURTH_VENTRICLE])
     rules = {
-        "infratentorial": ndimage.mean(below, lesion, index) >= 0.5,
-        "periventricular": ndimage.minimum(_distance(_lateral_ventricles(around, size), size), lesion, index)
+        "infratentorial": _each(ndimage.mean, below, lesion, index) >= 0.5,
+        "periventricular": _each(
+            ndimage.minimum, _distance(_lateral_ventricles(around, size), size), lesion, index
+        )
         <= touch,
-        "juxtacortical_cortical": ndimage.minimum(_distance(cortex & (lesion == 0), size), lesion, index)
+        "juxtacortical_cortical": _each(
+            ndimage.minimum, _distance(cortex & (lesion == 0), size), lesion, index
+        )
         <= touch,
     }
     *ruled, other = (place.name for place in RANKED)
@@ -296,5 +316,5 @@ def _artefact_prone(
         "fourth_ventricle": _distance(places == Place.FOURTH_VENTRICLE, size) <= FLAG_REACH_MM,
         "choroid_plexus": np.isin(places, [Place.LATERAL_VENTRICLE, Place.THIRD_VENTRICLE]),
     }
-    at = {site: ndimage.mean(mask, lesion, index) >= 0.5 for site, mask in sites.items()}
+    at = {site: _each(ndimage.mean, mask, lesion, index) >= 0.5 for site, mask in sites.items()}
     return [",".join(site for site in ARTEFACT_SITES if at[site][row]) or None for row in range(index.size)]

@@ -19,8 +19,15 @@ from scipy import ndimage, special
 
 from bids_app.errors import InputError
 from bids_app.image.belief import belief_map
+from bids_app.image.box import box_around, put_back, within
 from bids_app.image.growth import grow_lesions
-from bids_app.image.lesion_classifier import Sight, expert_probability, first_probabilities, sight
+from bids_app.image.lesion_classifier import (
+    GRID_MARGIN_MM,
+    Sight,
+    expert_probability,
+    first_probabilities,
+    sight,
+)
 from bids_app.image.noise import denoise
 from bids_app.image.white_matter import SURE_GM, SURE_WM
 
@@ -157,16 +164,19 @@ def segment_lesions(
     if isinstance(method, str) and method not in METHODS:
         raise InputError(f"lesion method {method}: not one of {', '.join(METHODS)}")
     chosen = (METHODS[method] if isinstance(method, str) else method).suited(inputs.slice_mm)
+    shape, affine = inputs.flair.shape, inputs.flair.affine
+    box = box_around(_array(inputs.brain) > 0, affine, GRID_MARGIN_MM)
+    inputs = within(inputs, box)
     if chosen.learned:
         inputs = replace(inputs, flair=denoise(inputs.flair, inputs.brain, inputs.wm_prior))
     probability = np.clip(chosen.probability(inputs), 0, 1).astype(np.float32)
-    affine = inputs.flair.affine
     voxel = float(np.prod(nib.affines.voxel_sizes(affine)))
     mask = hysteresis_threshold(probability, threshold or chosen.threshold, chosen.peak)
     if chosen.rim:
         mask = without_blur(mask, inputs, chosen.rim, chosen.faintest)
     mask = drop_small(mask, voxel, min_volume)
-    return Lesions(nib.Nifti1Image(probability, affine), nib.Nifti1Image(mask.astype(np.uint8), affine))
+    whole = (put_back(data, box, shape) for data in (probability, mask.astype(np.uint8)))
+    return Lesions(*(nib.Nifti1Image(data, affine) for data in whole))
 
 
 def hysteresis_threshold(probability: Array, threshold: float, peak: float) -> Mask:

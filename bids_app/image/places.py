@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bids_app.image.atlas import load_atlas
+from bids_app.image.box import box_around
 from bids_app.image.template import Template, load_template
 from bids_app.image.volume import resample
 
@@ -166,10 +167,8 @@ def place_image() -> nib.Nifti1Image:
 def _cropped(template: Template) -> tuple[tuple[slice, ...], Template, npt.NDArray[np.int32]]:
     """Return the box of brain and atlas, a voxel wider, and both in it: distances take half the time there."""
     labels = np.asarray(resample(load_atlas().image, template.brain, order=0).dataobj)
-    (sides,) = ndimage.find_objects(
-        ((labels > 0) | (np.asarray(template.brain.dataobj) > 0)).astype(np.uint8)
-    )
-    box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in sides)
+    seen = (labels > 0) | (np.asarray(template.brain.dataobj) > 0)
+    box = box_around(seen, template.brain.affine, margin_mm=1.0)
     images = {name: getattr(template, name).slicer[box] for name in ("t1w", "brain", "gm", "wm", "csf")}
     return box, replace(template, **images), labels[box]
 

@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import nibabel as nib
 import numpy as np
-import numpy.typing as npt
 
 from bids_app.errors import InputError, one_line
 from bids_app.image.volume import resample
@@ -68,26 +67,65 @@ def load_template(name: str = BUILT_IN, resolution: float = 1.0) -> Template:
     >>> template.wm.shape
     (50, 59, 48)
     """
-    maps = _built_in(resolution) if name == BUILT_IN else _from_templateflow(name, resolution)
-    t1w, brain, gm, wm = maps
+    return Template(
+        name, *(template_image(key, name, resolution) for key in ("t1w", "brain", "gm", "wm", "csf"))
+    )
+
+
+@lru_cache(maxsize=12)
+def template_image(key: str, name: str = BUILT_IN, resolution: float = 1.0) -> nib.Nifti1Image:
+    """Load one image of a template, without resampling the others.
+
+    Parameters
+    ----------
+    key : {"t1w", "brain", "gm", "wm", "csf"}
+        Which.
+    name : str
+        As in `load_template`.
+    resolution : float
+        Edge of the voxels in mm.
+
+    Raises
+    ------
+    InputError
+        As in `load_template`.
+    """
+    brain = _brain(name, resolution)
+    if key == "brain":
+        return brain
+    if key == "t1w":
+        masked = np.asarray(_read(key, name, resolution).dataobj, dtype=np.float32) * np.asarray(
+            brain.dataobj
+        )
+        return nib.Nifti1Image(masked, brain.affine)
+    return _tissues(name, resolution)[key]
+
+
+@lru_cache(maxsize=4)
+def _brain(name: str, resolution: float) -> nib.Nifti1Image:
+    mask = _read("brain", name, resolution)
+    return nib.Nifti1Image((np.asarray(mask.dataobj) > 0).astype(np.uint8), mask.affine)
+
+
+@lru_cache(maxsize=4)
+def _tissues(name: str, resolution: float) -> dict[str, nib.Nifti1Image]:
+    """Return the probabilities of the tissues, which add up to 1 inside the brain."""
+    brain = _brain(name, resolution)
     inside = np.asarray(brain.dataobj) > 0
-    tissue = [np.clip(np.asarray(image.dataobj, dtype=np.float32), 0, 1) * inside for image in (gm, wm)]
+    found = (_read(key, name, resolution) for key in ("gm", "wm"))
+    tissue = [np.clip(np.asarray(image.dataobj, dtype=np.float32), 0, 1) * inside for image in found]
     total = np.maximum(tissue[0] + tissue[1], 1)
     grey, white = tissue[0] / total, tissue[1] / total
-    fluid = (inside - grey - white).astype(np.float32)
+    fluid = np.maximum((inside - grey - white).astype(np.float32), 0)
+    return {
+        key: nib.Nifti1Image(data, brain.affine)
+        for key, data in (("gm", grey), ("wm", white), ("csf", fluid))
+    }
 
-    def image(data: npt.NDArray[np.generic]) -> nib.Nifti1Image:
-        return nib.Nifti1Image(data, brain.affine)
 
-    masked = np.asarray(t1w.dataobj, dtype=np.float32) * inside
-    return Template(
-        name,
-        image(masked),
-        image(inside.astype(np.uint8)),
-        image(grey),
-        image(white),
-        image(np.maximum(fluid, 0)),
-    )
+def _read(key: str, name: str, resolution: float) -> nib.Nifti1Image:
+    """Read an image of a template at a voxel size, as it is distributed."""
+    return _built_in(key, resolution) if name == BUILT_IN else _from_templateflow(key, name, resolution)
 
 
 def belief_grid(name: str = BUILT_IN) -> nib.Nifti1Image:
@@ -95,48 +133,54 @@ def belief_grid(name: str = BUILT_IN) -> nib.Nifti1Image:
 
     The built-in template has 69,765 brain voxels at 3 mm; study B had 48,193 of another mask.
     """
-    return load_template(name, BELIEF_MM).brain
+    return template_image("brain", name, BELIEF_MM)
 
 
-def _built_in(resolution: float) -> tuple[nib.Nifti1Image, ...]:
-    """Return T1w, brain, GM and WM of nilearn's bundled template."""
-    from nilearn.datasets import (
-        load_mni152_brain_mask,
-        load_mni152_gm_template,
-        load_mni152_template,
-        load_mni152_wm_template,
-    )
+def _built_in(key: str, resolution: float) -> nib.Nifti1Image:
+    """Return an image of nilearn's bundled template."""
+    from nilearn import datasets
 
-    size = int(resolution)
-    return (
-        load_mni152_template(resolution=size),
-        load_mni152_brain_mask(resolution=size),
-        load_mni152_gm_template(resolution=size),
-        load_mni152_wm_template(resolution=size),
-    )
+    load = {
+        "t1w": datasets.load_mni152_template,
+        "brain": datasets.load_mni152_brain_mask,
+        "gm": datasets.load_mni152_gm_template,
+        "wm": datasets.load_mni152_wm_template,
+    }
+    return load[key](resolution=int(resolution))
 
 
-def _from_templateflow(name: str, resolution: float) -> tuple[nib.Nifti1Image, ...]:
-    """Return T1w, brain, GM and WM of a TemplateFlow template."""
+# what TemplateFlow calls them
+ENTITIES: dict[str, dict[str, str | None]] = {
+    "t1w": {"suffix": "T1w", "desc": None},
+    "brain": {"suffix": "mask", "desc": "brain"},
+    "gm": {"suffix": "probseg", "label": "GM"},
+    "wm": {"suffix": "probseg", "label": "WM"},
+}
+
+
+def _from_templateflow(key: str, name: str, resolution: float) -> nib.Nifti1Image:
+    """Return an image of a TemplateFlow template, on its T1w's field of view."""
+    image = _downloaded(key, name)
+    shape, affine = nib.spaces.vox2out_vox(_downloaded("t1w", name), voxel_sizes=(resolution,) * 3)
+    grid = nib.Nifti1Image(np.zeros(shape, dtype=np.uint8), affine)
+    return resample(image, grid, order=0 if key == "brain" else 1)
+
+
+def _downloaded(key: str, name: str) -> nib.Nifti1Image:
+    """Return TemplateFlow's image of 1 mm."""
     from templateflow import api
 
-    def one(suffix: str, **entities: str | None) -> nib.Nifti1Image:
-        query = {"suffix": suffix, "extension": ".nii.gz", "resolution": 1, "cohort": None, "atlas": None}
-        try:
-            found = api.get(name, **(query | entities))
-        except Exception as error:
-            raise InputError(
-                f"--template {name}: TemplateFlow cannot provide it ({one_line(error)}); go online once, set "
-                f"TEMPLATEFLOW_HOME to a folder that has it, or use {BUILT_IN}"
-            ) from error
-        paths = found if isinstance(found, list) else [found]
-        if not paths:
-            what = " ".join(filter(None, [*entities.values(), suffix]))
-            raise InputError(f"--template {name}: TemplateFlow has no 1 mm {what} of it; use {BUILT_IN}")
-        return nib.load(paths[0])  # type: ignore[return-value]
-
-    t1w = one("T1w", desc=None)
-    maps = [t1w, one("mask", desc="brain"), one("probseg", label="GM"), one("probseg", label="WM")]
-    shape, affine = nib.spaces.vox2out_vox(t1w, voxel_sizes=(resolution,) * 3)
-    grid = nib.Nifti1Image(np.zeros(shape, dtype=np.uint8), affine)
-    return tuple(resample(image, grid, order=0 if index == 1 else 1) for index, image in enumerate(maps))
+    wanted = ENTITIES[key]
+    query = {"extension": ".nii.gz", "resolution": 1, "cohort": None, "atlas": None}
+    try:
+        found = api.get(name, **(query | wanted))
+    except Exception as error:
+        raise InputError(
+            f"--template {name}: TemplateFlow cannot provide it ({one_line(error)}); go online once, set "
+            f"TEMPLATEFLOW_HOME to a folder that has it, or use {BUILT_IN}"
+        ) from error
+    paths = found if isinstance(found, list) else [found]
+    if not paths:
+        what = " ".join(str(value) for value in reversed(wanted.values()) if value)
+        raise InputError(f"--template {name}: TemplateFlow has no 1 mm {what} of it; use {BUILT_IN}")
+    return nib.load(paths[0])  # type: ignore[return-value]

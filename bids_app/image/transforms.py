@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from bids_app.image.box import box_around
 from bids_app.image.itk import LPS, from_itk, place, to_itk
 
 if TYPE_CHECKING:
@@ -179,10 +180,9 @@ def apply_averaged(
     """
     from scipy import ndimage
 
-    data = ndimage.uniform_filter(
-        np.asarray(image.dataobj, dtype=np.float32), widths(image, like), mode="nearest"
-    )
-    return apply(nib.Nifti1Image(data, image.affine), like, transforms)
+    inner = _inner(image, like)
+    data = ndimage.uniform_filter(np.asarray(inner.dataobj), widths(image, like), mode="nearest")
+    return apply(nib.Nifti1Image(data, inner.affine), like, transforms)
 
 
 def apply_median(
@@ -206,10 +206,16 @@ def apply_median(
     """
     from scipy import ndimage
 
-    data = ndimage.median_filter(
-        np.asarray(image.dataobj, dtype=np.float32), widths(image, like), mode="nearest"
-    )
-    return apply(nib.Nifti1Image(data, image.affine), like, transforms, interpolation=LABELS)
+    inner = _inner(image, like)
+    data = ndimage.median_filter(np.asarray(inner.dataobj), widths(image, like), mode="nearest")
+    return apply(nib.Nifti1Image(data, inner.affine), like, transforms, interpolation=LABELS)
+
+
+def _inner(image: nib.Nifti1Image, like: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Return the part of an image that is not 0, with room for a voxel of another grid around it."""
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    room = float(nib.affines.voxel_sizes(like.affine).max() + nib.affines.voxel_sizes(image.affine).max())
+    return nib.Nifti1Image(data, image.affine).slicer[box_around(data != 0, image.affine, room)]
 
 
 def widths(image: nib.Nifti1Image, like: nib.Nifti1Image) -> list[int]:

@@ -22,20 +22,23 @@ LIMIT = 5.0  # interquartile ranges from the median: one outlier must not hide t
 ROW_BLOCK = 512  # rows compared at once
 
 
-def same_measures(values: pd.DataFrame) -> Pairs:
+def same_measures(values: pd.DataFrame, of: npt.NDArray[np.bool_] | None = None) -> Pairs:
     """Return pairs of rows that agree in nearly everything, up to rounding.
 
     Parameters
     ----------
     values : DataFrame, (n, p)
         Measures of visits, NaN where unknown; columns that do not vary in the middle half are passed over.
+    of : ndarray of bool, (p,), optional
+        Which columns to compare.
 
     Returns
     -------
     list of (int, int)
         Row numbers, the lower first. Rows with few columns known on both sides are paired only if equal.
     """
-    place = np.unique(np.linspace(0, values.shape[1] - 1, min(MOST_COLUMNS, values.shape[1])).astype(int))
+    every = np.arange(values.shape[1]) if of is None else np.flatnonzero(of)
+    place = every[np.unique(np.linspace(0, len(every) - 1, min(MOST_COLUMNS, len(every))).astype(int))]
     scaled = _scaled(values.iloc[:, place].to_numpy(np.float64))
     known = np.isfinite(scaled).astype(np.float64)
     filled = np.nan_to_num(scaled)

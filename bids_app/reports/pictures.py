@@ -260,10 +260,10 @@ def _image(visit: VisitFiles, key: str) -> nib.Nifti1Image:
         return visit.image(key)
     from nibabel.affines import voxel_sizes
 
-    from bids_app.image.template import load_template
+    from bids_app.image.template import template_image
 
     size = float(voxel_sizes(visit.image("lesions_template").affine)[0])
-    return getattr(load_template(visit.template, round(size)), key.removeprefix(TEMPLATE))
+    return template_image(key.removeprefix(TEMPLATE), visit.template, round(size))
 
 
 def _layer(

@@ -21,6 +21,8 @@ from bids_app.reports.page import render_viewer
 if TYPE_CHECKING:
     import nibabel as nib
 
+    from bids_app.image.box import Box
+
     Mask = npt.NDArray[np.bool_]
 
 AROUND_BRAIN_MM = 8.0  # kept around the brain; chosen by eye
@@ -65,10 +67,10 @@ def write_viewer(visit: VisitFiles) -> Path | None:
         The visit.
     """
     try:
-        inside, box = _rim(visit.image("brain"))
+        rim = _rim(visit.image("brain"))
     except InputError:
         return None
-    volumes = [volume for one in SHOWN if (volume := _volume(visit, one, inside, box)) is not None]
+    volumes = [volume for one in SHOWN if (volume := _volume(visit, one, rim)) is not None]
     if not volumes:
         return None
     script = (files("bids_app") / "data" / "niivue" / "niivue.umd.js").read_text(encoding="utf-8")
@@ -102,36 +104,46 @@ def _lesions(visit: VisitFiles) -> list[dict[str, Any]]:
     ]
 
 
-def _rim(brain: nib.Nifti1Image) -> tuple[Mask, tuple[slice, ...]]:
-    """Return the brain with a rim, and the box around it."""
+class _Rim(NamedTuple):
+    """The brain with a rim, within a box of the grid."""
+
+    inside: Mask
+    box: Box
+    shape: tuple[int, ...]
+
+
+def _rim(brain: nib.Nifti1Image) -> _Rim:
+    """Return the brain with a rim."""
     from nibabel.affines import voxel_sizes
     from scipy import ndimage
 
+    from bids_app.image.box import box_around
+
     mask = np.asanyarray(brain.dataobj) > 0
-    inside = ndimage.distance_transform_edt(~mask, sampling=voxel_sizes(brain.affine)) <= AROUND_BRAIN_MM
-    boxes = ndimage.find_objects(inside.astype(np.uint8))
-    return inside, boxes[0]
+    box = box_around(mask, brain.affine, AROUND_BRAIN_MM)
+    away = ndimage.distance_transform_edt(~mask[box], sampling=voxel_sizes(brain.affine))
+    return _Rim(away <= AROUND_BRAIN_MM, box, brain.shape)
 
 
-def _volume(visit: VisitFiles, one: Shown, inside: Mask, box: tuple[slice, ...]) -> dict[str, Any] | None:
+def _volume(visit: VisitFiles, one: Shown, rim: _Rim) -> dict[str, Any] | None:
     """Return an image for the page; None where it is missing."""
     try:
         image = visit.image(one.key)
     except InputError:
         return None
-    if image.shape != inside.shape:
+    if image.shape != rim.shape:
         return None
-    data = np.asanyarray(image.dataobj)[box]
+    data = np.asanyarray(image.dataobj)[rim.box]
     if one.key == "parcels":
         small = data.astype(np.uint8 if data.max() < 256 else np.int16)
     else:
         high = 1.0 if one.key in WHOLE_SCALE else None
-        small = _bytes(np.nan_to_num(np.asarray(data, np.float32)) * inside[box], high)
+        small = _bytes(np.nan_to_num(np.asarray(data, np.float32)) * rim.inside, high)
     return {
         "name": one.name,
         "colours": one.colours,
         "opacity": one.opacity,
-        "data": base64.b64encode(_nifti(small, image.affine, box)).decode("ascii"),
+        "data": base64.b64encode(_nifti(small, image.affine, rim.box)).decode("ascii"),
     }
 
 
@@ -143,7 +155,7 @@ def _bytes(data: npt.NDArray[np.float32], high: float | None = None) -> npt.NDAr
     return (np.clip(data / high, 0, 1) * 255).round().astype(np.uint8)
 
 
-def _nifti(data: npt.NDArray[np.generic], affine: npt.NDArray[np.float64], box: tuple[slice, ...]) -> bytes:
+def _nifti(data: npt.NDArray[np.generic], affine: npt.NDArray[np.float64], box: Box) -> bytes:
     """Return a gzipped NIfTI file, the same bytes for the same voxels."""
     import nibabel as nib
 

@@ -125,10 +125,10 @@ def align_to_template(image: Image, brain: Image, template: str, resolution: flo
         Of the registration.
     """
     from bids_app.image.register import FINEST_MM, align_template
-    from bids_app.image.template import load_template
+    from bids_app.image.template import template_image
 
     forward, inverse = Path("forward.h5").absolute(), Path("inverse.h5").absolute()
-    target = load_template(template, max(resolution, FINEST_MM)).t1w
+    target = template_image("t1w", template, max(resolution, FINEST_MM))
     alike = align_template(masked(image, brain), target, forward, inverse, seed=seed)
     return Registered(forward, inverse, alike)
 
@@ -197,10 +197,10 @@ def in_template(brain: Image, inverse: Path, template: str, resolution: float) -
         Voxel edge of the template in mm.
     """
     from bids_app.image.structure_priors import sample, template_coordinates
-    from bids_app.image.template import load_template
+    from bids_app.image.template import template_image
 
     where = template_coordinates(brain, [inverse])
-    white = sample(load_template(template, resolution).wm, where.reshape(3, -1)).reshape(brain.shape)
+    white = sample(template_image("wm", template, resolution), where.reshape(3, -1)).reshape(brain.shape)
     return nib.Nifti1Image(np.moveaxis(where, 0, 3), brain.affine), nib.Nifti1Image(white, brain.affine)
 
 

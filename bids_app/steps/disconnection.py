@@ -64,10 +64,10 @@ def measure_disconnection(
     from bids_app.features.connectome import Connectome
     from bids_app.image.atlas import load_atlas
     from bids_app.image.coverage import about
-    from bids_app.image.template import load_template
+    from bids_app.image.template import template_image
 
     normative, source = Connectome.open(Path(connectome)), load_atlas(atlas)
-    inside = masked(lesions, load_template(template, resolution).brain)  # warped edges may leave it
+    inside = masked(lesions, template_image("brain", template, resolution))  # warped edges may leave it
     found = chaco(inside, normative, source, end_radius=end_radius, weighted=weighted)
     damage = streamline_damage(inside, normative, weighted=weighted)
     hit = "Largest lesion probability on a streamline's way." if weighted else "Hit or not."

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 
 from bids_app.steps.files import Image, Table, WithMeta
 from bids_app.steps.record import step
@@ -76,8 +75,8 @@ def measure_radiomics(
 ) -> MeasuredTable:
     """Extract radiomic features of every atlas region and of normal-appearing white matter.
 
-    The two overlap at the inner edge of the cortex, so they are two label images. Features come from the
-    unfilled T1w, as in study A.
+    The two overlap at the inner edge of the cortex, so they are two label images, described together. Features come
+    from the unfilled T1w, as in study A.
 
     Parameters
     ----------
@@ -99,12 +98,10 @@ def measure_radiomics(
     names: dict[int, str] = dict(zip(regions["index"], regions["name"], strict=True))
     white_matter = max(NAWM_INDEX, max(names) + 1)
     white = nib.Nifti1Image((np.asanyarray(nawm.dataobj) > 0).astype(np.int32) * white_matter, parcels.affine)
-    tables = [
-        extract(t1w, labels, label_names=some, settings=settings, mask=brain)
-        for labels, some in ((cut, names), (white, {white_matter: "NAWM"}))
-    ]
-    table = pd.concat(tables).rename_axis("name").reset_index()
-    table.insert(0, "index", [*names, white_matter])
+    every = names | {white_matter: "NAWM"}
+    table = extract(t1w, [cut, white], label_names=every, settings=settings, mask=brain)
+    table = table.rename_axis("name").reset_index()
+    table.insert(0, "index", list(every))
     meta = {
         "index": {
             "Description": f"Value in the label image; {white_matter} is normal-appearing white matter."

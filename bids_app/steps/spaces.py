@@ -59,11 +59,11 @@ def to_other_spaces(
         Transform from the FLAIR to the T1w.
     """
     from bids_app.image.belief import belief_map, grey_matter_mean, parenchyma_moments
-    from bids_app.image.template import belief_grid, load_template
+    from bids_app.image.template import belief_grid, template_image
     from bids_app.image.transforms import apply, apply_averaged, apply_median
     from bids_app.image.volume import read_scan, resample
 
-    grid, coarse = load_template(template, resolution).brain, belief_grid(template)
+    grid, coarse = template_image("brain", template, resolution), belief_grid(template)
     images = (flair, gm, brain, lesions)
     scan = read_scan(flair_scan).image
     if to_t1w is None:

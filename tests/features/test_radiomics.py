@@ -194,6 +194,17 @@ def test_voxels_without_a_value_elsewhere_count_as_zero():
     pd.testing.assert_frame_equal(extract(nifti(holed), nifti(labels)), extract(nifti(zeroed), nifti(labels)))
 
 
+def test_regions_that_overlap_are_described_as_if_alone():
+    shape = (22, 20, 24)
+    image, labels = nifti(picture(shape)), blocks(shape)
+    over = np.zeros(shape, np.int32)
+    over[6:18, 6:15, 8:15] = 40
+    alone = [extract(image, nifti(one)) for one in (labels, over)]
+    pd.testing.assert_frame_equal(extract(image, [nifti(labels), nifti(over)]), pd.concat(alone))
+    with pytest.raises(InputError, match="two label images have the label 1"):
+        extract(image, [nifti(labels), nifti(labels)])
+
+
 @pytest.mark.filterwarnings("ignore::bids_app.features.radiomics.RadiomicsWarning")
 def test_threads_change_nothing():
     image, labels = nifti(picture((24, 22, 22))), nifti(blocks((24, 22, 22)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -26,7 +26,7 @@ AFFINE_TOLERANCE = 1e-3  # mm; rounding of headers in single precision stays bel
 
 def extract(
     image: nib.Nifti1Image,
-    labels: nib.Nifti1Image,
+    labels: nib.Nifti1Image | Sequence[nib.Nifti1Image],
     *,
     label_names: Mapping[int, str] | None = None,
     settings: RadiomicsSettings = PAPER_SETTINGS,
@@ -43,8 +43,8 @@ def extract(
     ----------
     image : Nifti1Image, (x, y, z)
         Intensities, e.g. the unfilled T1w. Voxels without a finite value count as 0 in the filters.
-    labels : Nifti1Image, (x, y, z), int
-        Regions on the same grid; 0 is no region.
+    labels : Nifti1Image, (x, y, z), int, or sequence of them
+        Regions on the same grid; 0 is no region. Regions that overlap come in several images.
     label_names : mapping of int to str, optional
         Label and name of each region wanted, in the order of the rows. Without it: every label of the image.
     settings : RadiomicsSettings
@@ -64,7 +64,8 @@ def extract(
     Raises
     ------
     InputError
-        If image and labels do not share a grid, there is no label, or pyradiomics is needed but not installed.
+        If image and labels do not share a grid, there is no label, two images have the same one, or pyradiomics is
+        needed but not installed.
 
     Examples
     --------
@@ -84,14 +85,22 @@ def extract(
     >>> list(table.columns)
     ['original_firstorder_Mean', 'original_firstorder_Energy']
     """
-    _check(image, labels, mask, settings)
-    codes = _codes(labels)
-    names = _names(codes, label_names)
-    box = bounding_box(codes)
-    usable = _usable(image, find_regions(codes, names, box), names, box, settings.setting)
+    images = [labels] if isinstance(labels, nib.Nifti1Image) else list(labels)
+    _check(image, images, mask, settings)
+    every = [_codes(one) for one in images]
+    names = _names(every, label_names)
+    box = bounding_box(every)
+    found = [find_regions(codes, names, box) for codes in every]
+    usable = _usable(image, _together(found, names), names, box, settings.setting)
     itk, n_jobs = to_itk(image), effective_n_jobs(n_jobs)
     if settings.uncovered():
-        rows = extract_with_pyradiomics(itk, codes, usable, settings)
+        parts = [
+            extract_with_pyradiomics(
+                itk, codes, [one for one in usable if one is regions[one.label]], settings
+            )
+            for codes, regions in zip(every, found, strict=True)
+        ]
+        rows = pd.concat([one for one in parts if len(one)] or parts[:1])
         return rows.reindex(list(names)).set_axis(_index(names, named=label_names is not None))
     if settings.setting.get("normalize", False):
         itk = normalize(itk, settings.setting, _inside(mask) if settings.setting.get(INSIDE_MASK) else None)
@@ -133,13 +142,13 @@ def _chosen(settings: RadiomicsSettings) -> list[tuple[str, str]]:
 
 def _check(
     image: nib.Nifti1Image,
-    labels: nib.Nifti1Image,
+    labels: Sequence[nib.Nifti1Image],
     mask: nib.Nifti1Image | None,
     settings: RadiomicsSettings,
 ) -> None:
     if len(image.shape) != 3:
         raise InputError(f"radiomics needs one 3D image; this one has shape {image.shape}")
-    for what, other in (("labels", labels), ("mask", mask)):
+    for what, other in (*(("labels", one) for one in labels), ("mask", mask)):
         if other is None:
             continue
         if other.shape != image.shape:
@@ -165,14 +174,28 @@ def _codes(labels: nib.Nifti1Image) -> npt.NDArray[np.integer]:
     return np.ascontiguousarray(whole, dtype=np.int64)
 
 
-def _names(codes: npt.NDArray[np.integer], label_names: Mapping[int, str] | None) -> dict[int, str]:
+def _names(every: Sequence[npt.NDArray[np.integer]], label_names: Mapping[int, str] | None) -> dict[int, str]:
     if label_names is not None:
         names = {int(label): str(name) for label, name in dict(label_names).items()}
     else:
-        names = {int(label): str(label) for label in sorted(pd.unique(codes.ravel())) if label != 0}
+        present = {int(label) for codes in every for label in pd.unique(codes.ravel())}
+        names = {label: str(label) for label in sorted(present - {0})}
     if not names:
         raise InputError("radiomics: the label image is empty: no region to describe")
     return names
+
+
+def _together(
+    found: Sequence[Mapping[int, Region | None]], names: Mapping[int, str]
+) -> dict[int, Region | None]:
+    """Return the regions of several label images, each label from the one that has it."""
+    regions: dict[int, Region | None] = dict.fromkeys(names)
+    for one in found:
+        for label, region in one.items():
+            if region is not None and regions[label] is not None:
+                raise InputError(f"radiomics: two label images have the label {label}")
+            regions[label] = region or regions[label]
+    return regions
 
 
 def _inside(mask: nib.Nifti1Image | None) -> npt.NDArray[np.bool_]:

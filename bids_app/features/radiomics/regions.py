@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,10 +48,11 @@ class Region:
         return int((self.shape > 3).sum())
 
 
-def bounding_box(labels: npt.NDArray[np.integer]) -> Box:
-    """Return the smallest box around all labelled voxels (the whole grid where there is none)."""
-    found = ndimage.find_objects((labels != 0).astype(np.int8))
-    z, y, x = found[0] if found else (slice(0, n) for n in labels.shape)
+def bounding_box(images: Sequence[npt.NDArray[np.integer]]) -> Box:
+    """Return the smallest box around all labelled voxels of some images (the whole grid where there is none)."""
+    labelled = np.any([labels != 0 for labels in images], axis=0)
+    found = ndimage.find_objects(labelled.astype(np.int8))
+    z, y, x = found[0] if found else (slice(0, n) for n in labelled.shape)
     return z, y, x
 
 

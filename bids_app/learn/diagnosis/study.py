@@ -89,10 +89,10 @@ class DiagnosisStudy(Study):
         settings : Settings
             Choices of the command line.
         """
-        from bids_app.image.template import load_template
+        from bids_app.image.template import template_image
         from bids_app.learn.diagnosis.figures import draw
 
-        return draw(result, folder, load_template(settings.template).t1w)
+        return draw(result, folder, template_image("t1w", settings.template))
 
     def apply(self, cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed: int) -> Applied:
         """Call diagnoses with saved models.

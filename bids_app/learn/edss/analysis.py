@@ -139,14 +139,14 @@ def run(
 
 @dataclass(frozen=True)
 class Ready:
-    """The visits included, what is learned from, numbers of the sites (for ComBat), flow, notes, and all measures."""
+    """The visits included, what is learned from, numbers of the sites (for ComBat), flow, notes, and volumes."""
 
     visits: pd.DataFrame
     data: Samples
     sites: dict[str, int]
     flow: pd.DataFrame
     notes: list[str]
-    features: pd.DataFrame
+    volumes: pd.DataFrame
 
     @property
     def names(self) -> pd.Series:
@@ -171,14 +171,21 @@ class Learned:
 def _prepare(cohort: StudyCohort, options: Options) -> Ready:
     """Choose visits and candidates."""
     visits, flow = include(cohort.visits.assign(_row=np.arange(len(cohort.visits))), several=options.several)
-    features = cohort.features.iloc[visits.pop("_row").to_numpy()].set_axis(visits.index)
+    chosen = visits.pop("_row").to_numpy()
+    features = cohort.features
+    if not np.array_equal(
+        chosen, np.arange(len(features))
+    ):  # a copy is a third of the memory of a whole analysis
+        features = features.iloc[chosen]
+    features = features.set_axis(visits.index)
     X, about = candidates(visits, features, cohort.columns, options.candidates)
     sites = site_codes(visits) if options.combat else {}
     if sites:
         X[SITE] = visits[SITE].astype(str).map(sites).astype(np.float32)
     groups, notes = whole_patients(visits, features, cohort.columns)
     data = Samples(X, visits["edss"].to_numpy(np.float64), groups, about, priority(about))
-    return Ready(visits, data, sites, flow, notes, features)
+    volumes = features.loc[:, (cohort.columns["family"] == "volume").to_numpy()].copy()
+    return Ready(visits, data, sites, flow, notes, volumes)
 
 
 def _learn(
@@ -237,7 +244,7 @@ def _tables(ready: Ready, found: Learned, scores: pd.DataFrame) -> dict[str, pd.
         "calibration_models": calibration_models(predictions, seed),
         "equation": ridge_equation(found.served),
         "course": course_difference(visits, data.groups),
-        "volumes_z": volume_scores(ready.features, visits, names, rows),
+        "volumes_z": volume_scores(ready.volumes, visits, names, rows),
         "subgroups": subgroups(predictions, visits, names, seed),
         "sites_out": leave_one_site_out(visits, data, found.design) if nested else pd.DataFrame(),
         "sample_size": _sample_size(data, rows, fitted, scores),

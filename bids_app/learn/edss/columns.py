@@ -9,6 +9,7 @@ import pandas as pd
 
 from bids_app.errors import InputError
 from bids_app.learn.names import is_male
+from bids_app.learn.selection.base import STRIP
 
 CLINICAL = ("age", "sex", "disease_duration", "disease_course_SP")
 TOO_SMALL = ("Vermis_1_2", "Vermis_10")  # the two of AAL's regions that study A's 114 are taken to lack
@@ -144,7 +145,10 @@ def candidates(
     imaging = columns[wanted.to_numpy()].reset_index(drop=True)
     values = np.empty((len(visits), clinical.shape[1] + len(imaging)), np.float32)
     values[:, : clinical.shape[1]] = clinical
-    values[:, clinical.shape[1] :] = features.to_numpy()[:, np.flatnonzero(wanted)]
+    source, of = features.to_numpy(), np.flatnonzero(wanted)
+    for start in range(0, len(of), STRIP):  # a copy of all would be as large as the table
+        part = of[start : start + STRIP]
+        values[:, clinical.shape[1] + start :][:, : len(part)] = source[:, part]
     head = pd.DataFrame({"column": clinical.columns, "family": "clinical", "icc": np.nan})
     about = pd.concat([head, imaging], ignore_index=True) if len(imaging) else head
     about = about.reindex(columns=["column", "family", "region", "image_type", "feature", "icc"])

@@ -62,14 +62,14 @@ def _adjustment(parts: Parts) -> dict[str, dict[str, float]]:
 
 
 def volume_scores(
-    features: pd.DataFrame, visits: pd.DataFrame, names: pd.Series, rows: npt.NDArray[np.intp]
+    measured: pd.DataFrame, visits: pd.DataFrame, names: pd.Series, rows: npt.NDArray[np.intp]
 ) -> pd.DataFrame:
     """Return whole-brain and regional volumes as z scores, adjusted for age, sex and TIV in the training visits.
 
     Parameters
     ----------
-    features : DataFrame, (n, p)
-        Measures.
+    measured : DataFrame, (n, p)
+        Volumes.
     visits : DataFrame, (n, ...)
     names : Series
         Visit of each row.
@@ -81,11 +81,11 @@ def volume_scores(
     DataFrame
         A row per visit and region: z; empty without volumes.
     """
-    volumes = [str(name) for name in features if is_adjusted(str(name))]
+    volumes = [str(name) for name in measured if is_adjusted(str(name))]
     clinical = clinical_columns(visits)
     covariates = [name for name in ("age", "sex") if name in clinical]
-    table = clinical[covariates].join(features[[*([TIV] if TIV in features else []), *volumes]])
-    covariates += [TIV] if TIV in features else []
+    table = clinical[covariates].join(measured[[*([TIV] if TIV in measured else []), *volumes]])
+    covariates += [TIV] if TIV in measured else []
     if not volumes or len(rows) < len(covariates) + 3:
         return pd.DataFrame()
     impute = MedianImpute().fit(table.iloc[rows][covariates])
@@ -98,7 +98,7 @@ def volume_scores(
             continue
         step = CovariateZScore(covariates, [name]).fit(known)
         scores[name.removeprefix("volume.")] = step.transform(ready.loc[there, [*covariates, name]])[name]
-    wide = pd.DataFrame(scores, index=features.index).assign(visit=names.to_numpy())
+    wide = pd.DataFrame(scores, index=measured.index).assign(visit=names.to_numpy())
     return wide.melt("visit", var_name="region", value_name="z").dropna(ignore_index=True)
 
 

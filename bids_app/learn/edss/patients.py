@@ -125,7 +125,7 @@ def whole_patients(
         of_family = (columns["family"] == family) & (
             columns["column"] != "volume.TLV"
         )  # two may have no lesion
-        pairs = fingerprints.same_measures(features.loc[:, of_family.to_numpy()])
+        pairs = fingerprints.same_measures(features, of_family.to_numpy())
         groups = fingerprints.kept_whole(groups, pairs)
         notes += fingerprints.note_on(names, pairs, what)
     return groups, notes

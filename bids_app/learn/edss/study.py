@@ -82,10 +82,10 @@ class EDSSStudy(Study):
             Choices of the command line.
         """
         from bids_app.image.atlas import load_atlas
-        from bids_app.image.template import load_template
+        from bids_app.image.template import template_image
         from bids_app.learn.edss.figures import draw
 
-        return draw(result, folder, load_atlas(settings.atlas), load_template(settings.template).t1w)
+        return draw(result, folder, load_atlas(settings.atlas), template_image("t1w", settings.template))
 
     def apply(self, cohort: StudyCohort, models: Sequence[tuple[str, Model]], seed: int) -> Applied:
         """Predict EDSS with saved models.

@@ -33,6 +33,8 @@ class ColumnSelector(SelectorMixin, BaseEstimator):
             return super().transform(X)
         check_is_fitted(self, "keep_")
         validate_data(self, X, reset=False, skip_check_array=True)
+        if self.keep_.all():
+            return X
         return X.iloc[:, np.flatnonzero(self.keep_)]
 
 
