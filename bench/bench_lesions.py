@@ -2,8 +2,8 @@
 
     python bench/bench_lesions.py [OUT] [--only patients|phantoms]
 
-Real: the seven patients of the shared data whose lesions experts drew, each by weights that have not seen it
-(`training/held_out`), scored on the FLAIR as acquired.
+Real: the seven patients of the shared data whose lesions experts drew, each by a network that has not seen it
+(WEIGHTS/NAME/network.onnx of `training/fit_lesion_network.py`), scored on the FLAIR as acquired.
 Phantoms: one person at three noise levels and three slice thicknesses (4 mm where not said), and without lesions,
 at 2 mm, with its true tissues in place of a segmentation.
 Prepared visits stay in OUT, so that a second run measures the methods alone.
@@ -31,9 +31,8 @@ from bids_app.image.lesions import (
     LesionInputs,
     Lesions,
     Method,
-    ensemble_probability,
+    network_lesions,
     segment_lesions,
-    thick_probability,
 )
 from bids_app.phantom.lesion_inputs import phantom_inputs
 
@@ -57,17 +56,15 @@ def run(method: Method, inputs: LesionInputs) -> tuple[Lesions, float]:
     return found, time.perf_counter() - start
 
 
-def ladder(held_out: str | None = None) -> list[Method]:
+def ladder(weights: Path | None = None) -> list[Method]:
     """Return the methods; Demyelin's own with weights that have not seen the patient."""
     demyelin = METHODS["demyelin"]
-    if held_out and demyelin.thick:
-        unseen = {"weights": ROOT / "training/held_out" / held_out}
-        thick = replace(demyelin.thick, probability=partial(thick_probability, **unseen))
-        demyelin = replace(demyelin, probability=partial(ensemble_probability, **unseen), thick=thick)
+    if weights:
+        demyelin = replace(demyelin, probability=partial(network_lesions, weights=weights))
     return [*(method for name, method in METHODS.items() if name != "demyelin"), demyelin]
 
 
-def patients(out: Path) -> pd.DataFrame:
+def patients(out: Path, weights: Path) -> pd.DataFrame:
     """Measure every method on the real patients, with both images and with FLAIR alone."""
     rows, curves = [], {}
     for patient in PATIENTS:
@@ -77,8 +74,8 @@ def patients(out: Path) -> pd.DataFrame:
         for images, first in (("T1w + FLAIR", one.t1w), ("FLAIR", None)):
             name = patient if first else f"{patient}-flair"
             folder = prepare(one.flair, first, out / "prepared" / name)
-            inputs = replace(load_inputs(folder), slice_mm=float(size.max()))
-            for method in ladder(patient):
+            inputs = load_inputs(folder)
+            for method in ladder(weights / patient):
                 found, seconds = run(method, inputs)
                 row = scores(as_acquired(folder, found.mask, one.flair) > 0, truth, size)
                 keys = {"images": images, "method": method.name, "case": patient}
@@ -119,10 +116,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, nargs="?", default=ROOT / "build/bench-lesions")
     parser.add_argument("--only", choices=("patients", "phantoms"))
+    parser.add_argument("--weights", type=Path, default=ROOT / "build/lesion-networks")
     args = parser.parse_args()
     out = args.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
-    for name, measure in (("patients", patients), ("phantoms", phantoms)):
+    for name, measure in (("patients", partial(patients, weights=args.weights)), ("phantoms", phantoms)):
         if args.only in (None, name):
             table = measure(out)
             table.to_csv(out / f"{name}.tsv", sep="\t", index=False)

@@ -1,10 +1,10 @@
 """Choose a lesion mask's numbers by leaving one patient out, and say what is reached on patients left out.
 
-    python training/lesion_choice.py SHARED PREPARED LOGITS
+    python training/lesion_choice.py SHARED PREPARED WEIGHTS
 
-LOGITS holds `NAME.npy` and `NAME-flair.npy` of a method that has not seen patient NAME: logits on the working grid. A
-mask holds the regions of at least a threshold that reach a peak and a smallest volume. For each patient the three
-numbers are those that are best (`best`) on the six others; all is scored on the FLAIR as acquired.
+WEIGHTS/NAME holds a `network.onnx` that has not seen patient NAME. A mask holds the regions of at least a threshold
+that reach a peak and a smallest volume. For each patient the three numbers are those that are best (`best`) on the six
+others; all is scored on the FLAIR as acquired.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 from lesion_data import PATIENTS, as_acquired, case, read_truth
-from scipy import ndimage, special
+from scipy import ndimage
+
+from bids_app.image.lesion_network import network_probability
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
 from lesion_scores import overlap_scores
@@ -62,10 +64,19 @@ class Visit:
         )
 
 
-def every_choice(visit: Visit, logit: np.ndarray) -> pd.DataFrame:
+def predicted(prepared: Path, visit: Visit, weights: Path) -> np.ndarray:
+    """Return the probability by a network that has not seen the patient, on the working grid."""
+    alone = visit.kind == "FLAIR"
+    folder = prepared / (visit.name + ("-flair" if alone else ""))
+    flair, t1w, brain = (
+        nib.load(folder / f"{name}.nii") for name in ("image" if alone else "flair", "image", "brain")
+    )
+    return network_probability(flair, None if alone else t1w, brain, weights / visit.name)
+
+
+def every_choice(visit: Visit, probability: np.ndarray) -> pd.DataFrame:
     """Score every choice of threshold, peak and smallest volume."""
     rows = []
-    probability = special.expit(logit.astype(np.float32))
     in_image = np.where(visit.index >= 0, probability.reshape(-1)[visit.index], 0)
     box = ndimage.find_objects(((in_image >= min(THRESHOLDS)) | visit.truth).astype(np.uint8))[0]
     index, truth = visit.index[box], visit.truth[box]
@@ -115,16 +126,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shared", type=Path)
     parser.add_argument("prepared", type=Path)
-    parser.add_argument("logits", type=Path)
+    parser.add_argument("weights", type=Path)
     args = parser.parse_args()
+    shared, prepared = args.shared.absolute(), args.prepared.absolute()
     tables = []
     for name, kind in itertools.product(PATIENTS, ("T1w + FLAIR", "FLAIR")):
-        path = args.logits / (name + ("-flair" if kind == "FLAIR" else "") + ".npy")
-        if path.exists():
-            visit = Visit.read(args.shared.absolute(), args.prepared.absolute(), name, kind)
-            tables.append(every_choice(visit, np.load(path)))
+        if (args.weights / name).exists():
+            visit = Visit.read(shared, prepared, name, kind)
+            tables.append(every_choice(visit, predicted(prepared, visit, args.weights)))
     table = pd.concat(tables)
-    table.to_csv(args.logits / "choices.tsv", sep="\t", index=False)
+    table.to_csv(args.weights / "choices.tsv", sep="\t", index=False)
     show(left_out(table))
     print("on all patients: threshold, peak, smallest volume in mm3:", *best(table))
 

@@ -2,7 +2,7 @@
 
     python training/lesion_data.py SHARED OUT [--only NAME ...] [--images]
 
-SHARED holds data/openms-mni, data/openms-raw (University of Ljubljana, CC-BY) and data/tabriz (MS3SEG, CC BY 4.0);
+SHARED holds data/openms-mni (University of Ljubljana, CC-BY) and data/tabriz (MS3SEG, CC BY 4.0);
 OUT gets a folder a visit, and another (`-flair`) where it is prepared from its FLAIR alone.
 """
 
@@ -74,7 +74,7 @@ def prepare_images(flair: Path, t1w: Path | None, folder: Path, size: float = 1.
 
 
 def prepare(flair: Path, t1w: Path | None, folder: Path, size: float = 1.0) -> Path:
-    """Run the pipeline's steps up to the first tissue segmentation; done once a folder."""
+    """Run the pipeline's steps up to tissues, lesions unknown; done once a folder."""
     prepare_images(flair, t1w, folder, size)
     if (folder / "csf.nii").exists():
         return folder
@@ -85,7 +85,7 @@ def prepare(flair: Path, t1w: Path | None, folder: Path, size: float = 1.0) -> P
         transforms = {"brain": images["brain"], "forward": found["forward"], "inverse": found["inverse"]}
         placed = call(steps.place_in_template, transforms | {"template": BUILT_IN, "resolution": size})
         where = {"brain": placed["brain"], "coordinates": placed["coordinates"]}
-        call(steps.segment_unfilled, {"image": images["image"]} | where)
+        call(steps.segment, {"image": images["image"]} | where)
     return folder
 
 
@@ -129,22 +129,12 @@ def as_acquired(folder: Path, mask: nib.Nifti1Image, scan: Path) -> np.ndarray:
     return np.asarray(moved.dataobj)
 
 
-def shapes_on(folder: Path, mask: Path) -> np.ndarray:
-    """Return another patient's consensus mask warped from the template to a visit, 0 to 1."""
-    source = nib.load(mask)
-    image = nib.Nifti1Image((np.asarray(source.dataobj) > 0).astype(np.float32), source.affine)
-    return np.asarray(apply(image, nib.load(folder / "brain.nii"), [folder / "inverse.h5"]).dataobj)
-
-
 def scans(shared: Path) -> dict[str, tuple[Path, Path | None]]:
     """Return FLAIR and T1w of every visit by the name of its folder."""
     found: dict[str, tuple[Path, Path | None]] = {}
     cases = [case(shared, name) for name in PATIENTS]
     found |= {one.name: (one.flair, one.t1w) for one in cases}
     found |= {f"{one.name}-flair": (one.flair, None) for one in cases}
-    for flair in sorted((shared / "data/openms-raw").glob("sub-*/ses-*/anat/*_FLAIR.nii.gz")):
-        name = flair.name.removesuffix("_FLAIR.nii.gz")
-        found[name] = (flair, flair.with_name(flair.name.replace("FLAIR", "T1w")))
     return found
 
 

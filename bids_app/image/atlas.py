@@ -239,7 +239,7 @@ def normal_appearing_white_matter(
     Parameters
     ----------
     wm : Nifti1Image, (x, y, z)
-        Probability of white matter, from the filled T1w.
+        Probability of white matter.
     lesions, brain : Nifti1Image, (x, y, z)
         Masks on the same grid.
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import SimpleITK
 
 SHRINK_MM = 6.0  # white matter is as even as from 4 mm, in a third of the time
-MARGIN_MM = 6.0  # around the mask: a voxel of the coarse image
-# 3 spans of splines a side of the brain, then 6: as even as by 1, 2, 4 and 8 of the whole image with 50 iterations, in a
-# third of the time, with structures as good; with 4 and 8 lesions become fainter (1.44 to 1.40 of white matter nearby)
+FIELD_MARGIN_MM = 6.0  # around the mask: a voxel of the coarse image
+# 3 spans of splines a side of the brain, then 6: as even as by 1, 2, 4 and 8 of the whole image with 50 iterations, in
+# a third of the time, with structures as good; with 4 and 8 lesions become fainter (1.44 to 1.40 of white matter near)
 CONTROL_POINTS = (6, 6, 6)
 ITERATIONS = (30, 30)  # most at each level
 CONVERGED = 1e-4  # relative change of the field at which N4 ends
@@ -46,7 +46,7 @@ def correct_bias(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> nib.Nifti1Ima
     inside = np.asanyarray(mask.dataobj) > 0
     size = nib.affines.voxel_sizes(image.affine)
     shrink = [max(1, round(SHRINK_MM / float(edge))) for edge in size]
-    box = box_around(inside, image.affine, MARGIN_MM)
+    box = box_around(inside, image.affine, FIELD_MARGIN_MM)
     whole, where = (_itk(one[box], size) for one in (data, inside.astype(np.uint8)))
     coarse = SimpleITK.Shrink(whole, shrink)
     n4 = SimpleITK.N4BiasFieldCorrectionImageFilter()

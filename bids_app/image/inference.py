@@ -1,4 +1,4 @@
-"""Networks and trees that come with Demyelin, run by onnxruntime on the processor."""
+"""Networks that come with Demyelin, run by onnxruntime on the processor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def session(model: str, folder: Path | None = None) -> InferenceSession:
     Parameters
     ----------
     model : str
-        File below `bids_app/data`, such as `lesions/trees.onnx`.
+        File below `bids_app/data`, such as `lesions/network.onnx`.
     folder : Path, optional
         Where a file of that name is taken from instead, if it is there.
 

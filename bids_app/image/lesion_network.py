@@ -1,75 +1,152 @@
-"""Demyelin's lesion network: a small 3D U-Net, run by onnxruntime."""
+"""Demyelin's lesion network: a 3D U-Net on cells of 2 x 2 x 2 voxels, run by onnxruntime.
+
+It sees the FLAIR, the T1w where there is one, the brain and where in the brain a voxel lies: no tissues, no template.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, special
 
-from bids_app.image.white_matter import LEAST_CONTRAST, Relative
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+from bids_app.errors import VisitError
+from bids_app.image.box import box_around
+from bids_app.image.inference import session
+from bids_app.image.volume import resample
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-MULTIPLE = 8  # three times halved
-LARGEST = 3.0  # limit of every channel, as in training; chosen by hand, not tuned
+NETWORK = "lesions/network.onnx"
+GRID_MM = 1.0  # of the images that it was trained on
+BRAIN_MARGIN_MM = 8.0  # round the brain, as in training
+CELL = 2  # voxels along each axis, which are channels to the network
+MULTIPLE = CELL * 8  # the grid of cells is halved three times
+BRIGHTEST = 4.0  # of the brain's median, as in training
+FARTHEST = 1.5  # half sides of the brain's box from its centre, as in training
 
 
-def network_channels(flair: Relative, t1w: Relative | None, brain: Mask, prior: Array) -> Array:
-    """Return what the network sees of a visit.
-
-    Parameters
-    ----------
-    flair : Relative, (x, y, z)
-        FLAIR relative to white matter, on voxels of 1 mm.
-    t1w : Relative, (x, y, z), or None
-        T1w likewise; without one its channel is 0.
-    brain : ndarray of bool, (x, y, z)
-        Brain mask.
-    prior : ndarray, (x, y, z)
-        The template's probability of white matter, 0 to 1.
-
-    Returns
-    -------
-    ndarray, (5, x, y, z), float32
-        FLAIR relative to white matter and to grey matter, T1w in units of its contrast between the two (1 white
-        matter, 0 grey matter: no T1w is like grey matter everywhere), the template's white matter, the brain.
-    """
-    channels = [flair.image, flair.above_grey()]
-    if t1w is None:
-        channels.append(np.zeros_like(flair.image))
-    else:
-        channels.append((t1w.image - t1w.grey) / max(abs(t1w.grey), LEAST_CONTRAST))
-    channels += [prior, np.ones_like(flair.image)]
-    return np.clip(np.stack(channels), -LARGEST, LARGEST).astype(np.float32) * brain
-
-
-def network_probability(channels: Array, network: InferenceSession) -> Array:
-    """Run the network on the brain's box.
+def network_probability(
+    flair: nib.Nifti1Image, t1w: nib.Nifti1Image | None, brain: nib.Nifti1Image, weights: Path | None = None
+) -> Array:
+    """Return the probability of lesion by the network.
 
     Parameters
     ----------
-    channels : ndarray, (5, x, y, z)
-        Of `network_channels`.
-    network : InferenceSession
-        The network.
+    flair : Nifti1Image, (x, y, z)
+        FLAIR corrected for non-uniformity, any unit, any orientation.
+    t1w : Nifti1Image, (x, y, z), optional
+        T1w on the same grid; the network knows what to do without one.
+    brain : Nifti1Image, (x, y, z)
+        Brain mask on the same grid.
+    weights : Path, optional
+        Folder whose `network.onnx` takes the place of the one that comes with Demyelin.
 
     Returns
     -------
     ndarray, (x, y, z), float32
-        0 to 1; 0 outside the brain.
+        0 to 1 on the FLAIR's grid; 0 outside the brain.
+
+    Raises
+    ------
+    VisitError
+        If an image is dark in most of the brain.
     """
-    brain = channels[-1]
-    answer = np.zeros(brain.shape, np.float32)
-    found = ndimage.find_objects((brain > 0).astype(np.uint8))
-    if found:
-        cut = channels[(slice(None), *found[0])]
-        room = [(0, 0)] + [(0, -length % MULTIPLE) for length in cut.shape[1:]]
-        (logit,) = network.run(None, {"channels": np.pad(cut, room)[None]})
-        answer[found[0]] = special.expit(logit[0, 0][tuple(slice(length) for length in cut.shape[1:])])
-    return answer * brain
+    grid = working_grid(brain)
+    inside = _moved(brain, grid) >= 0.5
+    bright = _relative(_moved(flair, grid), inside, "FLAIR")
+    dark = None if t1w is None else _relative(_moved(t1w, grid), inside, "T1w")
+    channels = network_channels(bright, dark, inside)
+    (logit,) = session(NETWORK, weights).run(None, {"channels": channels[None]})
+    probability = _voxels(special.expit(logit[0]))[tuple(slice(length) for length in inside.shape)] * inside
+    moved = _averaged(nib.Nifti1Image(probability, grid.affine), flair)
+    return moved * (np.asarray(brain.dataobj) > 0)
+
+
+def network_channels(flair: Array, t1w: Array | None, inside: Mask) -> Array:
+    """Return what the network sees.
+
+    Parameters
+    ----------
+    flair : ndarray, (x, y, z)
+        Relative to the brain's median, 0 there and outside the brain.
+    t1w : ndarray, (x, y, z), or None
+        Likewise.
+    inside : ndarray of bool, (x, y, z)
+        Brain.
+
+    Returns
+    -------
+    ndarray, (21, x', y', z'), float32
+        Cells of 2 x 2 x 2 voxels, sides divisible by 8: eight voxels of FLAIR, eight of T1w, the share of brain, where
+        in the brain's box the cell lies (-1 to 1, three axes), the brain once more where there is a T1w.
+    """
+    room = [(0, -length % MULTIPLE) for length in inside.shape]
+    padded = [np.pad(one, room) for one in (flair, np.zeros_like(flair) if t1w is None else t1w)]
+    brain = _cells(np.pad(inside.astype(np.float32), room)).mean(axis=0, keepdims=True)
+    sides = ndimage.find_objects(inside.astype(np.uint8))[0]
+    places = []
+    for axis, side in enumerate(sides):
+        middle = np.arange(brain.shape[1 + axis], dtype=np.float32) * CELL + (CELL - 1) / 2
+        low, high = side.start, max(side.stop - 1, side.start + 1)
+        line = np.clip(2 * (middle - low) / (high - low) - 1, -FARTHEST, FARTHEST)
+        places.append(np.broadcast_to(np.moveaxis(line[:, None, None], 0, axis), brain.shape[1:]))
+    place = np.stack(places) * (brain > 0)
+    known = brain * np.float32(t1w is not None)
+    return np.concatenate([_cells(padded[0]), _cells(padded[1]), brain, place, known]).astype(np.float32)
+
+
+def working_grid(brain: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Return an empty image around the brain: 1 mm voxels, axes to the right, front and top."""
+    mask = nib.Nifti1Image((np.asarray(brain.dataobj) > 0).astype(np.uint8), brain.affine)
+    canonical = nib.as_closest_canonical(mask)
+    canonical = canonical.slicer[
+        box_around(np.asarray(canonical.dataobj) > 0, canonical.affine, BRAIN_MARGIN_MM)
+    ]
+    size = nib.affines.voxel_sizes(canonical.affine)
+    shape = np.ceil(np.array(canonical.shape) * size / GRID_MM - 1e-3).astype(int)
+    affine = nib.affines.rescale_affine(canonical.affine, canonical.shape, GRID_MM, shape)
+    return nib.Nifti1Image(np.zeros(tuple(shape), np.uint8), affine)
+
+
+def _relative(image: Array, inside: Mask, name: str) -> Array:
+    """Return an image relative to the median of the brain."""
+    median = float(np.median(image[inside])) if inside.any() else 0.0
+    if median <= 0:
+        raise VisitError(f"{name}: the brain is dark; look at the brain mask and the intensities")
+    return (np.clip(image / median, 0, BRIGHTEST) - 1) * inside
+
+
+def _cells(image: Array) -> Array:
+    """Turn (x, y, z) into (8, x/2, y/2, z/2)."""
+    x, y, z = (side // CELL for side in image.shape)
+    return image.reshape(x, CELL, y, CELL, z, CELL).transpose(1, 3, 5, 0, 2, 4).reshape(-1, x, y, z)
+
+
+def _voxels(cells: Array) -> Array:
+    """Turn (8, x/2, y/2, z/2) into (x, y, z)."""
+    x, y, z = cells.shape[1:]
+    return (
+        cells.reshape(CELL, CELL, CELL, x, y, z)
+        .transpose(3, 0, 4, 1, 5, 2)
+        .reshape(x * CELL, y * CELL, z * CELL)
+    )
+
+
+def _moved(image: nib.Nifti1Image, grid: nib.Nifti1Image) -> Array:
+    """Bring an image to the grid, linearly; NaN becomes 0."""
+    source = nib.Nifti1Image(np.asarray(image.dataobj, dtype=np.float32), image.affine)
+    return np.nan_to_num(np.asarray(resample(source, grid).dataobj, dtype=np.float32))
+
+
+def _averaged(image: nib.Nifti1Image, like: nib.Nifti1Image) -> Array:
+    """Bring an image to another grid; where that is coarser, each voxel is the mean of what it covers."""
+    widths = [max(1, round(float(size) / GRID_MM)) for size in nib.affines.voxel_sizes(like.affine)]
+    turn = nib.orientations.io_orientation(like.affine)[:, 0].argsort()
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    if max(widths) > 1:
+        data = ndimage.uniform_filter(data, [widths[axis] for axis in turn], mode="constant")
+    return np.asarray(resample(nib.Nifti1Image(data, image.affine), like).dataobj, dtype=np.float32)

@@ -1,43 +1,33 @@
 """Lesion segmentation: a ladder of methods behind one function, from study B's threshold to Demyelin's own.
 
-Every method works from the FLAIR image and a tissue segmentation; where a T1w image exists the segmentation
-comes from it, else from the FLAIR image itself. None draws random numbers: same images, same bytes.
+Demyelin's own works from the images alone; the others from the FLAIR image and a tissue segmentation, of the T1w where
+there is one, else of the FLAIR. None draws random numbers: same images, same bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import cc3d
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, special
+from scipy import ndimage
 
 from bids_app.errors import InputError
 from bids_app.image.belief import belief_map
 from bids_app.image.box import box_around, put_back, within
 from bids_app.image.growth import grow_lesions
-from bids_app.image.lesion_classifier import (
-    GRID_MARGIN_MM,
-    Sight,
-    expert_probability,
-    first_probabilities,
-    sight,
-)
+from bids_app.image.lesion_network import BRAIN_MARGIN_MM, network_probability
 from bids_app.image.noise import denoise
-from bids_app.image.white_matter import SURE_GM, SURE_WM
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 MIN_VOLUME = 3.0  # mm3, three voxels at 1 mm; chosen by hand, an option
-SHARPENING_MM = 0.5  # SD; smoothing by 0 to 0.7 mm made little difference (training/README.md)
-# thicker than the 3 to 5 mm that the average was trained for; the clinical scans of the second trees have 6.4 to 7.2 mm
-THICK_MM = 5.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,24 +40,21 @@ class LesionInputs:
         FLAIR image corrected for non-uniformity, any unit.
     brain : Nifti1Image, (x, y, z)
         Brain mask.
-    gm, wm, csf : Nifti1Image, (x, y, z)
-        Tissue probabilities of this brain, 0 to 1.
     wm_prior : Nifti1Image, (x, y, z)
         The template's probability of white matter brought to this grid, 0 to 1.
     t1w : Nifti1Image, (x, y, z), optional
         T1w image corrected for non-uniformity, any unit.
-    slice_mm : float
-        Thickness of the FLAIR's slices as acquired: its longest voxel edge.
+    gm, wm, csf : Nifti1Image, (x, y, z), optional
+        Tissue probabilities of this brain, 0 to 1, for methods that need them (`Method.of_tissues`).
     """
 
     flair: nib.Nifti1Image
     brain: nib.Nifti1Image
-    gm: nib.Nifti1Image
-    wm: nib.Nifti1Image
-    csf: nib.Nifti1Image
     wm_prior: nib.Nifti1Image
     t1w: nib.Nifti1Image | None = None
-    slice_mm: float = 1.0
+    gm: nib.Nifti1Image | None = None
+    wm: nib.Nifti1Image | None = None
+    csf: nib.Nifti1Image | None = None
 
 
 class Lesions(NamedTuple):
@@ -81,9 +68,7 @@ class Lesions(NamedTuple):
 class Method:
     """One rung of the ladder: what `--lesions` calls it, what it is, how it runs and where its mask begins.
 
-    A lesion of the mask holds voxels of at least `threshold`, one of them of at least `peak`, that are at least `rim`
-    as much brighter than white matter as the lesion's brightest, which is at least `faintest` times as much brighter as
-    grey matter is (`without_blur`). `thick`, where there is one, takes its place on thick slices.
+    A lesion of the mask holds voxels of at least `threshold`, one of them of at least `peak`.
     """
 
     name: str
@@ -92,14 +77,7 @@ class Method:
     settings: dict[str, float]
     threshold: float = 0.5
     peak: float = 0.5
-    rim: float = 0.0
-    faintest: float = 0.0
-    learned: bool = False
-    thick: Method | None = None
-
-    def suited(self, slice_mm: float) -> Method:
-        """Return what stands in for the method where the FLAIR's slices are that thick: `thick` from `THICK_MM`."""
-        return self.thick if self.thick is not None and slice_mm > THICK_MM else self
+    of_tissues: bool = True
 
     def recorded(self, threshold: float | None, min_volume: float) -> dict[str, float]:
         """Return the settings for a sidecar: `threshold` is the method's, on the scale that it is published on.
@@ -139,7 +117,7 @@ def segment_lesions(
     Raises
     ------
     InputError
-        If there is no such method.
+        If there is no such method, or it needs tissues that are not given.
     VisitError
         If the images hold no grey matter to compare with, or are dark in most of the brain.
 
@@ -163,17 +141,15 @@ def segment_lesions(
     """
     if isinstance(method, str) and method not in METHODS:
         raise InputError(f"lesion method {method}: not one of {', '.join(METHODS)}")
-    chosen = (METHODS[method] if isinstance(method, str) else method).suited(inputs.slice_mm)
+    chosen = METHODS[method] if isinstance(method, str) else method
+    if chosen.of_tissues and any(one is None for one in (inputs.gm, inputs.wm, inputs.csf)):
+        raise InputError(f"lesion method {chosen.name}: needs the probabilities of tissues (gm, wm, csf)")
     shape, affine = inputs.flair.shape, inputs.flair.affine
-    box = box_around(_array(inputs.brain) > 0, affine, GRID_MARGIN_MM)
+    box = box_around(_array(inputs.brain) > 0, affine, BRAIN_MARGIN_MM)
     inputs = within(inputs, box)
-    if chosen.learned:
-        inputs = replace(inputs, flair=denoise(inputs.flair, inputs.brain, inputs.wm_prior))
     probability = np.clip(chosen.probability(inputs), 0, 1).astype(np.float32)
     voxel = float(np.prod(nib.affines.voxel_sizes(affine)))
     mask = hysteresis_threshold(probability, threshold or chosen.threshold, chosen.peak)
-    if chosen.rim:
-        mask = without_blur(mask, inputs, chosen.rim, chosen.faintest)
     mask = drop_small(mask, voxel, min_volume)
     whole = (put_back(data, box, shape) for data in (probability, mask.astype(np.uint8)))
     return Lesions(*(nib.Nifti1Image(data, affine) for data in whole))
@@ -199,39 +175,6 @@ def hysteresis_threshold(probability: Array, threshold: float, peak: float) -> M
     return mask & (highest >= peak)[labels]
 
 
-def without_blur(mask: Mask, inputs: LesionInputs, rim: float, faintest: float = 0.0) -> Mask:
-    """Return the mask without the blur around its lesions, and without lesions hardly brighter than grey matter.
-
-    Thick slices and smoothing spread a lesion over its surroundings, the further the brighter it is. A lesion ends
-    where its excess over white matter falls below `rim` of its 95th percentile.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, (x, y, z)
-        Lesions, 26-connected.
-    inputs : LesionInputs
-        Of the visit: FLAIR, brain, grey matter and where the template is sure of white matter.
-    rim : float
-        0 to 1; half would be the edge of a blurred box.
-    faintest : float
-        Least excess of a lesion's brightest, in medians of grey matter's excess; the folds of the cortex are fainter.
-    """
-    labels = cc3d.connected_components(mask, connectivity=26)
-    if not labels.max():
-        return mask
-    flair, brain = _array(inputs.flair), _array(inputs.brain) > 0
-    white, grey = brain & (_array(inputs.wm_prior) > SURE_WM), brain & (_array(inputs.gm) >= SURE_GM)
-    size = nib.affines.voxel_sizes(inputs.flair.affine)
-    raw = flair - np.median(flair[white])
-    excess = ndimage.gaussian_filter(raw, SHARPENING_MM / size)
-    numbers = np.arange(1, labels.max() + 1)
-    brightest = ndimage.labeled_comprehension(
-        excess, labels, numbers, lambda values: np.percentile(values, 95), np.float32, 0
-    )
-    distinct = brightest >= faintest * np.median(raw[grey])
-    return mask & np.insert(distinct, 0, False)[labels] & (excess >= rim * np.insert(brightest, 0, 0)[labels])
-
-
 def drop_small(mask: Mask, voxel_volume: float, min_volume: float) -> Mask:
     """Return the mask without 26-connected lesions that are too small.
 
@@ -244,6 +187,11 @@ def drop_small(mask: Mask, voxel_volume: float, min_volume: float) -> Mask:
     """
     voxels = int(np.ceil(min_volume / voxel_volume - 1e-6))
     return cc3d.dust(mask, threshold=max(voxels, 1), connectivity=26, binary_image=True).astype(bool)
+
+
+def _known(image: nib.Nifti1Image | None) -> nib.Nifti1Image:
+    """Return a tissue, which `segment_lesions` has made sure is given."""
+    return cast("nib.Nifti1Image", image)
 
 
 def _array(image: nib.Nifti1Image) -> Array:
@@ -266,7 +214,7 @@ def _belief_threshold(inputs: LesionInputs) -> Array:
 
     Its probability is a logistic function of the belief that is 0.5 at the threshold; study B has none.
     """
-    belief = _array(belief_map(inputs.flair, inputs.gm, inputs.brain))
+    belief = _array(belief_map(inputs.flair, _known(inputs.gm), inputs.brain))
     return _logistic(belief, BELIEF_THRESHOLD, BELIEF_WIDTH) * (_array(inputs.brain) > 0)
 
 
@@ -277,7 +225,7 @@ KAPPA = 0.3  # Schmidt et al. 2012
 
 def _lesion_growth(inputs: LesionInputs) -> Array:
     """Schmidt et al. 2012: seeds from the grey-matter belief map, grown towards their hyperintense surround."""
-    tissues = np.stack([_array(inputs.csf), _array(inputs.gm), _array(inputs.wm)])
+    tissues = np.stack([_array(_known(one)) for one in (inputs.csf, inputs.gm, inputs.wm)])
     brain = _array(inputs.brain) > 0
     return grow_lesions(_array(inputs.flair), tissues, _array(inputs.wm_prior), brain, KAPPA)
 
@@ -303,7 +251,7 @@ def weighted_belief(inputs: LesionInputs) -> Array:
     size = nib.affines.voxel_sizes(inputs.flair.affine)
     edge = ndimage.distance_transform_edt(_array(inputs.brain) > 0, sampling=size)
     prior = np.clip(ndimage.gaussian_filter(_array(inputs.wm_prior), PRIOR_SMOOTHING_MM / size), 0, 1)
-    belief = _array(belief_map(inputs.flair, inputs.gm, inputs.brain))
+    belief = _array(belief_map(inputs.flair, _known(inputs.gm), inputs.brain))
     return (belief * np.sqrt(prior) * (edge > BRAIN_EDGE_MM)).astype(np.float32)
 
 
@@ -327,82 +275,29 @@ def _weighted_belief(inputs: LesionInputs) -> Array:
 
 # --- Demyelin --------------------------------------------------------------------------------------------
 
-
-# chosen by hand, looking at two real patients and phantoms; what else was tried is in training/README.md
-BELIEF_CENTRE = 0.15  # weighted belief of even odds
-BELIEF_SPREAD = 0.04  # more belief that adds 1 to the logit
-BELIEF_LOGITS = (-4.0, 5.0)  # limits of what belief adds
-CALIBRATION = 1.4  # scale of the logits, a compromise between the two patients
-NETWORK_SHARE = 0.3  # with a quarter to a third mean lesion F1 was .54 to .56
-ENSEMBLE_THRESHOLD = 0.15  # 0.2 and 0.3 were no better
-ENSEMBLE_PEAK = 0.95  # 0.85 to 0.98 were no better
-ENSEMBLE_RIM = 0.4  # of 0.3 to 0.6: real patients lose from 0.5
-ENSEMBLE_FAINTEST = 2.5  # fewer folds of the cortex are drawn
+NETWORK_THRESHOLD = 0.4  # this and the peak: best on the seven patients drawn by experts (training/README.md)
+NETWORK_PEAK = 0.7  # as the threshold
 
 
-def ensemble_probability(inputs: LesionInputs, weights: Path | None = None) -> Array:
-    """Return the probability of Demyelin: trees, network and weighted belief, an ensemble.
-
-    The logits of the three are averaged and scaled so that the probability is calibrated: the network sees
-    shapes, the trees scales and places, and the belief does not depend on who they were trained on.
+def network_lesions(inputs: LesionInputs, weights: Path | None = None) -> Array:
+    """Return the probability of Demyelin's network; noise is taken out of very noisy FLAIR images first.
 
     Parameters
     ----------
     inputs : LesionInputs
         The visit's images on one grid.
     weights : Path, optional
-        Folder whose weights, where it has them, take the place of those that come with Demyelin.
+        Folder whose weights take the place of those that come with Demyelin.
 
     Returns
     -------
     ndarray, (x, y, z)
         0 to 1; 0 outside the brain.
     """
-    weighed = weighted_belief(inputs)
-    trees, network = first_probabilities(_seen(inputs, weighed), weights)
-    belief = (weighed - BELIEF_CENTRE) / BELIEF_SPREAD
-    rule = (_logit(trees) + np.clip(belief, *BELIEF_LOGITS)) / 2
-    mean = (1 - NETWORK_SHARE) * rule + NETWORK_SHARE * _logit(network)
-    return special.expit(CALIBRATION * mean) * (_array(inputs.brain) > 0)
+    flair = denoise(inputs.flair, inputs.brain, inputs.wm_prior)
+    return network_probability(flair, inputs.t1w, inputs.brain, weights)
 
 
-def thick_probability(inputs: LesionInputs, weights: Path | None = None) -> Array:
-    """Return the probability for thick slices: trees fitted to experts on clinical scans.
-
-    Parameters
-    ----------
-    inputs : LesionInputs
-        Images on the FLAIR's grid.
-    weights : Path, optional
-        Folder whose weights, where it has them, take the place of those that come with Demyelin.
-
-    Returns
-    -------
-    ndarray, (x, y, z)
-        0 to 1; 0 outside the brain.
-    """
-    return expert_probability(_seen(inputs, weighted_belief(inputs)), weights)
-
-
-def _seen(inputs: LesionInputs, weighed: Array) -> Sight:
-    belief = nib.Nifti1Image(weighed, inputs.flair.affine)
-    return sight(inputs.flair, inputs.t1w, inputs.brain, inputs.wm_prior, inputs.gm, belief)
-
-
-def _logit(probability: Array) -> Array:
-    return special.logit(np.clip(probability, 1e-4, 1 - 1e-4))
-
-
-THICK_SLICES = Method(
-    "demyelin",
-    "Demyelin, for thick slices: boosted trees on intensities at several scales, place and weighted belief, fitted to "
-    "experts on clinical scans.",
-    thick_probability,
-    {"peak": 0.5},
-    threshold=0.3,
-    peak=0.5,
-    learned=True,
-)
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
@@ -432,23 +327,13 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "demyelin",
-            "Demyelin: boosted trees on intensities at several scales and place, a small 3D network, and weighted "
-            "belief, averaged.",
-            ensemble_probability,
-            {
-                "belief_centre": BELIEF_CENTRE,
-                "belief_width": BELIEF_SPREAD,
-                "network_share": NETWORK_SHARE,
-                "peak": ENSEMBLE_PEAK,
-                "rim": ENSEMBLE_RIM,
-                "faintest": ENSEMBLE_FAINTEST,
-            },
-            threshold=ENSEMBLE_THRESHOLD,
-            peak=ENSEMBLE_PEAK,
-            rim=ENSEMBLE_RIM,
-            faintest=ENSEMBLE_FAINTEST,
-            learned=True,
-            thick=THICK_SLICES,
+            "Demyelin: a 3D network that sees FLAIR, T1w and place, trained on synthetic scans of labelled heads and "
+            "on patients whose lesions experts drew.",
+            network_lesions,
+            {"peak": NETWORK_PEAK},
+            threshold=NETWORK_THRESHOLD,
+            peak=NETWORK_PEAK,
+            of_tissues=False,
         ),
     )
 }

@@ -109,7 +109,8 @@ def segment_structures(
     priors : Priors
         In the voxels of `brain`.
     lesions : Nifti1Image, (x, y, z), optional
-        Mask of known lesions, which are neither grey nor white matter.
+        Mask of known lesions, which are neither grey nor white matter. To their neighbours they are what the priors say
+        of their place: their own intensity would make them grey matter on T1w.
 
     Returns
     -------
@@ -131,7 +132,7 @@ def segment_structures(
     by_intensity = _summed(shares, INTENSITY_OF, len(INTENSITIES))
     some = _every_other(mask) & ~lesion
     mixture = fit(values[some], by_intensity[:, some], high - low)
-    probability = _settled(values, by_intensity, mixture, mask)
+    probability = _settled(values, by_intensity, mixture, mask, lesion)
     for place, intensity in enumerate(INTENSITY_OF):
         shares[place] *= probability[intensity] / by_intensity[intensity]
     return _images(shares, priors.right, lesion, mask, image.affine, mixture)
@@ -237,9 +238,9 @@ def _parts(values: Array, mixture: Mixture) -> Array:
     return np.clip((values - mixture.mean[OTHER][:, None]) / gap, 0, 1)
 
 
-def _settled(values: Array, priors: Array, mixture: Mixture, mask: Mask) -> Array:
+def _settled(values: Array, priors: Array, mixture: Mixture, mask: Mask, lesion: Mask) -> Array:
     """Return the probability of each of `INTENSITIES`, a mixed voxel counting to each by its part."""
-    base = np.log(_with_mixed(priors) * _likelihood(values, mixture) + 1e-20)
+    base = np.log(_with_mixed(priors) * np.where(lesion, 1, _likelihood(values, mixture)) + 1e-20)
     parts = _parts(values, mixture)
     found = _resolved(base, parts)
     for _ in range(SETTLING):

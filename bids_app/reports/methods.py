@@ -105,11 +105,7 @@ def _lesions(settings: dict[str, Any], facts: Facts) -> str:
 
     belief = "The grey-matter belief map is (F - m) / m, F the FLAIR intensity and m its mean in grey matter [@LST]."
     method = METHODS.get(settings["lesions"])
-    learned = (
-        "; trees and network learned from patients of [@Lesjak] and synthetic images"
-        if method and method.learned
-        else ""
-    )
+    learned = "" if method is None or method.of_tissues else "; some of the patients are of [@Lesjak]"
     least = settings.get("lesion_min_volume", 3.0)
     segmented = (
         f"Lesions of at least {least:g} mm³ were segmented ({method.about.rstrip('.')}{learned})."

@@ -109,8 +109,8 @@ PICTURES = (
     Picture(
         "tissues",
         "Tissues",
-        "Outlines of grey matter, white matter and cerebrospinal fluid (probability above 0.5), computed on the filled "
-        "T1w.",
+        "Outlines of grey matter, white matter and cerebrospinal fluid (probability above 0.5), computed with the "
+        "lesions known.",
         "t1w",
         "T1w",
         (

@@ -12,7 +12,6 @@ from bids_app.steps.anatomy import (
     place_in_template,
     prepare_head,
     segment,
-    segment_unfilled,
 )
 from bids_app.steps.calibration import calibrate_lesions, calibrate_pair
 from bids_app.steps.disconnection import measure_disconnection
@@ -40,7 +39,6 @@ __all__ = [
     "place_in_template",
     "prepare_head",
     "segment",
-    "segment_unfilled",
     "take_lesions",
     "to_other_spaces",
 ]

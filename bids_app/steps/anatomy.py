@@ -237,20 +237,6 @@ def segment(image: Image, brain: Image, coordinates: Image, lesions: Image | Non
     return Segmented(found.labels, table, found.tissues, found.gm, found.wm, found.csf)
 
 
-@step("first segmentation of structures", seconds=4.0, mem_gb=2.0)
-def segment_unfilled(image: Image, brain: Image, coordinates: Image) -> Segmented:
-    """Segment with the lesions still in the image, to find them.
-
-    Parameters
-    ----------
-    image, brain : Nifti1Image, (x, y, z)
-        The visit's image and brain mask.
-    coordinates : Nifti1Image, (x, y, z, 3)
-        Each voxel's place in the template, mm.
-    """
-    return segment(image, brain, coordinates)
-
-
 class Parcelled(NamedTuple):
     """Atlas labels, their names, and normal-appearing white matter, in the visit's space."""
 

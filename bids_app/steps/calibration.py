@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import nibabel as nib
 import numpy as np
 
-from bids_app.steps.anatomy import Segmented
 from bids_app.steps.files import Image, Table, WithMeta
 from bids_app.steps.record import step
 
@@ -41,7 +40,7 @@ def calibrate_lesions(
     seed: int,
     t1w: Image | None = None,
 ) -> Limits:
-    """Put lesions into a visit's normal-appearing white matter; segment tissues and lesions again.
+    """Put lesions into a visit's normal-appearing white matter; segment lesions again.
 
     Parameters
     ----------
@@ -70,13 +69,12 @@ def calibrate_lesions(
     from bids_app.image.atlas import normal_appearing_white_matter
     from bids_app.image.injection import acquired_voxel
     from bids_app.image.volume import read_scan
-    from bids_app.steps.anatomy import segment_unfilled
+    from bids_app.steps.lesions import find_lesions
 
-    chosen = {"method": method, "threshold": threshold, "min_volume": min_volume, "flair_scan": flair_scan}
+    chosen: dict[str, Any] = {"method": method, "threshold": threshold, "min_volume": min_volume}
 
     def detect(bright: nib.Nifti1Image, dark: nib.Nifti1Image | None) -> nib.Nifti1Image:
-        tissues = segment_unfilled(bright if dark is None else dark, brain, coordinates)
-        return _lesions(bright, dark, brain, tissues, wm_prior, chosen)
+        return find_lesions(bright, brain, coordinates, wm_prior, t1w=dark, **chosen).mask.data
 
     scan = calibration.CalibrationScan(
         flair=flair,
@@ -90,21 +88,6 @@ def calibrate_lesions(
         WithMeta(found.limits, calibration.LIMIT_COLUMNS),
         WithMeta(found.lesions, calibration.INSERTED_COLUMNS),
     )
-
-
-def _lesions(
-    flair: nib.Nifti1Image,
-    t1w: nib.Nifti1Image | None,
-    brain: nib.Nifti1Image,
-    tissues: Segmented,
-    wm_prior: nib.Nifti1Image,
-    chosen: dict[str, Any],
-) -> nib.Nifti1Image:
-    """Return the lesion mask of images that were changed, by the step that segments a visit's."""
-    from bids_app.steps.lesions import find_lesions
-
-    maps = (tissues.gm, tissues.wm, tissues.csf, wm_prior)
-    return find_lesions(flair, brain, *maps, t1w=t1w, **chosen).mask.data
 
 
 class PairErrors(NamedTuple):
@@ -164,10 +147,9 @@ def calibrate_pair(
         coordinates=coordinates,
         voxel=acquired_voxel(read_scan(flair_scan).image, before["flair"]),
     )
-    chosen = None if lesions is None else lesions | {"flair_scan": flair_scan}
 
     def measure(later: known.FollowUp) -> known.Measured:
-        after = _follow_up_images(later, head.lesions, prior, chosen, seed)
+        after = _follow_up_images(later, head.lesions, prior, lesions)
         return _measured(before, after, with_t1w, seed)
 
     found = known.calibrate_pair(head, measure, seed, lesions=lesions is not None)
@@ -176,21 +158,21 @@ def calibrate_pair(
 
 
 def _follow_up_images(
-    later: FollowUp, before: Image, prior: Image, chosen: dict[str, Any] | None, seed: int
+    later: FollowUp, before: Image, prior: Image, chosen: dict[str, Any] | None
 ) -> dict[str, Image]:
     """Process a simulated visit as a real one from its lesions on; return its images by their keys."""
     from bids_app.image.lesion_table import number_lesions
-    from bids_app.steps.anatomy import segment, segment_unfilled
-    from bids_app.steps.lesions import fill
+    from bids_app.steps.anatomy import segment
+    from bids_app.steps.lesions import find_lesions
 
     head = later.flair if later.t1w is None else later.t1w
-    first = segment_unfilled(head, later.brain, later.coordinates)
     if chosen is None:
         mask = nib.Nifti1Image((np.asarray(later.moved(before, 0).dataobj) > 0).astype(np.uint8), head.affine)
     else:
-        mask = _lesions(later.flair, later.t1w, later.brain, first, later.moved(prior, 1), chosen)
-    filled = fill(head, mask, first.wm, later.brain, seed).image if later.t1w is not None else head
-    tissues = segment(filled, later.brain, later.coordinates, mask)
+        white = later.moved(prior, 1)
+        found = find_lesions(later.flair, later.brain, later.coordinates, white, t1w=later.t1w, **chosen)
+        mask = found.mask.data
+    tissues = segment(head, later.brain, later.coordinates, mask)
     images = {
         "flair": later.flair,
         "brain": later.brain,

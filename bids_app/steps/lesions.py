@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,29 +20,26 @@ class FoundLesions(NamedTuple):
     mask: WithMeta[Image]
 
 
-@step("finding lesions", seconds=4.0, mem_gb=3.0)
+@step("finding lesions", seconds=4.0, mem_gb=2.0)
 def find_lesions(
     flair: Image,
     brain: Image,
-    gm: Image,
-    wm: Image,
-    csf: Image,
+    coordinates: Image,
     wm_prior: Image,
     method: str,
     threshold: float,
     min_volume: float,
-    flair_scan: Path,
     t1w: Image | None = None,
     coverage: float | None = None,
 ) -> FoundLesions:
-    """Segment lesions by one method of `image.lesions.METHODS`.
+    """Segment lesions by one method of `image.lesions.METHODS`; tissues are segmented first where it needs them.
 
     Parameters
     ----------
     flair, brain : Nifti1Image, (x, y, z)
         Corrected FLAIR and brain mask on the working grid.
-    gm, wm, csf : Nifti1Image, (x, y, z)
-        Tissue probabilities.
+    coordinates : Nifti1Image, (x, y, z, 3)
+        Each voxel's place in the template, mm.
     wm_prior : Nifti1Image, (x, y, z)
         The template's probability of white matter, brought to the visit.
     method : str
@@ -50,8 +48,6 @@ def find_lesions(
         Least probability in the mask; 0 for the method's own.
     min_volume : float
         Smallest lesion in mm3.
-    flair_scan : Path
-        FLAIR as acquired: thickness of its slices.
     t1w : Nifti1Image, (x, y, z), optional
         Corrected T1w.
     coverage : float, optional
@@ -59,14 +55,14 @@ def find_lesions(
     """
     from bids_app.image.coverage import about
     from bids_app.image.lesions import METHODS, LesionInputs, segment_lesions
-    from bids_app.image.volume import read_scan
+    from bids_app.steps.anatomy import segment
 
-    slice_mm = float(max(nib.affines.voxel_sizes(read_scan(flair_scan).image.affine)))
-    inputs = LesionInputs(
-        flair=flair, brain=brain, gm=gm, wm=wm, csf=csf, wm_prior=wm_prior, t1w=t1w, slice_mm=slice_mm
-    )
+    chosen = METHODS[method]
+    inputs = LesionInputs(flair=flair, brain=brain, wm_prior=wm_prior, t1w=t1w)
+    if chosen.of_tissues:
+        tissues = segment(flair if t1w is None else t1w, brain, coordinates)
+        inputs = replace(inputs, gm=tissues.gm, wm=tissues.wm, csf=tissues.csf)
     found = segment_lesions(inputs, method, threshold=threshold, min_volume=min_volume)
-    chosen = METHODS[method].suited(slice_mm)
     meta = {"Method": chosen.about, "MethodSettings": chosen.recorded(threshold, min_volume)} | about(
         coverage
     )

@@ -37,8 +37,7 @@ class AnatomyResults(NamedTuple):
 def add_anatomy(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResults:
     """Add the steps from a visit's scans to tissues, template and lesions.
 
-    Prepare the images, register once, find lesions on a first segmentation, segment again with them known; with a T1w
-    they are filled in it before.
+    Prepare the images, register once, find lesions, segment with them known; with a T1w they are filled in it.
 
     Parameters
     ----------
@@ -62,20 +61,17 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResul
     )
     registered = _add_registration(graph, head, template, size, seed)
     placed = _add_place(graph, head, registered, settings)
-    first = _add_first_segmentation(graph, head, placed)
-    lesions, segmented = _add_lesions(
-        graph, visit, settings, aligned.flair, head, placed, first, supplied, aligned
-    )
+    lesions, segmented = _add_lesions(graph, visit, settings, aligned.flair, head, placed, supplied, aligned)
+    tissues = _add_segmentation(graph, head.image, placed, lesions)
     filled = add_step(
         graph,
         steps.fill,
         t1w=head.image,
         lesions=lesions.mask,
-        wm=first.wm,
+        wm=tissues.wm,
         brain=placed.brain,
         seed=seed,
     )
-    tissues = _add_segmentation(graph, filled.image, placed, lesions)
     files = {
         "t1w": head.image,
         "filled": filled.image,
@@ -109,8 +105,7 @@ def _add_flair_only(graph: Workflow, visit: Visit, settings: Settings) -> Anatom
     head = _add_head(graph, visit.flair, size, supplied)
     registered = _add_registration(graph, head, template, FLAIR_ALONE_MM, settings.random_seed)
     placed = _add_place(graph, head, registered, settings)
-    first = _add_first_segmentation(graph, head, placed)
-    lesions, segmented = _add_lesions(graph, visit, settings, head.image, head, placed, first, supplied, None)
+    lesions, segmented = _add_lesions(graph, visit, settings, head.image, head, placed, supplied, None)
     tissues = _add_segmentation(graph, head.image, placed, lesions)
     files = {"flair_native": head.image, "flair_to_template": registered.forward}
     notes = {"flair": head.notes, "brain": placed.notes} | ({"lesions": supplied.notes} if supplied else {})
@@ -149,16 +144,6 @@ def _add_place(graph: Workflow, head: Handle, registered: Handle, settings: Sett
     )
 
 
-def _add_first_segmentation(graph: Workflow, head: Handle, placed: Handle) -> Handle:
-    return add_step(
-        graph,
-        steps.segment_unfilled,
-        image=head.image,
-        brain=placed.brain,
-        coordinates=placed.coordinates,
-    )
-
-
 def _add_segmentation(graph: Workflow, image: Result, placed: Handle, lesions: Handle) -> Handle:
     return add_step(
         graph,
@@ -191,7 +176,6 @@ def _add_lesions(
     flair: Result,
     head: Handle,
     placed: Handle,
-    tissues: Handle,
     supplied: Handle | None,
     aligned: Handle | None,
 ) -> tuple[Handle, Handle | None]:
@@ -205,14 +189,11 @@ def _add_lesions(
         flair=flair,
         t1w=head.image if visit.t1w else None,
         brain=placed.brain,
-        gm=tissues.gm,
-        wm=tissues.wm,
-        csf=tissues.csf,
+        coordinates=placed.coordinates,
         wm_prior=placed.wm_prior,
         method=DEFAULT_METHOD if settings.lesions == FROM_DERIVATIVES else settings.lesions,
         threshold=settings.lesion_threshold,
         min_volume=settings.lesion_min_volume,
-        flair_scan=visit.flair,
         coverage=aligned.coverage if aligned else None,
     )
     if visit.supplied is None or supplied is None:

@@ -1,10 +1,7 @@
 """The ladder of lesion methods, on a synthetic brain and on real patients."""
 
 import hashlib
-from dataclasses import replace
-from functools import partial
 from importlib.resources import files
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -12,22 +9,16 @@ import pytest
 from scipy import ndimage
 
 from bids_app.errors import InputError
-from bids_app.image.inference import session
-from bids_app.image.lesion_classifier import EXPERT_FEATURES, expert_rows, view, working_grid
 from bids_app.image.lesion_network import network_channels, network_probability
 from bids_app.image.lesions import (
     METHODS,
     LesionInputs,
     drop_small,
-    ensemble_probability,
     hysteresis_threshold,
     segment_lesions,
-    weighted_belief,
-    without_blur,
 )
 from bids_app.image.quality import flags
 from bids_app.image.quality_measures import contrast, scan_noise, slice_outlier
-from bids_app.image.white_matter import relative_to_white
 from bids_app.phantom.lesion_inputs import phantom_inputs
 
 
@@ -160,7 +151,7 @@ def test_noise_and_missing_slices_cost_little():
 @pytest.mark.slow
 def test_phantom_with_and_without_lesions():
     inputs, truth = phantom_inputs(25)
-    assert dice(mask_of(inputs), truth) >= 0.78
+    assert dice(mask_of(inputs), truth) >= 0.7
     assert dice(mask_of(with_images(inputs, t1w=None)), truth) >= 0.6
     nothing, _ = phantom_inputs(0)
     for images in (nothing, with_images(nothing, t1w=None)):
@@ -223,101 +214,51 @@ def test_noise_costs_little_and_is_flagged(phantom):
     assert dice(less, truth) > undamaged - 0.15
     assert flagged(inputs, some, less) == ["flair_noise"]
     found = mask_of(with_images(inputs, flair=much))
-    assert dice(found, truth) > 0.4
+    assert dice(found, truth) > 0.35
     assert found.sum() < 2 * truth.sum()
     assert flagged(inputs, much, found) == ["snr_flair_wm", "flair_noise"]
 
 
-def channels_of(flair, t1w, brain, prior, gm):
-    """What the network gets of the images."""
-    relative = [
-        one if one is None else relative_to_white(one, brain, prior, gm, "image") for one in (flair, t1w)
-    ]
-    return network_channels(*relative, brain, prior)
-
-
 def test_network_answers_the_same_wherever_the_brain_lies_in_the_image():
     inputs, _ = brain_with(lesions=True)
-    images = [np.asarray(one.dataobj) for one in (inputs.flair, inputs.brain, inputs.wm_prior, inputs.gm)]
+    images = [np.asarray(one.dataobj) for one in (inputs.flair, inputs.brain)]
     answers = []
-    for room in ((0, 0), (5, 11)):
-        flair, brain, prior, gm = (np.pad(one, [room] * 3) for one in images)
-        channels = channels_of(flair, None, brain > 0, prior, gm)
-        answer = network_probability(channels, session("lesions/network.onnx"))
+    for room in ((9, 9), (14, 20)):
+        flair, brain = (image(np.pad(one, [room] * 3)) for one in images)
+        answer = network_probability(flair, None, brain)
         answers.append(answer[tuple(slice(room[0], room[0] + 56) for _ in range(3))])
     np.testing.assert_allclose(answers[0], answers[1], atol=1e-5)
     assert answers[0].max() > 0.5
 
 
-def test_network_sees_no_unit_and_has_an_empty_channel_for_a_missing_t1w():
-    inputs, _ = brain_with(lesions=True)
-    flair, brain, prior, gm = (
-        np.asarray(one.dataobj) for one in (inputs.flair, inputs.brain, inputs.wm_prior, inputs.gm)
-    )
-    one = channels_of(flair, flair, brain > 0, prior, gm)
-    np.testing.assert_allclose(one, channels_of(10 * flair, 3 * flair, brain > 0, prior, gm), atol=1e-4)
-    white = (brain > 0) & (prior > 0.95)
-    assert np.median(one[0][white]) == pytest.approx(0, abs=1e-3)
-    assert np.median(one[1][(brain > 0) & (gm > 0.9)]) == pytest.approx(0, abs=1e-3)
-    assert not channels_of(flair, None, brain > 0, prior, gm)[2].any()
-    assert abs(one[2]).max() > 0.9
-    assert not one[:, brain == 0].any()
-
-
-def rows_of(inputs):
-    """What the trees fitted to experts get of each candidate voxel."""
-    belief = nib.Nifti1Image(weighted_belief(inputs), inputs.flair.affine)
-    images = (inputs.flair, inputs.t1w, inputs.brain, inputs.wm_prior, inputs.gm, belief)
-    return expert_rows(view(*images, working_grid(inputs.brain)))[1]
-
-
-def test_trees_see_the_same_wherever_the_brain_lies_in_the_image():
-    inputs, _ = brain_with(lesions=True)
-    wider = {
-        name: image(np.pad(np.asarray(one.dataobj), [(14, 21)] * 3))
-        for name, one in vars(inputs).items()
-        if isinstance(one, nib.Nifti1Image)
-    }
-    near, far = rows_of(inputs), rows_of(LesionInputs(**wider))
-    assert near.shape == far.shape == (len(near), len(EXPERT_FEATURES))
-    np.testing.assert_allclose(near[:, 1:], far[:, 1:], atol=0.01)
-
-
-def test_trees_know_where_a_t1w_is_missing():
-    inputs, _ = brain_with(lesions=True)
-    missing = np.isnan(rows_of(inputs)).all(axis=0)
-    assert [name for name, gone in zip(EXPERT_FEATURES, missing, strict=True) if gone] == [
-        name for name in EXPERT_FEATURES if name.startswith("t1w")
-    ]
-    assert not np.isnan(rows_of(with_images(inputs, t1w=inputs.flair))).any()
-
-
-def test_thick_slices_have_trees_of_their_own_and_the_sidecar_says_so():
-    inputs, truth = brain_with(lesions=True)
-    method = METHODS["demyelin"]
-    assert method.suited(3.0) is method
-    thick = method.suited(7.0)
-    assert thick.about != method.about
-    assert METHODS["lesion-growth"].suited(7.0) is METHODS["lesion-growth"]
-    found = mask_of(with_images(inputs, slice_mm=7.0))
-    assert dice(found, truth) > 0.5
-    assert (found != mask_of(inputs)).any()
+def test_channels_are_voxels_of_cells_and_where_they_lie():
+    rng = np.random.default_rng(0)
+    inside = np.zeros((20, 18, 16), bool)
+    inside[2:18, 1:17, 3:13] = True
+    flair, t1w = (rng.normal(size=inside.shape).astype(np.float32) * inside for _ in range(2))
+    both, alone = network_channels(flair, t1w, inside), network_channels(flair, None, inside)
+    assert both.shape == (21, 16, 16, 8)
+    assert both[:8, 4, 3, 2].tolist() == flair[8:10, 6:8, 4:6].ravel().tolist()
+    assert both[8:16, 4, 3, 2].tolist() == t1w[8:10, 6:8, 4:6].ravel().tolist()
+    assert not alone[8:16].any()
+    assert not alone[20].any()
+    np.testing.assert_array_equal(both[20], both[16])
+    np.testing.assert_allclose(both[17:20, 1, 1, 2], [-14 / 15, -0.8, -2 / 3], atol=1e-6)
+    assert not both[:, 10:].any()
 
 
 def test_weights_are_those_of_the_notice():
     folder = files("bids_app") / "data" / "lesions"
-    for name in ("trees.onnx", "network.onnx", "experts.onnx"):
-        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        assert f"`{name}`" in (folder / "NOTICE.md").read_text()
-        assert digest in (folder / "NOTICE.md").read_text()
+    digest = hashlib.sha256((folder / "network.onnx").read_bytes()).hexdigest()
+    assert digest in (folder / "NOTICE.md").read_text()
 
 
-def test_edge_of_the_brain_is_no_lesion():
+def test_to_weighted_belief_the_edge_of_the_brain_is_no_lesion():
     inputs, _ = brain_with(lesions=False)
     flair = np.asarray(inputs.flair.dataobj).copy()
     flair[28, 28, 50:54] = 400
     bright = with_images(inputs, flair=image(flair))
-    assert not np.asarray(segment_lesions(bright, min_volume=1).mask.dataobj).any()
+    assert not np.asarray(segment_lesions(bright, "weighted-belief", min_volume=1).mask.dataobj).any()
     assert np.asarray(segment_lesions(bright, "belief-threshold", min_volume=1).mask.dataobj).any()
 
 
@@ -337,6 +278,8 @@ def test_unknown_method_is_told():
 @pytest.fixture(scope="module")
 def patients(shared, tmp_path_factory):
     """Real patients in MNI space with a consensus of raters, segmented with the template's priors."""
+    from bids_app.image.bias import correct_bias
+    from bids_app.image.brain import brain_mask
     from bids_app.image.register import align_template
     from bids_app.image.structure_priors import priors_at, template_coordinates
     from bids_app.image.structures import segment_structures
@@ -350,8 +293,8 @@ def patients(shared, tmp_path_factory):
             nib.load(f"{stem}{name}.nii.gz")
             for name in ("desc-brain_T1w", "desc-brain_FLAIR", "label-lesion_desc-consensus_mask")
         )
-        head = np.asarray(t1w.dataobj)
-        brain = nib.Nifti1Image((head > head.min()).astype(np.uint8), t1w.affine)
+        brain = brain_mask(t1w).mask
+        t1w, flair = (correct_bias(one, brain) for one in (t1w, flair))
         back = tmp_path_factory.mktemp(sub) / "back.h5"
         align_template(t1w, template.t1w, back.with_name("forth.h5"), back, seed=1)
         where = template_coordinates(t1w, [back])[:, np.asarray(brain.dataobj) > 0]
@@ -370,36 +313,10 @@ def patients(shared, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sub", "least"), [("sub-07", 0.45), ("sub-26", 0.68)])
+@pytest.mark.parametrize(("sub", "least"), [("sub-07", 0.45), ("sub-26", 0.7)])
 def test_real_patients(patients, sub, least):
+    """The network was trained on these two: whether what is served works on real images, not how well on new ones."""
     inputs, truth = patients[sub]
-    unseen = Path(__file__).parents[2] / "training" / "held_out" / sub
-    demyelin = replace(METHODS["demyelin"], probability=partial(ensemble_probability, weights=unseen))
-    scores = {
-        method.name: dice(mask_of(inputs, method=method), truth) for method in [*METHODS.values(), demyelin]
-    }
+    scores = {name: dice(mask_of(inputs, method=method), truth) for name, method in METHODS.items()}
     assert scores["demyelin"] >= least
-    assert scores["demyelin"] > scores["belief-threshold"]
-
-
-@pytest.mark.parametrize("excess", [20, 200])
-def test_a_lesion_ends_where_its_blur_begins_however_bright_it_is(excess):
-    inputs, _ = brain_with(lesions=False)
-    ball = sum((axis - 28) ** 2 for axis in np.indices((56, 56, 56))) < 6**2
-    flair = np.where(np.asarray(inputs.brain.dataobj) > 0, 80, 0) + excess * ndimage.gaussian_filter(
-        1.0 * ball, 2
-    )
-    wide = flair > 82
-    found = without_blur(wide, with_images(inputs, flair=image(flair)), 0.4)
-    assert dice(wide, ball) < 0.85
-    assert dice(found, ball) > 0.9
-    assert not without_blur(np.zeros_like(ball), inputs, 0.4).any()
-
-
-def test_what_is_hardly_brighter_than_grey_matter_is_no_lesion():
-    inputs, _ = brain_with(lesions=False)  # grey matter is 20 brighter than white matter
-    balls = [sum((axis - place) ** 2 for axis in np.indices((56, 56, 56))) < 5**2 for place in (22, 34)]
-    flair = np.asarray(inputs.flair.dataobj) + 40 * balls[0] + 80 * balls[1]
-    found = without_blur(balls[0] | balls[1], with_images(inputs, flair=image(flair)), 0.4, 3.0)
-    assert not (found & balls[0]).any()
-    assert dice(found, balls[1]) > 0.9
+    assert scores["demyelin"] == max(scores.values())

@@ -147,7 +147,7 @@ def test_killed_while_it_writes_results(runs, tmp_path, how, code):
 
 
 def test_killed_in_the_middle_of_a_step(runs, tmp_path):
-    (step,) = runs.works["002"].glob("demyelin_*/sub_002/segment_unfilled")
+    (step,) = runs.works["002"].glob("demyelin_*/sub_002/segment")
     shutil.rmtree(step)
     running = again(runs, tmp_path / "out", "002")
     wait_for(lambda: any(step.glob("tmp*")), running)
@@ -232,7 +232,7 @@ def test_damaged_done_record_means_that_the_visit_is_due(runs, tmp_path, damage,
 
 def test_memory_that_ends(runs, tmp_path, survived):
     """The system kills the step that needs more than there is; no hang, and the advice to give --mem."""
-    (step,) = runs.works["002"].glob("demyelin_*/sub_002/segment_unfilled")
+    (step,) = runs.works["002"].glob("demyelin_*/sub_002/segment")
     shutil.rmtree(step)
     done = end(again(runs, tmp_path / "out", "002", wrap=with_little_memory(500)))
     assert done.returncode == 1, done.stdout + done.stderr

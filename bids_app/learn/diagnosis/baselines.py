@@ -165,8 +165,8 @@ def warnings(aucs: Mapping[str, float], machine: float, v: float = 0.0) -> list[
     for name, area in aucs.items():
         if name in THREATS and area >= TELLING:
             found.append(
-                f"{name} tells the classes apart with an AUC of {area:.2f} (lesion maps {machine:.2f}): differences "
-                "between scanners or acquisitions may be what is learned"
+                f"classes are told apart by {name} alone with an AUC of {area:.2f} (lesion maps {machine:.2f}): "
+                "differences between scanners or acquisitions may be what is learned"
             )
         elif area >= machine:
             found.append(f"{name} does as well as the lesion maps: AUC {area:.2f} against {machine:.2f}")
