@@ -9,12 +9,22 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from nipype import Node, Workflow
-from nipype.interfaces.base import BaseInterface, DynamicTraitedSpec, File, Undefined, isdefined, traits
+from nipype.interfaces.base import (
+    BaseInterface,
+    DynamicTraitedSpec,
+    File,
+    Undefined,
+    isdefined,
+    specs,
+    traits,
+)
+from nipype.utils import filemanip
 
 from bids_app.errors import DemyelinError
 from bids_app.steps.files import call, is_file, kind_of
@@ -22,6 +32,21 @@ from bids_app.steps.record import STEPS
 
 FAILURE = "failure.json"
 GROUPED = "__"
+
+
+@lru_cache(maxsize=10_000)
+def _digest(path: str, size: int, changed: int) -> str:
+    return str(filemanip.hash_infile(path, chunk_len=2**20))
+
+
+def _hash_once(path: str) -> str:
+    """Return the hash of a file's content, which is read once while size and time of change stay."""
+    found = Path(path).stat()
+    return _digest(path, found.st_size, found.st_mtime_ns)
+
+
+# nipype reads a file again for each step that takes it: a tenth of a visit's time
+specs.hash_infile = _hash_once
 
 
 class GraphError(TypeError):
