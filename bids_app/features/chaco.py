@@ -54,16 +54,21 @@ class Disconnection(NamedTuple):
         Columns as in `CHACO_COLUMNS`; rows are labelled by the regions' values in the atlas.
     pairs : DataFrame
         A row per pair of regions with streamlines between them: region_a, region_b, chaco, n_streamlines.
-    damaged : ndarray, (n,), bool
-        Streamlines hit.
+    damage : ndarray, (n,), float32
+        Of each streamline: hit or not (1, 0), or the largest lesion probability on its way.
     notes : tuple of str
         What was done to the lesion image, one sentence each.
     """
 
     regions: pd.DataFrame
     pairs: pd.DataFrame
-    damaged: npt.NDArray[np.bool_]
+    damage: npt.NDArray[np.float32]
     notes: tuple[str, ...] = ()
+
+    @property
+    def damaged(self) -> npt.NDArray[np.bool_]:
+        """Streamlines hit, (n,)."""
+        return self.damage >= 0.5
 
 
 def chaco(
@@ -149,7 +154,7 @@ def chaco(
     regions = _summary(total, hit, connectome.card["GroupAverage"])
     pairs = _pairs(np.minimum(a, b), np.maximum(a, b), weight, atlas.regions["name"].to_numpy())
     table = pd.concat([atlas.regions.reset_index(drop=True), regions], axis=1)
-    return Disconnection(table.set_axis(pd.Index(index)), pairs, damage >= 0.5, notes)
+    return Disconnection(table.set_axis(pd.Index(index)), pairs, damage, notes)
 
 
 def streamline_damage(

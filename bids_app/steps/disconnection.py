@@ -59,7 +59,6 @@ def measure_disconnection(
         PAIR_COLUMNS,
         chaco,
         disconnectome_map,
-        streamline_damage,
     )
     from bids_app.features.connectome import Connectome
     from bids_app.image.atlas import load_atlas
@@ -69,7 +68,6 @@ def measure_disconnection(
     normative, source = Connectome.open(Path(connectome)), load_atlas(atlas)
     inside = masked(lesions, template_image("brain", template, resolution))  # warped edges may leave it
     found = chaco(inside, normative, source, end_radius=end_radius, weighted=weighted)
-    damage = streamline_damage(inside, normative, weighted=weighted)
     hit = "Largest lesion probability on a streamline's way." if weighted else "Hit or not."
     common = {"Connectome": normative.describe(), "Damage": hit} | about(coverage)
     meta = common | {
@@ -87,7 +85,7 @@ def measure_disconnection(
     return Disconnected(
         WithMeta(found.regions, CHACO_COLUMNS | meta),
         WithMeta(_numbered(pairs), BOTH | PAIR_COLUMNS | meta),
-        WithMeta(disconnectome_map(normative, damage), common),
+        WithMeta(disconnectome_map(normative, found.damage), common),
         bundles,
         list(found.notes),
     )
