@@ -139,8 +139,9 @@ def _template(settings: dict[str, Any]) -> str:
 def _anatomy(settings: dict[str, Any]) -> str:
     atlas = "AAL [@AAL]" if settings["atlas"] == "AAL" else f"the atlas {settings['atlas']}"
     return (
-        f"The image was registered to {_template(settings)} with Greedy. Lesions were filled with intensities of "
-        f"the normal-appearing white matter around them. {STRUCTURES} Regions are those of {atlas}, brought to the "
+        f"The image was registered to {_template(settings)} with Greedy. {STRUCTURES} Lesions were left out of "
+        "them, and filled in a T1-weighted image with intensities of the normal-appearing white matter around "
+        f"them. Regions are those of {atlas}, brought to the "
         "image with the inverse transform; deep nuclei, hippocampus and amygdala are the image's own structures; "
         "grey-matter volumes of regions are sums of tissue probability. Intracranial volume is that of the template's "
         "intracranial space brought to the image."

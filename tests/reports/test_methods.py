@@ -50,7 +50,7 @@ def test_text_follows_the_settings():
 
 def test_text_speaks_only_of_what_there_is():
     without = methods_text(settings(), Facts(t1w=False))
-    assert "Lesions were filled" not in without
+    assert "filled in a T1-weighted image" not in without
     assert "Radiomic" not in without
     assert "ChaCo" not in methods_text(settings())
     with_all = methods_text(settings(), Facts(connectome=CONNECTOME, radiomics=RADIOMICS))
