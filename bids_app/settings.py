@@ -154,7 +154,7 @@ class Settings:
     calibrate: bool = option(
         False,
         "Put lesions and change of known size into each scan and measure them by the same code: the report says which "
-        "lesions would have been found, and which change is no more than error. Minutes a visit and a pair of visits.",
+        "lesions would have been found, and which change is no more than error. 20 s a visit, minutes a pair of visits.",
         room="How to process",
         level="participant",
         results=True,
