@@ -66,6 +66,11 @@ def ladder(weights: Path | None = None) -> list[Method]:
 
 def patients(out: Path, weights: Path) -> pd.DataFrame:
     """Measure every method on the real patients, with both images and with FLAIR alone."""
+    lacking = [name for name in PATIENTS if not (weights / name / "network.onnx").exists()]
+    if lacking:  # the network that is served has seen them
+        raise SystemExit(
+            f"{weights}: no network that has not seen {', '.join(lacking)} (training/README.md, step 5)"
+        )
     rows, curves = [], {}
     for patient in PATIENTS:
         one = case(SHARED, patient)

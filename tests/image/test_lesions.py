@@ -250,6 +250,7 @@ def test_channels_are_voxels_of_cells_and_where_they_lie():
 def test_weights_are_those_of_the_notice():
     folder = files("bids_app") / "data" / "lesions"
     digest = hashlib.sha256((folder / "network.onnx").read_bytes()).hexdigest()
+    assert "`network.onnx`" in (folder / "NOTICE.md").read_text()
     assert digest in (folder / "NOTICE.md").read_text()
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bids_app.features.radiomics.matrices import offsets
+from bids_app.image.box import box_around
 
 Box = tuple[slice, slice, slice]
 
@@ -51,8 +52,7 @@ class Region:
 def bounding_box(images: Sequence[npt.NDArray[np.integer]]) -> Box:
     """Return the smallest box around all labelled voxels of some images (the whole grid where there is none)."""
     labelled = np.any([labels != 0 for labels in images], axis=0)
-    found = ndimage.find_objects(labelled.astype(np.int8))
-    z, y, x = found[0] if found else (slice(0, n) for n in labelled.shape)
+    z, y, x = box_around(labelled, np.eye(4))
     return z, y, x
 
 
