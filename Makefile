@@ -73,9 +73,10 @@ bench: dev-env
 bench-structures: dev-env
 	PYTHONPATH=training $(BIN)/python bench/bench_structures.py build/structures
 
-# change between visits: phantoms with known contraction
+# change between visits: phantoms with known contraction, and with new lesions
 bench-change: dev-env
 	$(BIN)/python bench/bench_change.py
+	$(BIN)/python bench/bench_change.py --lesions
 
 # the ladder of lesion methods on real patients (where the shared data are) and phantoms
 bench-lesions: dev-env

@@ -1,6 +1,7 @@
 """Change between visits measured against what is known: phantoms with known contraction, and experts' masks.
 
-Without options phantom pairs are made and the error of volume change is printed. `--pairs DERIVATIVES BIDS MASKS`
+Without options phantom pairs are made and the error of volume change is printed; with `--lesions`, which new lesions
+are found in such pairs. `--pairs DERIVATIVES BIDS MASKS`
 compares the voxels that changed in processed real pairs with the experts' masks of change in MASKS
 (`sub-X/sub-X_space-common_desc-change_mask.nii.gz`, and a transform of each FLAIR to that space beside it).
 """
@@ -21,18 +22,26 @@ from scipy import ndimage
 from bids_app.derivatives import load_image
 from bids_app.derivatives.reader import Derivatives
 from bids_app.image.bias import correct_bias
-from bids_app.image.injection import contraction, rescan
+from bids_app.image.injection import contraction, place_lesions, rescan
+from bids_app.image.lesion_table import number_lesions
+from bids_app.image.lesions import LesionInputs, segment_lesions
+from bids_app.image.longitudinal import VisitImages, compare
 from bids_app.image.pair_calibration import true_percent
 from bids_app.image.transforms import apply
+from bids_app.image.volume import resample
 from bids_app.image.volume_change import Side, tissue_regions, volume_change
 from bids_app.phantom.anatomy import PhantomAnatomy, anatomy_at, make_anatomy
-from bids_app.phantom.images import T1W, scan
+from bids_app.phantom.images import FLAIR, T1W, scan, thick_slices
+from bids_app.phantom.lesions import draw_lesions
 from bids_app.phantom.people import draw_person
+from bids_app.settings import DEFAULT_METHOD
 from bids_app.visit_name import VisitName
 from bids_app.workflows.longitudinal import find_pairs
 
 CONTRACTIONS = (0.0, 0.3, 0.7, 1.5)  # percent
 NOISE = 0.03
+PRESENT, NEW, NEW_MM3 = 15, 10, 50.0  # lesions at both visits, at the later one alone, and their volume
+SURE = 0.95  # white matter where new ones are put
 OVERLAP = 0.1  # of the smaller of two lesions, that makes them one
 
 
@@ -41,10 +50,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=2)
     parser.add_argument("--resolution", type=float, default=2.0)
+    parser.add_argument("--lesions", action="store_true")
     parser.add_argument("--pairs", nargs=3, type=Path, metavar=("DERIVATIVES", "BIDS", "MASKS"))
     chosen = parser.parse_args()
     if chosen.pairs:
         print(real_pairs(*chosen.pairs).to_string(index=False))
+        return
+    if chosen.lesions:
+        table = pd.DataFrame([new_lesions(n, chosen.resolution) for n in range(1, chosen.people + 1)])
+        print(table.to_string(index=False))
+        print(
+            f"found {table['found'].sum()} of {table['put_in'].sum()}, {table['false'].mean():.2f} false ones a pair"
+        )
         return
     table = phantom_pairs(chosen.people, chosen.resolution)
     print(table.round(3).to_string(index=False))
@@ -134,6 +151,39 @@ def side(anatomy: PhantomAnatomy, seed: int) -> Side:
     tissue = image(np.where(anatomy.brain, anatomy.tissues.argmax(axis=0) + 1, 0), anatomy)
     lesions = image(none, anatomy)
     return Side(correct_bias(taken, mask), mask, tissue, lesions, tissue_regions(tissue, lesions))
+
+
+def new_lesions(number: int, resolution: float) -> dict[str, float]:
+    """Put new lesions into a phantom with lesions, scan it twice, and count those that are called new."""
+    anatomy = make_anatomy(resolution, 0.1, np.random.default_rng(number))
+    present = draw_lesions(anatomy, "MS", PRESENT, np.random.default_rng([number, 1]))
+    white = image(anatomy.tissues[1] > SURE, anatomy)
+    wanted = [(NEW_MM3, 1.0)] * NEW
+    added = place_lesions(white, image(present > 0.1, anatomy), wanted, number)
+    before = lesion_visit(anatomy, present, 10 * number)
+    after = lesion_visit(anatomy, np.maximum(present, added.strength), 10 * number + 1)
+    found = compare(before, after, np.eye(4))
+    active = found.table.loc[found.table["change"].isin(["new", "enlarged"]), "index"].to_numpy()
+    labels = np.asarray(resample(found.labels, white, order=0).dataobj)
+    put = np.asarray(added.labels.dataobj)
+    hit = [np.isin(labels[put == k], active).mean() >= OVERLAP for k in range(1, put.max() + 1)]
+    false = ~np.isin(active, labels[put > 0])
+    return {"person": number, "put_in": len(hit), "found": sum(hit), "false": int(false.sum())}
+
+
+def lesion_visit(anatomy: PhantomAnatomy, lesions: np.ndarray, seed: int) -> VisitImages:
+    """Scan a phantom with lesions, T1w and FLAIR of thick slices, and segment them; tissues are the true ones."""
+    rng, brain = np.random.default_rng(seed), image(anatomy.brain, anatomy)
+    t1w, flair = (scan(anatomy, lesions, some, site=1, noise=NOISE, rng=rng) for some in (T1W, FLAIR))
+    flair = resample(thick_slices(flair), flair)
+    t1w, flair = (correct_bias(image(one.dataobj, anatomy), brain) for one in (t1w, flair))
+    white = image(anatomy.tissues[1], anatomy)
+    found = segment_lesions(LesionInputs(flair=flair, brain=brain, wm_prior=white, t1w=t1w), DEFAULT_METHOD)
+    labels = number_lesions(found.mask)
+    tissue = np.where(
+        anatomy.brain & ~(np.asarray(labels.dataobj) > 0), anatomy.tissues.argmax(axis=0) + 1, 0
+    )
+    return VisitImages(flair, labels, image(tissue, anatomy), brain)
 
 
 def real_pairs(derivatives: Path, bids: Path, masks: Path) -> pd.DataFrame:

@@ -199,6 +199,8 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     settings = Settings(**values)
     check_paths(settings)
     check_numbers(settings)
+    if settings.calibrate and settings.skip_calibration:
+        raise InputError("--calibrate and --skip-calibration: give one of them")
     return settings
 
 

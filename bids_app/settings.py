@@ -151,10 +151,18 @@ class Settings:
         within=(0, 1_000_000),
         results=True,
     )
+    skip_calibration: bool = option(
+        False,
+        "Do not put lesions of known size into each scan to tell which would have been found (20 s a visit; --fast does "
+        "not either).",
+        room="How to process",
+        level="participant",
+        results=True,
+    )
     calibrate: bool = option(
         False,
-        "Put lesions and change of known size into each scan and measure them by the same code: the report says which "
-        "lesions would have been found, and which change is no more than error. 20 s a visit, minutes a pair of visits.",
+        "Put change of known size into each pair of visits as well, and measure it by the same code: the report says "
+        "which change is no more than error. Minutes a pair.",
         room="How to process",
         level="participant",
         results=True,
@@ -496,6 +504,11 @@ class Settings:
     def resolution(self) -> float:
         """Edge of the working grid's voxels in mm."""
         return 2.0 if self.fast else 1.0
+
+    @property
+    def calibrates_visits(self) -> bool:
+        """Whether lesions are put into each scan to tell its detection limit."""
+        return self.calibrate or not (self.skip_calibration or self.fast)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""

@@ -69,6 +69,11 @@ def test_work_folder_inside_input_is_refused(bids, tmp_path):
         cli.parse([str(bids), str(tmp_path / "out"), "participant", "-w", str(bids / "work")])
 
 
+def test_calibrating_and_skipping_it_are_not_both_taken(bids, tmp_path):
+    with pytest.raises(InputError, match="--calibrate and --skip-calibration"):
+        cli.parse([str(bids), str(tmp_path / "out"), "participant", "--calibrate", "--skip-calibration"])
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [

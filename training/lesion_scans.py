@@ -247,9 +247,13 @@ def scanned(image: Tensor, slices: Slices | None, strength: float) -> Tensor:
         image = image * torch.exp(field(4)[0] * uniform(0, 0.22) * strength)
     if chance(0.85):
         image = blur(image, [uniform(0.2, 0.75) * strength for _ in range(3)])
+    if chance(0.15 * strength):  # coarse voxels in the plane too
+        for axis in range(3):
+            step = uniform(1.3, 2.2)
+            image = Slices(axis, step, step, uniform(0, 1)).acquire(image)
     if slices is not None:
         image = slices.acquire(image)
-    noise = uniform(0, 0.06) * strength * (1.6 if chance(0.15) else 1.0)
+    noise = uniform(0, 0.06) * strength * (uniform(1, 4) if chance(0.2) else 1.0)
     if noise > 0.004:
         rough = torch.randn(SIDE, SIDE, SIDE) * noise
         if chance(0.5):
@@ -392,7 +396,8 @@ def synthetic(heads: list[Head]) -> Patch:
         white, grey = float(mean[WHITE]), float(mean[CORTEX])
         if base is FLAIR:
             image = dirty(image, groups, grey, lesion)
-            level = max(white, grey) * (1 + uniform(0.08, 0.7)) * (1 + 0.12 * field(6)[0])
+            least = max(white, grey) * uniform(0.9, 1.08)  # the faintest are as bright as grey matter, or less
+            level = max(white * 1.1, least) * (1 + uniform(0.0, 0.65)) * (1 + 0.12 * field(6)[0])
         else:
             level = white - (white - grey) * uniform(0.0, 1.6) * texture
         image = image * (1 - lesion) + (level * texture).clamp_min(0.02) * lesion

@@ -136,13 +136,13 @@ OUTPUTS: dict[str, Output] = {
     ),
     "detection_limits": Output(
         "seg-lesions_desc-limits_dseg.tsv",
-        "Volume from which most lesions are found on this scan, by contrast (--calibrate).",
+        "Volume from which most lesions are found on this scan, by contrast.",
         True,
         level="minimal",
     ),
     "calibration_lesions": Output(
         "seg-lesions_desc-calibration_dseg.tsv",
-        "Each lesion of known size and contrast that was put into this scan, and whether it was found (--calibrate).",
+        "Each lesion of known size and contrast that was put into this scan, and whether it was found.",
         True,
     ),
     "nawm": Output("label-NAWM_mask.nii.gz", f"Normal-appearing white matter {NATIVE}.", meta=_mask("ROI")),

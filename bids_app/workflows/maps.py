@@ -68,7 +68,7 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
         "lesions_template_3mm": spread.lesions_template_3mm,
         "qc": quality.table,
     }
-    if settings.calibrate and visit.supplied is None:
+    if settings.calibrates_visits and visit.supplied is None:
         files |= _add_calibration(graph, visit, settings, anatomy)
     if visit.t1w is None:
         return files

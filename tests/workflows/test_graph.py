@@ -116,11 +116,25 @@ def test_what_the_table_of_outputs_lacks_is_not_published(key, words):
         check_files({key: head.brain})
 
 
+@pytest.mark.parametrize(
+    ("chosen", "calibrated"),
+    [
+        ({}, True),
+        ({"skip_calibration": True}, False),
+        ({"fast": True}, False),
+        ({"fast": True, "calibrate": True}, True),
+    ],
+)
+def test_a_scan_is_told_its_detection_limit_unless_speed_is_asked(build, chosen, calibrated):
+    _, nodes = build("T1w", "FLAIR", **chosen)
+    assert ("calibrate_lesions" in nodes) == calibrated
+
+
 @pytest.mark.parametrize("scans", [("T1w", "FLAIR"), ("FLAIR",), ("T1w", "FLAIR", "label-L_mask")])
 def test_what_is_published_is_what_the_table_of_outputs_says(build, tmp_path, scans):
     lines = LINES._replace(bundle=np.zeros(1, np.int16), bundles=("left", "right"))
     folder = Connectome.from_streamlines(lines, affine=np.eye(4), shape=(6, 3, 3)).save(tmp_path / "c")
-    _, nodes = build(*scans, connectome=str(folder), calibrate=True)
+    _, nodes = build(*scans, connectome=str(folder))
     taken = nodes["finish"].inputs.copyable_trait_names()
     published = {name.removeprefix("files__") for name in taken if name.startswith("files__")}
     without_t1w = {key for key, output in OUTPUTS.items() if output.flair_only and not output.pair}
