@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float32]
 FIELD_GRID_MM = 4.0  # the field is smooth: it is found on a coarse grid
 # SD of the windows in which it is found, each from what the last one left: at the edge of the brain, where two
 # corrections of one field differ most (5 %), windows down to 7 mm leave 0.4 %, these 0.2 %; narrow ones alone are noise
-WINDOWS_MM = (20.0, 14.0, 10.0, 7.0, 5.0, 4.0, 4.0, 4.0)
+WINDOWS_MM = (20.0, 14.0, 10.0, 7.0, 5.0, 5.0)
 LEAST_MASS = 1e-3  # of a window: no division by nothing
 KNOTS = np.arange(0, 1.35, 0.1)  # of white matter's brightness, between which contrast differs linearly
 TISSUE = 0.7  # of white matter's median: fluid and the blur at its border lie below, on T1w and on FLAIR
