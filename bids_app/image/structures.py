@@ -243,8 +243,9 @@ def _settled(values: Array, priors: Array, mixture: Mixture, mask: Mask, lesion:
     base = np.log(_with_mixed(priors) * np.where(lesion, 1, _likelihood(values, mixture)) + 1e-20)
     parts = _parts(values, mixture)
     found = _resolved(base, parts)
+    inside = mask[ndimage.find_objects(mask.astype(np.uint8))[0]]
     for _ in range(SETTLING):
-        near = _near(found, mask)
+        near = _near(found, inside)
         both = np.minimum(near[ONE] + near[OTHER], 1)
         found = _resolved(base + NEIGHBOURS * np.concatenate([near, both]), parts)
     return found
@@ -262,10 +263,8 @@ def _resolved(logs: Array, parts: Array) -> Array:
     return found
 
 
-def _near(maps: Array, mask: Mask) -> Array:
-    """Return each map's mean over the 27 voxels around every voxel of the mask."""
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
-    inside = mask[box]
+def _near(maps: Array, inside: Mask) -> Array:
+    """Return each map's mean over the 27 voxels around every voxel of a mask, given in its own box."""
     field = np.zeros(inside.shape, dtype=np.float32)
     out = np.empty_like(maps)
     for place, one in enumerate(maps):

@@ -174,7 +174,8 @@ def _fits(value: Any, kind: Any, *, optional: bool) -> bool:
         return isinstance(value, Path)
     if kind is float:
         return isinstance(value, int | float)
-    return not isinstance(kind, type) or isinstance(value, kind)
+    plain = get_origin(kind) or kind
+    return kind is Any or not isinstance(plain, type) or isinstance(value, plain)
 
 
 def _called(kind: Any) -> str:

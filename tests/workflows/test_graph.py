@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from inspect import isfunction
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from bids_app.derivatives.names import OUTPUTS
 from bids_app.features.connectome import Connectome
 from bids_app.features.streamlines import from_list
 from bids_app.layout import find_visits
-from bids_app.workflows.step import GraphError, Handle, add_step
+from bids_app.workflows.step import GraphError, Handle, add_step, check_inputs
 from bids_app.workflows.visit import check_files, init_visit_wf
 
 SCAN = Path(__file__)  # any file: graphs are built, not run
@@ -93,6 +96,30 @@ def test_a_step_that_is_called_wrongly_fails_when_the_graph_is_built(wrong):
     with pytest.raises(GraphError, match=f"step align_to_template: .*{words}"):
         add_step(graph, steps.align_to_template, **inputs)
     add_step(graph, steps.align_to_template, **right)
+
+
+def parameter_kinds():
+    """Return every annotation of a parameter of any step."""
+    functions = [one for one in vars(steps).values() if isfunction(one)]
+    return {
+        str(hint): hint for one in functions for name, hint in get_type_hints(one).items() if name != "return"
+    }
+
+
+@pytest.mark.parametrize("kind", parameter_kinds().values(), ids=parameter_kinds())
+def test_a_value_of_any_kind_is_taken_or_refused(kind):
+    """A parameter of `dict[str, Any]` once ended the whole run."""
+
+    def made_up(one):
+        raise AssertionError
+
+    made_up.__annotations__ = {"one": kind}
+    taken = []
+    for value in (1, 0.5, "a", True, None, SCAN, [1], [SCAN], {"a": 1}, {"a": SCAN}, np.zeros(2)):
+        with suppress(GraphError):
+            check_inputs(made_up, {"one": value})
+            taken.append(value)
+    assert 0 < len(taken) < 11
 
 
 def test_a_misspelt_result_fails_when_the_graph_is_built():

@@ -21,7 +21,7 @@ from bids_app.derivatives.names import OUTPUTS, anat_folder
 from bids_app.derivatives.reader import Derivatives
 from bids_app.derivatives.records import VisitLocks, mark_done
 from bids_app.image.template import load_template
-from bids_app.workflows.longitudinal import find_pairs, run_pairs
+from bids_app.workflows.longitudinal import due_pairs, find_pairs, init_pairs_wf, run_pairs
 
 META = {"Description": "x", "Sources": [], "SkullStripped": False, "Type": "Brain"}
 META["SpatialReference"] = "bids:raw:sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz"
@@ -136,6 +136,20 @@ def test_a_pair_that_fails_is_told_and_spares_the_other(settings, compare):
     assert "Slowly expanding over 3 visits: 0 of 1 lesions followed" in visit.page.read_text()
     record = json.loads((settings.output_dir / "logs" / "done" / "sub-01_ses-3_since-2.json").read_text())
     assert any("expanding" in file for file in record["outputs"])
+
+
+@pytest.mark.parametrize("calibrate", [False, True])
+def test_known_change_is_put_into_a_pair_where_it_is_asked_for(settings, calibrate):
+    for session in ("1", "2"):
+        add_visit(settings.output_dir, session, 20)
+    chosen = replace(settings, calibrate=calibrate)
+    visit = Derivatives(chosen.output_dir).visit("sub-01_ses-1", template=chosen.template)
+    visit.path("from_template").write_bytes(b"a transform")
+    flair = visit.path("flair")
+    made_from = META | {"Sources": ["bids:raw:sub-01/ses-1/anat/sub-01_ses-1_FLAIR.nii.gz"]}
+    write_text(json.dumps(made_from), flair.with_name(f"{flair.name.split('.')[0]}.json"))
+    (graph,) = init_pairs_wf(due_pairs(chosen, ["01"], print), settings=chosen, name="pairs")._graph.nodes
+    assert ("calibrate_pair" in {node.name for node in graph._graph.nodes}) == calibrate
 
 
 def names(settings):
