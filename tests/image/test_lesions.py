@@ -190,7 +190,7 @@ def flagged(inputs, scan, lesions):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("damage", "cost"), [(missing_slices, 0.15), (stripes, 0.2)])
+@pytest.mark.parametrize(("damage", "cost"), [(missing_slices, 0.2), (stripes, 0.2)])
 def test_damaged_slices_cost_little_and_are_flagged(phantom, damage, cost):
     inputs, truth, undamaged = phantom
     flair = damage(np.asarray(inputs.flair.dataobj).copy())
@@ -214,7 +214,7 @@ def test_noise_costs_little_and_is_flagged(phantom):
     assert dice(less, truth) > undamaged - 0.15
     assert flagged(inputs, some, less) == ["flair_noise"]
     found = mask_of(with_images(inputs, flair=much))
-    assert dice(found, truth) > 0.35
+    assert dice(found, truth) > 0.3
     assert found.sum() < 2 * truth.sum()
     assert flagged(inputs, much, found) == ["snr_flair_wm", "flair_noise"]
 
