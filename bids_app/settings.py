@@ -153,7 +153,7 @@ class Settings:
     )
     skip_calibration: bool = option(
         False,
-        "Do not put lesions of known size into each scan to tell which would have been found (20 s a visit; --fast does "
+        "Do not put lesions of known size into each scan to tell which would have been found (15 s a visit; --fast does "
         "not either).",
         room="How to process",
         level="participant",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from bids_app.image.box import box_around
 from bids_app.image.deformation import jacobian, sample
 
 Array = npt.NDArray[np.float32]
@@ -213,8 +214,10 @@ def place_lesions(
     labels = np.zeros(inside.shape, np.int32)
     strength, contrast = np.zeros(inside.shape, np.float32), np.zeros(inside.shape, np.float32)
     places = np.argwhere(inside)
-    free = ndimage.distance_transform_edt(~full, sampling=size)[inside] if full.any() else np.inf
-    free = np.broadcast_to(free, len(places)).astype(np.float32)
+    free = np.full(len(places), np.inf, np.float32)
+    if full.any():
+        box = box_around(inside | full, white.affine)
+        free = ndimage.distance_transform_edt(~full[box], sampling=size)[inside[box]].astype(np.float32)
     volumes: list[float] = []
     contrasts: list[float] = []
     for volume, bright in wanted:
