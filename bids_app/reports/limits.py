@@ -43,7 +43,7 @@ def _words(limits: pd.DataFrame) -> str:
 
 def _from(limit: float | None) -> str:
     if limit is None or pd.isna(limit):
-        return f"not even from {LARGEST_MM3:g} mm³"
+        return f"at no size up to {LARGEST_MM3:g} mm³"
     return f"from {limit:.0f} mm³" + (" or less" if limit <= SMALLEST_MM3 else "")
 
 

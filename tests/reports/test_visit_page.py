@@ -368,7 +368,7 @@ def test_detection_limits_are_told(tmp_path):
         "80 % of lesions are found from 45 mm³: strong ones from 10 mm³ or less, medium ones from 60 mm³"
         in text
     )
-    assert "faint ones not even from 1000 mm³; 12 mm³ appeared" in text
+    assert "faint ones at no size up to 1000 mm³; 12 mm³ appeared" in text
     assert ">0 of 1<" in text
 
 
