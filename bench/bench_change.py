@@ -22,16 +22,18 @@ from scipy import ndimage
 from bids_app.derivatives import load_image
 from bids_app.derivatives.reader import Derivatives
 from bids_app.image.bias import correct_bias
+from bids_app.image.calibration import found_again
 from bids_app.image.injection import contraction, place_lesions, rescan
 from bids_app.image.lesion_table import number_lesions
-from bids_app.image.lesions import LesionInputs, segment_lesions
+from bids_app.image.lesions import segment_lesions
 from bids_app.image.longitudinal import VisitImages, compare
 from bids_app.image.pair_calibration import true_percent
 from bids_app.image.transforms import apply
 from bids_app.image.volume import resample
 from bids_app.image.volume_change import Side, tissue_regions, volume_change
 from bids_app.phantom.anatomy import PhantomAnatomy, anatomy_at, make_anatomy
-from bids_app.phantom.images import FLAIR, T1W, scan, thick_slices
+from bids_app.phantom.images import SLICE_MM, T1W, scan
+from bids_app.phantom.lesion_inputs import scanned_inputs
 from bids_app.phantom.lesions import draw_lesions
 from bids_app.phantom.people import draw_person
 from bids_app.settings import DEFAULT_METHOD
@@ -165,25 +167,20 @@ def new_lesions(number: int, resolution: float) -> dict[str, float]:
     found = compare(before, after, np.eye(4))
     active = found.table.loc[found.table["change"].isin(["new", "enlarged"]), "index"].to_numpy()
     labels = np.asarray(resample(found.labels, white, order=0).dataobj)
-    put = np.asarray(added.labels.dataobj)
-    hit = [np.isin(labels[put == k], active).mean() >= OVERLAP for k in range(1, put.max() + 1)]
-    false = ~np.isin(active, labels[put > 0])
+    hit = found_again(np.isin(labels, active), added)
+    false = ~np.isin(active, labels[np.asarray(added.labels.dataobj) > 0])
     return {"person": number, "put_in": len(hit), "found": sum(hit), "false": int(false.sum())}
 
 
 def lesion_visit(anatomy: PhantomAnatomy, lesions: np.ndarray, seed: int) -> VisitImages:
     """Scan a phantom with lesions, T1w and FLAIR of thick slices, and segment them; tissues are the true ones."""
-    rng, brain = np.random.default_rng(seed), image(anatomy.brain, anatomy)
-    t1w, flair = (scan(anatomy, lesions, some, site=1, noise=NOISE, rng=rng) for some in (T1W, FLAIR))
-    flair = resample(thick_slices(flair), flair)
-    t1w, flair = (correct_bias(image(one.dataobj, anatomy), brain) for one in (t1w, flair))
-    white = image(anatomy.tissues[1], anatomy)
-    found = segment_lesions(LesionInputs(flair=flair, brain=brain, wm_prior=white, t1w=t1w), DEFAULT_METHOD)
-    labels = number_lesions(found.mask)
+    rng = np.random.default_rng(seed)
+    inputs = scanned_inputs(anatomy, lesions, noise=NOISE, thickness=SLICE_MM, rng=rng)
+    labels = number_lesions(segment_lesions(inputs, DEFAULT_METHOD).mask)
     tissue = np.where(
         anatomy.brain & ~(np.asarray(labels.dataobj) > 0), anatomy.tissues.argmax(axis=0) + 1, 0
     )
-    return VisitImages(flair, labels, image(tissue, anatomy), brain)
+    return VisitImages(inputs.flair, labels, image(tissue, anatomy), inputs.brain)
 
 
 def real_pairs(derivatives: Path, bids: Path, masks: Path) -> pd.DataFrame:

@@ -396,9 +396,8 @@ def synthetic(heads: list[Head]) -> Patch:
         white, grey = float(mean[WHITE]), float(mean[CORTEX])
         if base is FLAIR:
             image = dirty(image, groups, grey, lesion)
-            least = max(white, grey) * uniform(
-                0.9, 1.08
-            )  # the faintest are as bright as grey matter, or less
+            # the faintest are as bright as grey matter, or less
+            least = max(white, grey) * uniform(0.9, 1.08)
             level = max(white * 1.1, least) * (1 + uniform(0.0, 0.65)) * (1 + 0.12 * field(6)[0])
         else:
             level = white - (white - grey) * uniform(0.0, 1.6) * texture

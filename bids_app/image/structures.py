@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import ndimage
 
 from bids_app.errors import VisitError
+from bids_app.image.box import box_around
 from bids_app.image.structure_priors import LESION, STRUCTURES, Priors
 
 Array = npt.NDArray[np.float32]
@@ -243,7 +244,7 @@ def _settled(values: Array, priors: Array, mixture: Mixture, mask: Mask, lesion:
     base = np.log(_with_mixed(priors) * np.where(lesion, 1, _likelihood(values, mixture)) + 1e-20)
     parts = _parts(values, mixture)
     found = _resolved(base, parts)
-    inside = mask[ndimage.find_objects(mask.astype(np.uint8))[0]]
+    inside = mask[box_around(mask, np.eye(4))]
     for _ in range(SETTLING):
         near = _near(found, inside)
         both = np.minimum(near[ONE] + near[OTHER], 1)

@@ -9,9 +9,11 @@ import numpy.typing as npt
 from bids_app.image.bias import correct_bias
 from bids_app.image.lesions import LesionInputs
 from bids_app.image.volume import resample
-from bids_app.phantom.anatomy import make_anatomy
+from bids_app.phantom.anatomy import PhantomAnatomy, make_anatomy
 from bids_app.phantom.images import FLAIR, T1W, scan, thick_slices
 from bids_app.phantom.lesions import draw_lesions
+
+Array = npt.NDArray[np.float32]
 
 
 def phantom_inputs(
@@ -42,6 +44,25 @@ def phantom_inputs(
     rng = np.random.default_rng([seed, 1])
     anatomy = make_anatomy(resolution, 0.1, rng)
     drawn = draw_lesions(anatomy, "MS", lesions, rng)
+    return scanned_inputs(anatomy, drawn, noise=noise, thickness=thickness, rng=rng), drawn >= 0.5
+
+
+def scanned_inputs(
+    anatomy: PhantomAnatomy, drawn: Array, *, noise: float, thickness: float, rng: np.random.Generator
+) -> LesionInputs:
+    """Scan an anatomy with lesions, T1w and FLAIR, and bring its images to one grid.
+
+    Parameters
+    ----------
+    anatomy : PhantomAnatomy
+        The person; its tissues are those of the inputs.
+    drawn : ndarray, (x, y, z)
+        Share of lesion in each voxel.
+    noise, thickness : float
+        As in `phantom_inputs`.
+    rng : Generator
+        Draws contrast, field and noise.
+    """
     t1w, flair = (scan(anatomy, drawn, contrast, site=1, noise=noise, rng=rng) for contrast in (T1W, FLAIR))
 
     def image(data: npt.ArrayLike) -> nib.Nifti1Image:
@@ -50,7 +71,7 @@ def phantom_inputs(
     brain = image(anatomy.brain)
     gm, wm, csf = (image(tissue) for tissue in anatomy.tissues)
     bright = resample(thick_slices(flair, thickness), flair)
-    inputs = LesionInputs(
+    return LesionInputs(
         flair=correct_bias(image(bright.dataobj), brain),
         t1w=correct_bias(image(t1w.dataobj), brain),
         brain=brain,
@@ -59,4 +80,3 @@ def phantom_inputs(
         csf=csf,
         wm_prior=wm,
     )
-    return inputs, drawn >= 0.5
