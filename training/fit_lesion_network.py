@@ -1,11 +1,13 @@
-"""Train the lesion network and export it to ONNX. PyTorch on CPU, one thread.
+"""Train the lesion network and export it to ONNX. PyTorch, on an accelerator or (slowly) the CPU.
 
-    python training/fit_lesion_network.py begin MAPS CHECKPOINT --steps 3000      # synthetic scans alone
-    python training/fit_lesion_network.py go-on MAPS CHECKPOINT --real REAL --out OUT [--without NAME ...] --steps 400
+    python training/fit_lesion_network.py begin MAPS CHECKPOINT --start NPZ --minutes 5.5
+    python training/fit_lesion_network.py go-on MAPS CHECKPOINT --real REAL --out GONE --minutes 1.7
+    python training/fit_lesion_network.py settle MAPS GONE/FOLD.npz --real REAL --out OUT --folds FOLD --minutes 6
+    python training/fit_lesion_network.py export MAPS WEIGHTS --out NETWORK.onnx
 
-`begin` goes on from CHECKPOINT where it exists (else from `--start`) and writes it every 50 steps. `go-on` adds real
-patients (`REAL/*.npz` of `lesion_cache.py`), all but those named, and writes OUT (.onnx) and its weights (.npz);
-`export` writes a checkpoint so.
+`begin` sees synthetic scans alone; it starts from the weights of `--start` where there are any (a narrower network's
+too) and writes CHECKPOINT (.npz). `go-on` adds patients (`REAL/*.npz` of `lesion_cache.py`), `settle` sees mostly
+patients: each trains a network for each of `--folds`, without that fold's patients, and writes OUT/FOLD.npz.
 """
 
 from __future__ import annotations
@@ -13,24 +15,47 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 import torch.nn.functional as nn
-from lesion_scans import Head, Patch, Real, chance, real, synthetic, uniform
+from lesion_scans import Head, Real
+from lesion_supply import Batch, Supply, cells
 from torch.nn import BatchNorm3d, Conv3d, Module, ModuleList, ReLU, Sequential
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-WIDTHS = (32, 64, 96, 96)
-CHANNELS = 8 + 8 + 1 + 3 + 1  # FLAIR, T1w, brain, place, whether there is a T1w
-BATCH = 2
-KEPT = 24
-NO_T1W = 0.4
-REAL_SHARE = 0.65
-RATE, RATE_REAL = 1.5e-3, 8e-4
+WIDTHS = (32, 64, 128, 192)
+CHANNELS = 8 + 8 + 1 + 3 + 1 + 1  # FLAIR, T1w, brain, place, whether there is a T1w, whether there is a FLAIR
+NO_T1W, NO_FLAIR = 0.35, 0.12
+WARM_UP = 60  # steps
 HEADS = 20
-SAVE_EVERY = 50
+SAY_EVERY = 20
+FOLDS = {
+    "all": (), "f1": ("sub-07", "sub-104670"), "f2": ("sub-26", "sub-101228"), "f3": ("sub-110218", "sub-106639"),
+    "f4": ("sub-112776",),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How a stage goes: learning rate, decay and averaging of weights; share of patients, patches a step."""
+
+    rate: float
+    decay: float
+    keep: float
+    share: float
+    batch: int
+
+
+STAGES = {
+    "begin": Stage(1.5e-3, 1e-4, 0.998, 0, 8),
+    "go-on": Stage(8e-4, 1e-3, 0.99, 0.65, 8),
+    "settle": Stage(3e-4, 1e-3, 0.97, 0.85, 4),
+}
 
 
 def pair(inputs: int, outputs: int) -> Sequential:
@@ -68,18 +93,23 @@ class Network(Module):
         return self.last(x)
 
 
-def cells(image: torch.Tensor) -> torch.Tensor:
-    """Turn (x, y, z) into (8, x/2, y/2, z/2)."""
-    x, y, z = (side // 2 for side in image.shape)
-    return image.view(x, 2, y, 2, z, 2).permute(1, 3, 5, 0, 2, 4).reshape(8, x, y, z)
-
-
-def channels_of(patch: Patch, with_t1w: bool) -> torch.Tensor:
-    """Return what the network gets, (CHANNELS, x/2, y/2, z/2)."""
-    t1w = patch.t1w if with_t1w else torch.zeros_like(patch.t1w)
-    brain = cells(patch.brain).mean(0, keepdim=True)
-    place = torch.stack([cells(axis).mean(0) for axis in patch.place]) * (brain > 0)
-    return torch.cat([cells(patch.flair), cells(t1w), brain, place, brain * float(with_t1w)])
+def channels_of(batch: Batch) -> torch.Tensor:
+    """Return what the network gets, (n, CHANNELS, x/2, y/2, z/2); some patches lose their T1w or their FLAIR."""
+    flair, t1w, brain = (cells(batch.maps[:, k]) for k in range(3))
+    luck = torch.rand(len(flair), 1, 1, 1, 1, device=flair.device)
+    has_t1w, has_flair = (luck >= NO_T1W).float(), (luck < 1 - NO_FLAIR).float()
+    share = brain.mean(1, keepdim=True)
+    return torch.cat(
+        [
+            flair * has_flair,
+            t1w * has_t1w,
+            share,
+            batch.place * (share > 0),
+            share * has_t1w,
+            share * has_flair,
+        ],
+        1,
+    )
 
 
 def loss_of(logit: torch.Tensor, lesion: torch.Tensor, brain: torch.Tensor, weight: torch.Tensor):
@@ -91,175 +121,154 @@ def loss_of(logit: torch.Tensor, lesion: torch.Tensor, brain: torch.Tensor, weig
     return 10 * entropy / where.sum().clamp_min(1) + 1 - (2 * overlap + 30) / (total + 30)
 
 
-class Drawer:
-    """Draws patches: half of each batch new, half from the last `KEPT`, mirrored."""
+class Trainee:
+    """A network, the average of its last weights, and its optimiser."""
 
-    def __init__(self, heads: list[Head], patients: list[Real]) -> None:
-        self.heads, self.patients = heads, patients
-        self.kept: list[Patch] = []
+    def __init__(self, start: dict[str, torch.Tensor], stage: Stage, device: str) -> None:
+        self.network = Network()
+        self.network.load_state_dict(widened(start, self.network.state_dict()))
+        self.network.to(device, memory_format=torch.channels_last_3d)
+        self.mean = AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(stage.keep), use_buffers=True
+        )
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), stage.rate, weight_decay=stage.decay)
+        self.rate, self.losses = stage.rate, []
 
-    def batch(self) -> list[Patch]:
-        """Return `BATCH` patches."""
-        new = [self._new() for _ in range(BATCH // 2 if self.kept else BATCH)]
-        old = [mirrored(self.kept[np.random.randint(len(self.kept))]) for _ in range(BATCH - len(new))]
-        self.kept = [*self.kept, *new][-KEPT:]
-        return new + old
-
-    def _new(self) -> Patch:
-        """Draw a patch that holds some brain."""
-        for _ in range(20):
-            patch = real(self.patients) if self.patients and chance(REAL_SHARE) else synthetic(self.heads)
-            if patch.brain.mean() > 0.05:
-                break
-        return patch
-
-
-def mirrored(patch: Patch) -> Patch:
-    """Return a patch with left and right changed, with another brightness."""
-    flipped = {name: value.flip(-3) for name, value in vars(patch).items()}
-    for name in ("flair", "t1w"):
-        flipped[name] = ((flipped[name] + 1) * uniform(0.95, 1.05) - 1) * flipped["brain"]
-    flipped["place"][0] *= -1
-    return Patch(**flipped)
-
-
-def step_on(network, optimiser, drawer: Drawer) -> float:
-    """Draw a batch and take one step."""
-    patches = drawer.batch()
-    x = torch.stack([channels_of(one, not chance(NO_T1W)) for one in patches])
-    lesion, brain, weight = (
-        torch.stack([cells(getattr(one, name)) for one in patches]) for name in ("lesion", "brain", "weight")
-    )
-    with torch.autocast("cpu", torch.bfloat16):
-        logit = network(x.contiguous(memory_format=torch.channels_last_3d))
-    loss = loss_of(logit.float(), lesion, brain, weight)
-    optimiser.zero_grad()
-    loss.backward()
-    size = torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-    if not math.isfinite(float(size)):
-        print("a step without a number, left out", flush=True)
-        return float("nan")
-    optimiser.step()
-    return float(loss.detach())
-
-
-def averaged(network: Module, keep: float) -> AveragedModel:
-    """Return an average of the network's weights over its steps."""
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(keep), use_buffers=True)
-
-
-def begin(args: argparse.Namespace, heads: list[Head]) -> None:
-    """Train on synthetic scans, from the checkpoint where there is one."""
-    network = Network().to(memory_format=torch.channels_last_3d)
-    if args.start:
-        network.load_state_dict(begun_weights(args.start))
-    mean = averaged(network, 0.995)
-    optimiser = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-4)
-    first = 0
-    if args.checkpoint.exists():
-        saved = torch.load(args.checkpoint, weights_only=True)
-        network.load_state_dict(saved["network"])
-        mean.load_state_dict(saved["mean"])
-        optimiser.load_state_dict(saved["optimiser"])
-        first = saved["step"]
-    torch.manual_seed(args.seed + first)
-    np.random.seed(args.seed + first)
-    start, losses, drawer = time.time(), [], Drawer(heads, [])
-    for step in range(first, args.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 60)
-        losses.append(step_on(network, optimiser, drawer))
-        mean.update_parameters(network)
-        if step % SAVE_EVERY == SAVE_EVERY - 1:
-            print(f"{step + 1} {np.nanmean(losses[-SAVE_EVERY:]):.3f} {time.time() - start:.0f} s "
-                  f"(cpu {time.process_time():.0f} s)", flush=True)  # fmt: skip
-            state = {
-                "network": network.state_dict(), "mean": mean.state_dict(),
-                "optimiser": optimiser.state_dict(), "step": step + 1,
-            }  # fmt: skip
-            aside = args.checkpoint.with_suffix(".part")
-            torch.save(state, aside)
-            aside.replace(args.checkpoint)
-
-
-def go_on(args: argparse.Namespace, heads: list[Head]) -> None:
-    """Go on with real patients and export."""
-    torch.manual_seed(args.seed)
-    np.random.seed(args.seed)
-    paths = [path for path in sorted(args.real.glob("*.npz")) if path.stem not in args.without]
-    patients = [Real.read(path) for path in paths]
-    print("with", *(one.name for one in patients), flush=True)
-    network = Network().to(memory_format=torch.channels_last_3d)
-    network.load_state_dict(begun_weights(args.checkpoint))
-    mean = averaged(network, 0.98)
-    optimiser = torch.optim.AdamW(network.parameters(), RATE_REAL, weight_decay=1e-3)
-    losses, drawer = [], Drawer(heads, patients)
-    for step in range(args.steps):
-        done = step / args.steps
-        for group in optimiser.param_groups:
-            group["lr"] = RATE_REAL * min(1, (step + 1) / 20) * (0.5 * (1 + math.cos(math.pi * done)) + 0.02)
-        losses.append(step_on(network, optimiser, drawer))
-        mean.update_parameters(network)
-        if step % SAVE_EVERY == SAVE_EVERY - 1:
-            print(
-                f"{step + 1} {np.nanmean(losses[-SAVE_EVERY:]):.3f} (cpu {time.process_time():.0f} s)",
-                flush=True,
+    def step(self, batch: Batch, done: float, step: int) -> None:
+        """Take one step; `done` is the share of the training that is over."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = (
+                self.rate * min(1, (step + 1) / WARM_UP) * (0.5 * (1 + math.cos(math.pi * done)) + 0.02)
             )
-    export(mean.module, args.out)
-    save_weights(mean.module, args.out.with_suffix(".npz"))
+        brain, lesion, weight = (cells(batch.maps[:, k]) for k in (2, 3, 4))
+        x = channels_of(batch).contiguous(memory_format=torch.channels_last_3d)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            logit = self.network(x)
+        loss = loss_of(logit.float(), lesion, brain, weight)
+        self.optimiser.zero_grad()
+        loss.backward()
+        size = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
+        if torch.isfinite(size):
+            self.optimiser.step()
+            self.mean.update_parameters(self.network)
+            self.losses.append(loss.detach())
+
+    def save(self, path: Path) -> None:
+        """Write the average weights in half precision, without pickle."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path, **{
+            name: value.cpu().numpy().astype(np.float16 if value.ndim else np.int64)
+            for name, value in self.mean.module.state_dict().items()
+        })  # fmt: skip
 
 
-def begun_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Return the averaged weights of a checkpoint (.pt of this script's, or .npz)."""
-    if path.suffix == ".npz":
-        return {name: torch.from_numpy(np.asarray(value, dtype=np.float32 if value.ndim else np.int64))
-                for name, value in np.load(path).items()}  # fmt: skip
-    saved = torch.load(path, weights_only=True)["mean"]
-    return {name.removeprefix("module."): value for name, value in saved.items() if name != "n_averaged"}
+def widened(old: dict[str, torch.Tensor], new: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return `new` weights that do what the `old` of a narrower network do: what is added is not listened to yet."""
+    for name, value in new.items():
+        was = old[name]
+        if was.ndim < 2:
+            value.view(-1)[: was.numel()] = was.view(-1)
+            continue
+        at = torch.arange(was.shape[1])
+        parts = name.split(".")
+        if parts[0] == "up" and parts[2] == "0":  # what comes from below, then what was kept on the way down
+            number = int(parts[1])
+            below = f"up.{number - 1}.3.weight" if number else f"down.{len(WIDTHS) - 1}.3.weight"
+            at[len(old[below]) :] += len(new[below]) - len(old[below])
+        value[: len(was)] = 0
+        value[: len(was), at] = was
+    return new
 
 
-def save_weights(network: Module, path: Path) -> None:
-    """Write weights in half precision, without pickle."""
-    np.savez_compressed(
-        path,
-        **{k: v.numpy().astype(np.float16 if v.ndim else np.int64) for k, v in network.state_dict().items()},
-    )
+def train(args: argparse.Namespace, patients: list[Real], trainees: dict[str, Trainee]) -> None:
+    """Train for so many steps, or minutes if they are over first."""
+    stage = STAGES[args.stage]
+    with ThreadPool(4) as pool:
+        heads = pool.map(lambda number: Head.read(args.maps, number), range(1, HEADS + 1))
+    print("heads and patients:", len(heads), *(one.name for one in patients), flush=True)
+    supply = Supply(heads, patients, stage.share, args.workers, args.device, args.seed)
+    supply.refresh(4 * stage.batch)
+    start = time.time()
+    for step in range(args.steps):
+        done = max(step / args.steps, (time.time() - start) / 60 / args.minutes)
+        if done >= 1:
+            break
+        supply.refresh(2 * stage.batch)
+        for name, one in trainees.items():
+            one.step(supply.batch(stage.batch, FOLDS[name]), done, step)
+        if step % SAY_EVERY == SAY_EVERY - 1:
+            said = " ".join(f"{torch.stack(one.losses[-SAY_EVERY:]).mean():.3f}" for one in trainees.values())
+            print(
+                f"{step + 1} steps, {supply.drawn} patches, {time.time() - start:.0f} s: {said}", flush=True
+            )
+    supply.stop()
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Return the weights of a checkpoint."""
+    return {
+        name: torch.from_numpy(np.asarray(value, dtype=np.float32 if value.ndim else np.int64))
+        for name, value in np.load(path).items()
+    }
 
 
 def export(network: Module, out: Path) -> None:
-    """Write ONNX that takes any number of cells divisible by 8."""
+    """Write ONNX that takes any number of cells divisible by 8; weights in half precision, worked with in single."""
     out.parent.mkdir(parents=True, exist_ok=True)
     axes = {2: "x", 3: "y", 4: "z"}
     torch.onnx.export(
-        network.eval().to(memory_format=torch.contiguous_format), (torch.zeros(1, CHANNELS, 16, 16, 16),), str(out),
-        dynamo=False, opset_version=17, input_names=["channels"], output_names=["logit"],
-        dynamic_axes={"channels": axes, "logit": axes},
+        network.eval(), (torch.zeros(1, CHANNELS, 16, 16, 16),), str(out), dynamo=False, opset_version=17,
+        input_names=["channels"], output_names=["logit"], dynamic_axes={"channels": axes, "logit": axes},
     )  # fmt: skip
+    model = onnx.load(out)
+    for one in model.graph.initializer:
+        if one.data_type == onnx.TensorProto.FLOAT and len(one.dims) > 1:
+            half = onnx.numpy_helper.to_array(one).astype(np.float16)
+            name = one.name
+            one.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.half"))
+            cast = onnx.helper.make_node("Cast", [one.name], [name], to=onnx.TensorProto.FLOAT)
+            model.graph.node.insert(0, cast)
+    onnx.checker.check_model(model)
+    onnx.save(model, out)
 
 
 def main() -> None:
     """Train."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=("begin", "go-on", "export"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("stage", choices=(*STAGES, "export"))
     parser.add_argument("maps", type=Path)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--start", type=Path, help="weights (.npz) that a first `begin` starts from")
+    parser.add_argument("--start", type=Path, help="weights (.npz) that `begin` starts from")
     parser.add_argument("--real", type=Path)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--without", nargs="*", default=[])
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--folds", nargs="+", choices=FOLDS, default=list(FOLDS), help="networks to train")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", nargs="+", default=["cpu"], help="the device of each process that draws")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    torch.manual_seed(args.seed)
+    np.random.seed(args.seed)
     if args.stage == "export":
         network = Network()
-        network.load_state_dict(begun_weights(args.checkpoint))
+        network.load_state_dict(read_weights(args.checkpoint))
         export(network, args.out)
-        save_weights(network, args.out.with_suffix(".npz"))
-        return
-    heads = [Head.read(args.maps, number) for number in range(1, HEADS + 1)]
-    (begin if args.stage == "begin" else go_on)(args, heads)
+    elif args.stage == "begin":
+        start = read_weights(args.start) if args.start else Network().state_dict()
+        one = Trainee(start, STAGES["begin"], args.device)
+        train(args, [], {"all": one})
+        one.save(args.checkpoint)
+    else:
+        left_out = set.intersection(*(set(FOLDS[name]) for name in args.folds))
+        paths = [path for path in sorted(args.real.glob("*.npz")) if path.stem not in left_out]
+        start = read_weights(args.checkpoint)
+        trainees = {name: Trainee(start, STAGES[args.stage], args.device) for name in args.folds}
+        train(args, [Real.read(path) for path in paths], trainees)
+        for name, one in trainees.items():
+            one.save(args.out / f"{name}.npz")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python training/lesion_cache.py SHARED PREPARED OUT
 
-`maps` (5, x, y, z) float16: FLAIR and T1w (median of the brain 1), brain, how much of a voxel is lesion, and how much a
-voxel counts (small lesions more); `thick`: whether slices are thicker than 3 mm.
+`maps` (5, x, y, z) uint8, to be divided by their `scale`: FLAIR and T1w (median of the brain 1), brain, how much of a
+voxel is lesion, and how much a voxel counts (small lesions more); `thick`: whether slices are thicker than 3 mm.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bids_app.image.transforms import apply
 from bids_app.image.volume import resample
 
 PAD = 8
+SCALE = np.array([64, 64, 1, 255, 64], dtype=np.float32)  # of each map, as whole numbers up to 255
 USUAL_MM3, MOST = 150.0, 3.0
 
 
@@ -41,7 +42,8 @@ def pack(folder: Path, flair_scan: Path, truth: Path) -> dict[str, np.ndarray]:
     sides = ndimage.find_objects(brain.astype(np.uint8))[0]
     box = tuple(slice(max(s.start - PAD, 0), s.stop + PAD) for s in sides)
     thick = max(nib.affines.voxel_sizes(nib.load(flair_scan).affine)) > 3
-    return {"maps": maps[(slice(None), *box)].astype(np.float16), "thick": np.array(thick)}
+    whole = np.clip(np.round(maps[(slice(None), *box)] * SCALE[:, None, None, None]), 0, 255)
+    return {"maps": whole.astype(np.uint8), "scale": SCALE, "thick": np.array(thick)}
 
 
 def weights(lesion: np.ndarray) -> np.ndarray:
@@ -60,7 +62,7 @@ def main() -> None:
     for name in PATIENTS:
         folder, one = prepared / name, case(shared, name)
         if (folder / "flair.nii").exists() and not (out / f"{name}.npz").exists():
-            np.savez(out / f"{name}.npz", **pack(folder, one.flair, one.truth))
+            np.savez_compressed(out / f"{name}.npz", **pack(folder, one.flair, one.truth))
             print(name, flush=True)
 
 

@@ -1,4 +1,6 @@
-"""Random scans of labelled heads: contrast, lesions, what only looks like lesions, the scanner. PyTorch on CPU.
+"""Random scans of labelled heads: contrast, lesions, what only looks like lesions, the scanner.
+
+PyTorch on its default device.
 
 A drawn patch is a `Patch`: FLAIR and T1w relative to the median of their brain (0 there and outside the brain), the
 brain, where in the brain each voxel lies, and the truth.
@@ -7,7 +9,7 @@ brain, where in the brain each voxel lies, and the truth.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -61,7 +63,18 @@ class Head:
     bits: Tensor
     box: Tensor
     near: np.ndarray
-    sample: Tensor
+    sample: np.ndarray
+
+    def share(self) -> None:
+        """Let processes share the volumes."""
+        self.groups.share_memory_()
+        self.bits.share_memory_()
+
+    def to(self, device: str) -> Head:
+        """Return the head on a device."""
+        return replace(
+            self, groups=self.groups.to(device), bits=self.bits.to(device), box=self.box.to(device)
+        )
 
     @classmethod
     def read(cls, folder: Path, number: int) -> Head:
@@ -84,7 +97,7 @@ class Head:
         box = np.stack([inside.min(0), inside.max(0)]).astype(np.float32)
         return cls(
             torch.from_numpy(groups), torch.from_numpy(np.ascontiguousarray(bits & kept)), torch.from_numpy(box), near,
-            torch.from_numpy(groups[tuple(at.T)].astype(np.int64)),
+            groups[tuple(at.T)],
         )  # fmt: skip
 
 
@@ -99,6 +112,14 @@ class Real:
     brain: np.ndarray
     thick: bool
 
+    def share(self) -> None:
+        """Let processes share the maps."""
+        self.maps.share_memory_()
+
+    def to(self, device: str) -> Real:
+        """Return the patient on a device."""
+        return replace(self, maps=self.maps.to(device), box=self.box.to(device))
+
     @classmethod
     def read(cls, path: Path) -> Real:
         """Read what `lesion_cache.py` wrote."""
@@ -107,7 +128,7 @@ class Real:
         inside = np.argwhere(brain)
         box = np.stack([inside.min(0), inside.max(0)]).astype(np.float32)
         near = np.argwhere(one["maps"][3] > 0)
-        maps = torch.from_numpy(one["maps"].astype(np.float32))
+        maps = torch.from_numpy(one["maps"] / one["scale"][:, None, None, None])
         return cls(path.stem, maps, torch.from_numpy(box), near, inside[::101], bool(one["thick"]))
 
 
@@ -116,12 +137,17 @@ class Real:
 
 def uniform(low: float, high: float) -> float:
     """Draw a number."""
-    return low + (high - low) * torch.rand(1).item()
+    return low + (high - low) * np.random.random()
 
 
 def chance(share: float) -> bool:
     """Say yes that often."""
-    return torch.rand(1).item() < share
+    return np.random.random() < share
+
+
+def whole(low: int, high: int) -> int:
+    """Draw a whole number of at least `low` and below `high`."""
+    return int(np.random.randint(low, high))
 
 
 def field(knots: int, channels: int = 1) -> Tensor:
@@ -137,7 +163,7 @@ def blur(image: Tensor, sigma: list[float]) -> Tensor:
         if width < 0.2:
             continue
         half = max(1, int(2.5 * width + 0.5))
-        x = torch.arange(-half, half + 1, dtype=torch.float32)
+        x = torch.arange(-half, half + 1, dtype=torch.float32, device="cpu")
         out = along(out, torch.exp(-0.5 * (x / width) ** 2), axis)
     return out[0, 0]
 
@@ -157,22 +183,22 @@ def along(image: Tensor, kernel: Tensor, axis: int) -> Tensor:
 
 def grid(source: tuple[int, ...], centre: np.ndarray, strength: float) -> Tensor:
     """Return voxel coordinates (SIDE, SIDE, SIDE, 3) of a turned, scaled, bent patch around `centre`."""
-    angles = (torch.rand(3) - 0.5) * 2 * math.radians(13) * strength
-    matrix = torch.eye(3)
+    matrix = np.eye(3)
     for axis in range(3):
         a, b = [k for k in range(3) if k != axis]
-        turn = torch.eye(3)
-        turn[a, a] = turn[b, b] = torch.cos(angles[axis])
-        turn[a, b], turn[b, a] = -torch.sin(angles[axis]), torch.sin(angles[axis])
+        angle, turn = uniform(-1, 1) * math.radians(13) * strength, np.eye(3)
+        turn[a, a] = turn[b, b] = math.cos(angle)
+        turn[a, b], turn[b, a] = -math.sin(angle), math.sin(angle)
         matrix = matrix @ turn
-    matrix = matrix @ torch.diag(1 + (torch.rand(3) - 0.5) * 0.28 * strength)
+    matrix = matrix @ np.diag(1 + np.random.uniform(-0.14, 0.14, 3) * strength)
     if chance(0.5):
         matrix[:, 0] *= -1
     line = torch.arange(SIDE, dtype=torch.float32) - (SIDE - 1) / 2
-    points = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1) @ matrix.T
+    points = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1)
+    points = points @ torch.tensor(matrix.T, dtype=torch.float32)
     if chance(0.6):
         points = points + field(5, 3).permute(1, 2, 3, 0) * uniform(0, 3.0) * strength
-    return points + torch.from_numpy(np.asarray(centre, dtype=np.float32))
+    return points + torch.tensor(np.asarray(centre, dtype=np.float32))
 
 
 def sampled(volume: Tensor, points: Tensor, mode: str) -> Tensor:
@@ -220,21 +246,23 @@ class Slices:
         """Draw slices, mostly axial; None where the image is isotropic."""
         if not chance(share):
             return None
-        axis = 2 if chance(0.7) else int(torch.randint(0, 2, (1,)))
+        axis = 2 if chance(0.7) else whole(0, 2)
         step = math.exp(uniform(math.log(1.8), math.log(thickest)))
         return cls(axis, step * uniform(0.75, 1.0), step, uniform(0, 1))
 
     def acquire(self, image: Tensor) -> Tensor:
         """Average over each slice and interpolate between slices."""
         half = max(1, round(self.thickness / 2))
-        x = torch.arange(-half, half + 1, dtype=torch.float32)
+        x = torch.arange(-half, half + 1, dtype=torch.float32, device="cpu")
         profile = (self.thickness / 2 + 0.5 - x.abs()).clamp(0, 1) + 1e-3
         mean = along(image[None, None], profile, self.axis)[0, 0]
         centre = torch.arange(self.offset * self.step, SIDE - 1, self.step)
         low = centre.long().clamp(0, SIDE - 2)
         part = (centre - low).view([-1 if k == self.axis else 1 for k in range(3)])
         slices = mean.index_select(self.axis, low) * (1 - part) + mean.index_select(self.axis, low + 1) * part
-        where = ((torch.arange(SIDE, dtype=torch.float32) - centre[0]) / self.step).clamp(0, len(centre) - 1)
+        where = ((torch.arange(SIDE, dtype=torch.float32) - self.offset * self.step) / self.step).clamp(
+            0, len(centre) - 1
+        )
         low = where.long().clamp(0, max(len(centre) - 2, 0))
         part = (where - low).view([-1 if k == self.axis else 1 for k in range(3)])
         high = (low + 1).clamp_max(len(centre) - 1)
@@ -253,13 +281,30 @@ def scanned(image: Tensor, slices: Slices | None, strength: float) -> Tensor:
             image = Slices(axis, step, step, uniform(0, 1)).acquire(image)
     if slices is not None:
         image = slices.acquire(image)
-    noise = uniform(0, 0.06) * strength * (uniform(1, 4) if chance(0.2) else 1.0)
+    if chance(0.15 * strength):
+        image = damaged(image)
+    noise = uniform(0, 0.06) * strength * (uniform(1, 6) if chance(0.25) else 1.0)
     if noise > 0.004:
         rough = torch.randn(SIDE, SIDE, SIDE) * noise
         if chance(0.5):
             rough = blur(rough, [0.6] * 3) * 2.2
         image = image + rough
     return image.clamp_min(0)
+
+
+def damaged(image: Tensor) -> Tensor:
+    """Lose slices, or make some brighter and darker in turn, as motion does."""
+    axis, thick = whole(0, 3), whole(1, 4)
+    factor = np.ones(SIDE, dtype=np.float32)
+    if chance(0.5):
+        for first in range(whole(0, 40), SIDE, whole(15, 50)):
+            factor[first : first + thick] = 0
+    else:
+        first = whole(0, 60)
+        for k in range(whole(4, 16)):
+            at = first + k * thick
+            factor[at : at + thick] = uniform(0.55, 0.95) if k % 2 else uniform(1.0, 1.2)
+    return image * torch.tensor(factor).view([-1 if k == axis else 1 for k in range(3)])
 
 
 def relative(image: Tensor, brain: Tensor, median: float) -> Tensor:
@@ -271,65 +316,71 @@ def relative(image: Tensor, brain: Tensor, median: float) -> Tensor:
 # --- synthetic scans -------------------------------------------------------------------------------------
 
 
-def contrast(base: tuple[float, ...], dark_fluid: bool) -> tuple[Tensor, Tensor]:
+def contrast(base: tuple[float, ...], dark_fluid: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and SD of each kind of tissue, near the usual contrast or (rarely) any."""
-    mean, spread = torch.zeros(KINDS), 0.01 + 0.035 * torch.rand(KINDS)
-    usual = torch.tensor(base)
-    fluid = torch.zeros(OUTSIDE, dtype=torch.bool)
+    mean, spread = np.zeros(KINDS), 0.01 + 0.035 * np.random.random(KINDS)
+    usual = np.array(base)
+    fluid = np.zeros(OUTSIDE, dtype=bool)
     fluid[[VENTRICLE, FLUID]] = True
     if chance(0.93):
         stretch = uniform(0.25, 1.5)
-        inner = (1 + (usual - 1) * stretch) * (1 + 0.035 * torch.randn(OUTSIDE))
+        inner = (1 + (usual - 1) * stretch) * (1 + 0.035 * np.random.randn(OUTSIDE))
         inner[fluid] = usual[fluid] * (uniform(0.2, 1.5) if dark_fluid else uniform(0.4, 1.8))
     else:
-        inner = 0.2 + 1.1 * torch.rand(OUTSIDE)
+        inner = 0.2 + 1.1 * np.random.random(OUTSIDE)
         if dark_fluid:
-            inner[fluid] = inner.min() * torch.rand(1)
+            inner[fluid] = inner.min() * np.random.random()
     inner[0] = 0.02
     mean[:OUTSIDE] = inner
-    mean[OUTSIDE:] = torch.rand(KINDS - OUTSIDE) * 1.8
-    spread[OUTSIDE:] = 0.02 + 0.25 * torch.rand(KINDS - OUTSIDE)
-    return mean.clamp_min(0.01), spread
+    mean[OUTSIDE:] = np.random.random(KINDS - OUTSIDE) * 1.8
+    spread[OUTSIDE:] = 0.02 + 0.25 * np.random.random(KINDS - OUTSIDE)
+    return mean.clip(0.01), spread
 
 
 def lesion_shape(head: Head, points: Tensor, groups: Tensor) -> Tensor:
-    """Return lesions, 0 to 1: those of one or two patients, in a part of the brain, and small round ones."""
+    """Return lesions, 0 to 1: those of one or two patients, in a part of the brain, and round ones.
+
+    In a third of the scans they go on into the cortex that they reach.
+    """
     lesion = torch.zeros(SIDE, SIDE, SIDE)
+    may = torch.zeros(KINDS)
+    may[list(MAY_HOLD_LESIONS)] = 1
+    seeds = may[groups] > 0 if chance(0.4) else groups == WHITE
+    if chance(0.35):
+        may[[CORTEX, CEREBELLAR_CORTEX]] = 1
     if chance(0.88):
         bits = nearest(head.bits, points)
         for bit in np.random.choice(SHAPES, np.random.randint(1, 3), replace=False):
             lesion = torch.maximum(lesion, ((bits >> int(bit)) & 1).float())
         if chance(0.45):
             lesion = lesion * (field(7)[0] > uniform(-0.8, 0.7))
+        if may[CORTEX] > 0:
+            lesion = (blur(lesion, [uniform(0.8, 2.0)] * 3) > uniform(0.2, 0.45)).float()
     if chance(0.45):
-        lesion = torch.maximum(lesion, dots(groups, int(torch.randint(1, 14, (1,)))))
-    may = torch.zeros(KINDS)
-    may[list(MAY_HOLD_LESIONS)] = 1
+        lesion = torch.maximum(lesion, dots(seeds, whole(1, 14), 3.6))
+    if chance(0.2):
+        lesion = torch.maximum(lesion, dots(seeds, whole(1, 4), 8.0))
     lesion = lesion * may[groups]
     soft = blur(lesion, [uniform(0.4, 0.9)] * 3) + 0.12 * field(32)[0] * lesion
     return soft.clamp(0, 1)
 
 
-def dots(groups: Tensor, count: int) -> Tensor:
-    """Return small ellipsoids of 1 to 4 mm radius in white matter."""
+def dots(seeds: Tensor, count: int, largest: float) -> Tensor:
+    """Return ellipsoids of 1 to `largest` mm radius around some of the seeds."""
     out = torch.zeros(SIDE, SIDE, SIDE)
-    flat = torch.nonzero((groups == WHITE).view(-1))[:, 0]
+    flat = torch.nonzero(seeds.view(-1))[:, 0]
     if not len(flat):
         return out
-    for _ in range(count):
-        at = int(flat[torch.randint(0, len(flat), (1,))])
-        centre = torch.tensor([at // SIDE**2, at // SIDE % SIDE, at % SIDE])
-        radius = math.exp(uniform(math.log(1.0), math.log(3.6))) * (0.7 + 0.6 * torch.rand(3))
-        low, high = (centre - 6).clamp_min(0), (centre + 7).clamp_max(SIDE)
-        lines = [
-            (torch.arange(int(a), int(b)) - c) / r
-            for a, b, c, r in zip(low, high, centre, radius, strict=True)
-        ]
-        far = sum(
-            (line**2).view([-1 if k == axis else 1 for k in range(3)]) for axis, line in enumerate(lines)
-        )
-        part = out[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))]
-        part.copy_(torch.maximum(part, (far < 1).float()))
+    for at in flat[np.random.randint(len(flat), size=count)].tolist():
+        centre = np.array([at // SIDE**2, at // SIDE % SIDE, at % SIDE])
+        radius = math.exp(uniform(0, math.log(largest))) * np.random.uniform(0.7, 1.3, 3)
+        low, high = np.maximum(centre - 11, 0), np.minimum(centre + 12, SIDE)
+        far = 0
+        for axis in range(3):
+            line = (np.arange(low[axis], high[axis]) - centre[axis]) / radius[axis]
+            far = far + np.expand_dims(line**2, tuple(k for k in range(3) if k != axis))
+        part = out[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        part.copy_(torch.maximum(part, torch.tensor(far < 1).float()))
     return out
 
 
@@ -346,24 +397,24 @@ def dirty(flair: Tensor, groups: Tensor, grey: float, lesion: Tensor) -> Tensor:
         wide = blur(ventricle, [3.0, 2.0, 2.0])
         extra = extra + ((wide - 0.45) * 4).clamp(0, 1) * (1 - ventricle) * uniform(0, 0.5)
     if chance(0.45):  # plexus, flow
-        spots = ((field(int(torch.randint(8, 24, (1,))))[0] - uniform(0.4, 1.0)) * 3).clamp(0, 1)
+        spots = ((field(whole(8, 24))[0] - uniform(0.4, 1.0)) * 3).clamp(0, 1)
         extra = extra + spots * ventricle * uniform(0.2, 1.3)
     if chance(0.4):  # vessels and flow in the sulci
-        spots = ((field(int(torch.randint(12, 30, (1,))))[0] - uniform(0.5, 1.0)) * 3).clamp(0, 1)
+        spots = ((field(whole(12, 30))[0] - uniform(0.5, 1.0)) * 3).clamp(0, 1)
         extra = extra + spots * (groups == FLUID) * uniform(0.2, 1.4)
     if chance(0.5):
-        spots = ((field(int(torch.randint(6, 22, (1,))))[0] - uniform(0, 0.8)) * 2).clamp(0, 1)
+        spots = ((field(whole(6, 22))[0] - uniform(0, 0.8)) * 2).clamp(0, 1)
         cortex = (groups == CORTEX) | (groups == HIPPOCAMPUS) | (groups == AMYGDALA)
         extra = extra + spots * cortex * uniform(0.05, 0.5)
     if chance(0.5):
-        extra = extra + field(int(torch.randint(3, 12, (1,))))[0] * white * uniform(0, 0.07)
+        extra = extra + field(whole(3, 12))[0] * white * uniform(0, 0.07)
     return flair + grey * extra * (1 - lesion)
 
 
 def brain_mask(groups: Tensor) -> Tensor:
     """Return a brain mask as good and as bad as stripping makes it."""
     tissue = ((groups > 0) & (groups < OUTSIDE)).float()
-    kind = torch.rand(1).item()
+    kind = uniform(0, 1)
     if kind < 0.45:  # little outer fluid
         inner = tissue * (groups != FLUID)
         tissue = tissue * (blur(inner, [2.0] * 3) > uniform(0.15, 0.55))
@@ -375,10 +426,15 @@ def brain_mask(groups: Tensor) -> Tensor:
     return tissue
 
 
+def looked_up(table: np.ndarray, groups: Tensor) -> Tensor:
+    """Return each voxel's value by its group."""
+    return torch.tensor(table, dtype=torch.float32)[groups]
+
+
 def synthetic(heads: list[Head]) -> Patch:
     """Draw a synthetic scan of a labelled head."""
     head = heads[np.random.randint(len(heads))]
-    corner = head.box.numpy()
+    corner = head.box.cpu().numpy()
     centre = (
         centred(head.near)
         if chance(0.7)
@@ -392,7 +448,7 @@ def synthetic(heads: list[Head]) -> Patch:
     images, medians = [], []
     for base in (FLAIR, T1W):
         mean, spread = contrast(base, base is FLAIR)
-        image = mean[groups] + spread[groups] * torch.randn(SIDE, SIDE, SIDE)
+        image = looked_up(mean, groups) + looked_up(spread, groups) * torch.randn(SIDE, SIDE, SIDE)
         white, grey = float(mean[WHITE]), float(mean[CORTEX])
         if base is FLAIR:
             image = dirty(image, groups, grey, lesion)
@@ -403,7 +459,7 @@ def synthetic(heads: list[Head]) -> Patch:
             level = white - (white - grey) * uniform(0.0, 1.6) * texture
         image = image * (1 - lesion) + (level * texture).clamp_min(0.02) * lesion
         images.append(image)
-        medians.append(float(mean[head.sample].median()))
+        medians.append(float(np.median(mean[head.sample])))
     slices = Slices.draw(0.65, 8.0)
     same = chance(0.6)
     flair = scanned(images[0], slices, 1.0)
@@ -418,9 +474,8 @@ def synthetic(heads: list[Head]) -> Patch:
 # --- real scans ------------------------------------------------------------------------------------------
 
 
-def real(patients: list[Real]) -> Patch:
-    """Draw a patch of a real patient, turned, bent and scanned again."""
-    one = patients[np.random.randint(len(patients))]
+def real(one: Real) -> Patch:
+    """Draw a patch of a patient, turned, bent and scanned again."""
     centre = centred(one.near) if len(one.near) and chance(0.7) else centred(one.brain)
     points = grid(tuple(one.maps.shape[1:]), centre, 1.0)
     maps = sampled(one.maps, points, "bilinear")

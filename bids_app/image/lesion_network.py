@@ -30,16 +30,19 @@ FARTHEST = 1.5  # half sides of the brain's box from its centre, as in training
 
 
 def network_probability(
-    flair: nib.Nifti1Image, t1w: nib.Nifti1Image | None, brain: nib.Nifti1Image, weights: Path | None = None
+    flair: nib.Nifti1Image | None,
+    t1w: nib.Nifti1Image | None,
+    brain: nib.Nifti1Image,
+    weights: Path | None = None,
 ) -> Array:
     """Return the probability of lesion by the network.
 
     Parameters
     ----------
-    flair : Nifti1Image, (x, y, z)
+    flair : Nifti1Image, (x, y, z), optional
         FLAIR corrected for non-uniformity, any unit, any orientation.
     t1w : Nifti1Image, (x, y, z), optional
-        T1w on the same grid; the network knows what to do without one.
+        T1w on the same grid. The network knows what to do without one of the two; by the T1w alone it finds far less.
     brain : Nifti1Image, (x, y, z)
         Brain mask on the same grid.
     weights : Path, optional
@@ -48,7 +51,7 @@ def network_probability(
     Returns
     -------
     ndarray, (x, y, z), float32
-        0 to 1 on the FLAIR's grid; 0 outside the brain.
+        0 to 1 on the images' grid; 0 outside the brain.
 
     Raises
     ------
@@ -57,21 +60,21 @@ def network_probability(
     """
     grid = working_grid(brain)
     inside = _moved(brain, grid) >= 0.5
-    bright = _relative(_moved(flair, grid), inside, "FLAIR")
+    bright = None if flair is None else _relative(_moved(flair, grid), inside, "FLAIR")
     dark = None if t1w is None else _relative(_moved(t1w, grid), inside, "T1w")
     channels = network_channels(bright, dark, inside)
     (logit,) = session(NETWORK, weights).run(None, {"channels": channels[None]})
     probability = _voxels(special.expit(logit[0]))[tuple(slice(length) for length in inside.shape)] * inside
-    moved = _averaged(nib.Nifti1Image(probability, grid.affine), flair)
+    moved = _averaged(nib.Nifti1Image(probability, grid.affine), brain)
     return moved * (np.asarray(brain.dataobj) > 0)
 
 
-def network_channels(flair: Array, t1w: Array | None, inside: Mask) -> Array:
+def network_channels(flair: Array | None, t1w: Array | None, inside: Mask) -> Array:
     """Return what the network sees.
 
     Parameters
     ----------
-    flair : ndarray, (x, y, z)
+    flair : ndarray, (x, y, z), or None
         Relative to the brain's median, 0 there and outside the brain.
     t1w : ndarray, (x, y, z), or None
         Likewise.
@@ -80,12 +83,14 @@ def network_channels(flair: Array, t1w: Array | None, inside: Mask) -> Array:
 
     Returns
     -------
-    ndarray, (21, x', y', z'), float32
+    ndarray, (22, x', y', z'), float32
         Cells of 2 x 2 x 2 voxels, sides divisible by 8: eight voxels of FLAIR, eight of T1w, the share of brain, where
-        in the brain's box the cell lies (-1 to 1, three axes), the brain once more where there is a T1w.
+        in the brain's box the cell lies (-1 to 1, three axes), the brain once more where there is a T1w, and where
+        there is a FLAIR.
     """
     room = [(0, -length % MULTIPLE) for length in inside.shape]
-    padded = [np.pad(one, room) for one in (flair, np.zeros_like(flair) if t1w is None else t1w)]
+    nothing = np.zeros(inside.shape, np.float32)
+    padded = [np.pad(nothing if one is None else one, room) for one in (flair, t1w)]
     brain = _cells(np.pad(inside.astype(np.float32), room)).mean(axis=0, keepdims=True)
     sides = box_around(inside, np.eye(4))
     places = []
@@ -95,8 +100,8 @@ def network_channels(flair: Array, t1w: Array | None, inside: Mask) -> Array:
         line = np.clip(2 * (middle - low) / (high - low) - 1, -FARTHEST, FARTHEST)
         places.append(np.broadcast_to(np.moveaxis(line[:, None, None], 0, axis), brain.shape[1:]))
     place = np.stack(places) * (brain > 0)
-    known = brain * np.float32(t1w is not None)
-    return np.concatenate([_cells(padded[0]), _cells(padded[1]), brain, place, known]).astype(np.float32)
+    known = [brain * np.float32(one is not None) for one in (t1w, flair)]
+    return np.concatenate([_cells(padded[0]), _cells(padded[1]), brain, place, *known]).astype(np.float32)
 
 
 def working_grid(brain: nib.Nifti1Image) -> nib.Nifti1Image:

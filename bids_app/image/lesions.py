@@ -22,7 +22,6 @@ from bids_app.image.belief import belief_map
 from bids_app.image.box import box_around, put_back, within
 from bids_app.image.growth import grow_lesions
 from bids_app.image.lesion_network import BRAIN_MARGIN_MM, network_probability
-from bids_app.image.noise import denoise
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -275,12 +274,12 @@ def _weighted_belief(inputs: LesionInputs) -> Array:
 
 # --- Demyelin --------------------------------------------------------------------------------------------
 
-NETWORK_THRESHOLD = 0.4  # this and the peak: best on the seven patients drawn by experts (training/README.md)
-NETWORK_PEAK = 0.7  # as the threshold
+NETWORK_THRESHOLD = 0.5  # this and the peak: best on the seven patients drawn by experts (training/README.md)
+NETWORK_PEAK = 0.85  # as the threshold
 
 
 def network_lesions(inputs: LesionInputs, weights: Path | None = None) -> Array:
-    """Return the probability of Demyelin's network; noise is taken out of very noisy FLAIR images first.
+    """Return the probability of Demyelin's network.
 
     Parameters
     ----------
@@ -294,8 +293,7 @@ def network_lesions(inputs: LesionInputs, weights: Path | None = None) -> Array:
     ndarray, (x, y, z)
         0 to 1; 0 outside the brain.
     """
-    flair = denoise(inputs.flair, inputs.brain, inputs.wm_prior)
-    return network_probability(flair, inputs.t1w, inputs.brain, weights)
+    return network_probability(inputs.flair, inputs.t1w, inputs.brain, weights)
 
 
 METHODS: dict[str, Method] = {

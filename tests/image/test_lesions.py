@@ -151,7 +151,7 @@ def test_noise_and_missing_slices_cost_little():
 @pytest.mark.slow
 def test_phantom_with_and_without_lesions():
     inputs, truth = phantom_inputs(25)
-    assert dice(mask_of(inputs), truth) >= 0.7
+    assert dice(mask_of(inputs), truth) >= 0.65
     assert dice(mask_of(with_images(inputs, t1w=None)), truth) >= 0.6
     nothing, _ = phantom_inputs(0)
     for images in (nothing, with_images(nothing, t1w=None)):
@@ -190,7 +190,7 @@ def flagged(inputs, scan, lesions):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("damage", "cost"), [(missing_slices, 0.2), (stripes, 0.2)])
+@pytest.mark.parametrize(("damage", "cost"), [(missing_slices, 0.1), (stripes, 0.15)])
 def test_damaged_slices_cost_little_and_are_flagged(phantom, damage, cost):
     inputs, truth, undamaged = phantom
     flair = damage(np.asarray(inputs.flair.dataobj).copy())
@@ -211,10 +211,10 @@ def test_noise_costs_little_and_is_flagged(phantom):
         for share in (0.15, 0.3)
     )
     less = mask_of(with_images(inputs, flair=some))
-    assert dice(less, truth) > undamaged - 0.15
+    assert dice(less, truth) > undamaged - 0.1
     assert flagged(inputs, some, less) == ["flair_noise"]
     found = mask_of(with_images(inputs, flair=much))
-    assert dice(found, truth) > 0.3
+    assert dice(found, truth) > 0.4
     assert found.sum() < 2 * truth.sum()
     assert flagged(inputs, much, found) == ["snr_flair_wm", "flair_noise"]
 
@@ -237,12 +237,17 @@ def test_channels_are_voxels_of_cells_and_where_they_lie():
     inside[2:18, 1:17, 3:13] = True
     flair, t1w = (rng.normal(size=inside.shape).astype(np.float32) * inside for _ in range(2))
     both, alone = network_channels(flair, t1w, inside), network_channels(flair, None, inside)
-    assert both.shape == (21, 16, 16, 8)
+    anatomy = network_channels(None, t1w, inside)
+    assert both.shape == (22, 16, 16, 8)
     assert both[:8, 4, 3, 2].tolist() == flair[8:10, 6:8, 4:6].ravel().tolist()
     assert both[8:16, 4, 3, 2].tolist() == t1w[8:10, 6:8, 4:6].ravel().tolist()
     assert not alone[8:16].any()
     assert not alone[20].any()
-    np.testing.assert_array_equal(both[20], both[16])
+    assert not anatomy[:8].any()
+    assert not anatomy[21].any()
+    for channels, known in ((both, (20, 21)), (alone, (21,)), (anatomy, (20,))):
+        for one in known:
+            np.testing.assert_array_equal(channels[one], channels[16])
     np.testing.assert_allclose(both[17:20, 1, 1, 2], [-14 / 15, -0.8, -2 / 3], atol=1e-6)
     assert not both[:, 10:].any()
 
