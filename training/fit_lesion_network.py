@@ -152,6 +152,8 @@ class Trainee:
             self.optimiser.step()
             self.mean.update_parameters(self.network)
             self.losses.append(loss.detach())
+        else:
+            print("a step without a number, left out", flush=True)
 
     def save(self, path: Path) -> None:
         """Write the average weights in half precision, without pickle."""

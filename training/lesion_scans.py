@@ -181,23 +181,23 @@ def along(image: Tensor, kernel: Tensor, axis: int) -> Tensor:
     return out
 
 
-def grid(source: tuple[int, ...], centre: np.ndarray, strength: float) -> Tensor:
+def grid(centre: np.ndarray) -> Tensor:
     """Return voxel coordinates (SIDE, SIDE, SIDE, 3) of a turned, scaled, bent patch around `centre`."""
     matrix = np.eye(3)
     for axis in range(3):
         a, b = [k for k in range(3) if k != axis]
-        angle, turn = uniform(-1, 1) * math.radians(13) * strength, np.eye(3)
+        angle, turn = uniform(-1, 1) * math.radians(13), np.eye(3)
         turn[a, a] = turn[b, b] = math.cos(angle)
         turn[a, b], turn[b, a] = -math.sin(angle), math.sin(angle)
         matrix = matrix @ turn
-    matrix = matrix @ np.diag(1 + np.random.uniform(-0.14, 0.14, 3) * strength)
+    matrix = matrix @ np.diag(1 + np.random.uniform(-0.14, 0.14, 3))
     if chance(0.5):
         matrix[:, 0] *= -1
     line = torch.arange(SIDE, dtype=torch.float32) - (SIDE - 1) / 2
     points = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1)
     points = points @ torch.tensor(matrix.T, dtype=torch.float32)
     if chance(0.6):
-        points = points + field(5, 3).permute(1, 2, 3, 0) * uniform(0, 3.0) * strength
+        points = points + field(5, 3).permute(1, 2, 3, 0) * uniform(0, 3.0)
     return points + torch.tensor(np.asarray(centre, dtype=np.float32))
 
 
@@ -440,7 +440,7 @@ def synthetic(heads: list[Head]) -> Patch:
         if chance(0.7)
         else corner[0] + (corner[1] - corner[0]) * np.random.uniform(0.15, 0.85, 3)
     )
-    points = grid(tuple(head.groups.shape), centre, 1.0)
+    points = grid(centre)
     groups = nearest(head.groups, points).long()
     lesion = lesion_shape(head, points, groups)
     brain = brain_mask(groups)
@@ -477,7 +477,7 @@ def synthetic(heads: list[Head]) -> Patch:
 def real(one: Real) -> Patch:
     """Draw a patch of a patient, turned, bent and scanned again."""
     centre = centred(one.near) if len(one.near) and chance(0.7) else centred(one.brain)
-    points = grid(tuple(one.maps.shape[1:]), centre, 1.0)
+    points = grid(centre)
     maps = sampled(one.maps, points, "bilinear")
     brain = (maps[2] > 0.5).float()
     lesion = maps[3]

@@ -49,7 +49,7 @@ def draw(heads: list[Head], patients: list[Real], share: float):
 
 
 def work(device: str, seed: int, store: str, heads, patients, share, free, ready) -> None:
-    """Draw patches into free slots of the store until told to stop."""
+    """Draw patches into free slots of the store until ended."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     torch.set_default_device(device)
@@ -57,7 +57,8 @@ def work(device: str, seed: int, store: str, heads, patients, share, free, ready
     np.random.seed(seed)
     heads, patients = [one.to(device) for one in heads], [one.to(device) for one in patients]
     maps, places = opened(store, "r+")
-    while (slot := free.get()) is not None:
+    while True:
+        slot = free.get()
         patch, name = draw(heads, patients, share)
         maps[slot] = torch.stack([getattr(patch, map_name) for map_name in MAPS]).half().cpu().numpy()
         places[slot] = cells(patch.place).mean(1).half().cpu().numpy()

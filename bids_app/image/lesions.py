@@ -274,9 +274,8 @@ def _weighted_belief(inputs: LesionInputs) -> Array:
 
 # --- Demyelin --------------------------------------------------------------------------------------------
 
-NETWORK_THRESHOLD = (
-    0.4  # this and the peak: chosen with a network before, as good for this one (training/README.md)
-)
+# chosen with a network before, as good for this one (training/README.md)
+NETWORK_THRESHOLD = 0.4
 NETWORK_PEAK = 0.7  # as the threshold
 
 
