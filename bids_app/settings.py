@@ -96,6 +96,13 @@ class Settings:
         room="What to process",
         metavar="SESSION|nearest",
     )
+    t1w_alone: bool = option(
+        False,
+        "Process visits without a FLAIR too: volumes, radiomics and disconnection by their T1w image. Without a supplied "
+        "mask lesions are those that the T1w shows, far fewer: each report and the group level say so.",
+        room="What to process",
+        level="participant",
+    )
     dry_run: bool = option(
         False,
         "Only tell which images would be used and why each other one is not, and write logs/chosen.tsv.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pandas as pd
 from bids_app.derivatives import atomic, write_json, write_table
 from bids_app.derivatives.reader import Derivatives, read_meta
 from bids_app.errors import InputError
+from bids_app.image.coverage import WHOLE
 from bids_app.visit_name import VisitName
 
 Singles = npt.NDArray[np.float32]
@@ -130,12 +132,15 @@ def _files(
     found: dict[str, dict[str, Path]] = {}
     atlases = set()
     made_up = []
+    shown: dict[str, float] = {}  # share of the brain in the FLAIR, where the tables say it
     for key in keys:
         visit = Derivatives(derivatives).visit(key)
         found[key] = {}
         for family, (output, _) in FAMILIES.items():
             files = visit.find(output)
             atlases |= {file.entities["atlas"] for file in files}
+            if files and family == "volume":
+                shown[key] = read_meta(files[0].path).get("FlairCoverage", 1.0)
             if files and (synthetic or family != "chaco" or not _is_synthetic(files[0].path)):
                 found[key][family] = files[0].path
             elif files:
@@ -151,11 +156,30 @@ def _files(
             f"disconnection of {len(made_up)} visits is from a synthetic connectome and left out ({made_up[0]} ...); "
             "--allow-synthetic-connectome takes it"
         )
+    notes += _lower_bounds(shown)
     for family in FAMILIES:
         without = [key for key in keys if family not in found[key]]
         if without:
             notes.append(f"{len(without)} of {len(keys)} visits have no {family} table ({without[0]} ...)")
     return found, notes
+
+
+def _lower_bounds(shown: Mapping[str, float]) -> list[str]:
+    """Tell of visits in which lesions were missed for want of a FLAIR, or of a part of it."""
+    alone = [key for key, share in shown.items() if share == 0]
+    partly = [key for key, share in shown.items() if 0 < share < WHOLE]
+    notes = []
+    if alone:
+        notes.append(
+            f"lesions of {len(alone)} of {len(shown)} visits were found by the T1w alone, which shows few "
+            f"({alone[0]} ...): their volumes and disconnection are lower bounds"
+        )
+    if partly:
+        notes.append(
+            f"the FLAIR of {len(partly)} of {len(shown)} visits shows a part of the brain ({partly[0]} ...): volumes "
+            "of lesions and disconnection are lower bounds"
+        )
+    return notes
 
 
 def _is_synthetic(table: Path) -> bool:

@@ -80,8 +80,8 @@ class Surroundings:
 
     Attributes
     ----------
-    flair, probability, gm, csf : Nifti1Image, (x, y, z)
-        FLAIR image, lesion probability, tissue probabilities.
+    probability, gm, csf : Nifti1Image, (x, y, z)
+        Lesion probability, tissue probabilities.
     nawm : Nifti1Image, (x, y, z)
         Normal-appearing white matter mask.
     parcels : Nifti1Image, (x, y, z)
@@ -92,9 +92,10 @@ class Surroundings:
         `places.place_image` brought to the visit's space with nearest neighbours.
     from_template : sequence of Path
         Transforms that bring images from the template to the visit (they take points the other way).
+    flair : Nifti1Image, (x, y, z), optional
+        FLAIR image; without one contrasts are not known.
     """
 
-    flair: nib.Nifti1Image
     probability: nib.Nifti1Image
     gm: nib.Nifti1Image
     csf: nib.Nifti1Image
@@ -103,6 +104,7 @@ class Surroundings:
     regions: pd.DataFrame
     places: nib.Nifti1Image
     from_template: Sequence[Path]
+    flair: nib.Nifti1Image | None = None
 
 
 def number_lesions(mask: nib.Nifti1Image) -> nib.Nifti1Image:
@@ -255,6 +257,8 @@ def _each(
 
 
 def _contrast(lesion: npt.NDArray[np.int64], index: npt.NDArray[np.int64], around: Surroundings) -> Array:
+    if around.flair is None:
+        return np.full(index.size, np.nan)
     flair = np.asarray(around.flair.dataobj, dtype=np.float64)
     normal = flair[np.asanyarray(around.nawm.dataobj) > 0]
     if not normal.size or normal.mean() <= 0:

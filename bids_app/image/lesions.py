@@ -35,21 +35,19 @@ class LesionInputs:
 
     Attributes
     ----------
-    flair : Nifti1Image, (x, y, z)
-        FLAIR image corrected for non-uniformity, any unit.
     brain : Nifti1Image, (x, y, z)
         Brain mask.
     wm_prior : Nifti1Image, (x, y, z)
         The template's probability of white matter brought to this grid, 0 to 1.
-    t1w : Nifti1Image, (x, y, z), optional
-        T1w image corrected for non-uniformity, any unit.
+    flair, t1w : Nifti1Image, (x, y, z), optional
+        FLAIR and T1w image corrected for non-uniformity, any unit; only Demyelin's own method does without FLAIR.
     gm, wm, csf : Nifti1Image, (x, y, z), optional
         Tissue probabilities of this brain, 0 to 1, for methods that need them (`Method.of_tissues`).
     """
 
-    flair: nib.Nifti1Image
     brain: nib.Nifti1Image
     wm_prior: nib.Nifti1Image
+    flair: nib.Nifti1Image | None = None
     t1w: nib.Nifti1Image | None = None
     gm: nib.Nifti1Image | None = None
     wm: nib.Nifti1Image | None = None
@@ -116,7 +114,7 @@ def segment_lesions(
     Raises
     ------
     InputError
-        If there is no such method, or it needs tissues that are not given.
+        If there is no such method, or it needs a FLAIR or tissues that are not given.
     VisitError
         If the images hold no grey matter to compare with, or are dark in most of the brain.
 
@@ -141,9 +139,11 @@ def segment_lesions(
     if isinstance(method, str) and method not in METHODS:
         raise InputError(f"lesion method {method}: not one of {', '.join(METHODS)}")
     chosen = METHODS[method] if isinstance(method, str) else method
-    if chosen.of_tissues and any(one is None for one in (inputs.gm, inputs.wm, inputs.csf)):
-        raise InputError(f"lesion method {chosen.name}: needs the probabilities of tissues (gm, wm, csf)")
-    shape, affine = inputs.flair.shape, inputs.flair.affine
+    if chosen.of_tissues and any(one is None for one in (inputs.flair, inputs.gm, inputs.wm, inputs.csf)):
+        raise InputError(
+            f"lesion method {chosen.name}: needs a FLAIR and the probabilities of tissues (gm, wm, csf)"
+        )
+    shape, affine = inputs.brain.shape, inputs.brain.affine
     box = box_around(_array(inputs.brain) > 0, affine, BRAIN_MARGIN_MM)
     inputs = within(inputs, box)
     probability = np.clip(chosen.probability(inputs), 0, 1).astype(np.float32)
@@ -189,7 +189,7 @@ def drop_small(mask: Mask, voxel_volume: float, min_volume: float) -> Mask:
 
 
 def _known(image: nib.Nifti1Image | None) -> nib.Nifti1Image:
-    """Return a tissue, which `segment_lesions` has made sure is given."""
+    """Return an image, which `segment_lesions` has made sure is given."""
     return cast("nib.Nifti1Image", image)
 
 
@@ -213,7 +213,7 @@ def _belief_threshold(inputs: LesionInputs) -> Array:
 
     Its probability is a logistic function of the belief that is 0.5 at the threshold; study B has none.
     """
-    belief = _array(belief_map(inputs.flair, _known(inputs.gm), inputs.brain))
+    belief = _array(belief_map(_known(inputs.flair), _known(inputs.gm), inputs.brain))
     return _logistic(belief, BELIEF_THRESHOLD, BELIEF_WIDTH) * (_array(inputs.brain) > 0)
 
 
@@ -226,7 +226,7 @@ def _lesion_growth(inputs: LesionInputs) -> Array:
     """Schmidt et al. 2012: seeds from the grey-matter belief map, grown towards their hyperintense surround."""
     tissues = np.stack([_array(_known(one)) for one in (inputs.csf, inputs.gm, inputs.wm)])
     brain = _array(inputs.brain) > 0
-    return grow_lesions(_array(inputs.flair), tissues, _array(inputs.wm_prior), brain, KAPPA)
+    return grow_lesions(_array(_known(inputs.flair)), tissues, _array(inputs.wm_prior), brain, KAPPA)
 
 
 # --- weighted belief -------------------------------------------------------------------------------------
@@ -247,10 +247,10 @@ def weighted_belief(inputs: LesionInputs) -> Array:
     B times the square root of the template's white matter (smoothed by 1 mm; the root keeps the rim of the
     white matter, where juxtacortical and periventricular lesions are), 0 within 4 mm of the brain's edge.
     """
-    size = nib.affines.voxel_sizes(inputs.flair.affine)
+    size = nib.affines.voxel_sizes(inputs.brain.affine)
     edge = ndimage.distance_transform_edt(_array(inputs.brain) > 0, sampling=size)
     prior = np.clip(ndimage.gaussian_filter(_array(inputs.wm_prior), PRIOR_SMOOTHING_MM / size), 0, 1)
-    belief = _array(belief_map(inputs.flair, _known(inputs.gm), inputs.brain))
+    belief = _array(belief_map(_known(inputs.flair), _known(inputs.gm), inputs.brain))
     return (belief * np.sqrt(prior) * (edge > BRAIN_EDGE_MM)).astype(np.float32)
 
 
@@ -264,7 +264,7 @@ def _weighted_belief(inputs: LesionInputs) -> Array:
     core = _lesion_growth(inputs)
     belief = weighted_belief(inputs)
     if (core >= 0.5).any():
-        size = nib.affines.voxel_sizes(inputs.flair.affine)
+        size = nib.affines.voxel_sizes(inputs.brain.affine)
         distance = ndimage.distance_transform_edt(core < 0.5, sampling=size)
     else:
         distance = np.full(core.shape, np.inf)

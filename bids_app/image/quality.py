@@ -35,10 +35,6 @@ class QualityInputs:
 
     Attributes
     ----------
-    flair : Nifti1Image, (x, y, z)
-        FLAIR corrected for non-uniformity, on the working grid.
-    scan : Nifti1Image, (x, y, z)
-        FLAIR as acquired.
     labels, brain, lesions : Nifti1Image, (x, y, z)
         Tissue labels (1 GM, 2 WM, 3 CSF), brain mask and lesion mask, on the working grid.
     lesion_table : DataFrame
@@ -51,16 +47,16 @@ class QualityInputs:
         What was cut from the brain mask, outside the skull.
     tiv_mm3, tiv_by_scaling_mm3 : float
         Intracranial volume by the template's space, and by the scaling to the template.
-    t1w : Nifti1Image, (x, y, z), optional
-        T1w corrected for non-uniformity, on the working grid.
+    flair, t1w : Nifti1Image, (x, y, z), optional
+        FLAIR and T1w corrected for non-uniformity, on the working grid.
+    scan : Nifti1Image, (x, y, z), optional
+        FLAIR as acquired.
     segmented : Nifti1Image, (x, y, z), optional
         Demyelin's lesion mask where another came with the data.
     coverage : float
         Share of the T1w's brain mask inside the FLAIR's field of view; NaN without T1w.
     """
 
-    flair: nib.Nifti1Image
-    scan: nib.Nifti1Image
     labels: nib.Nifti1Image
     brain: nib.Nifti1Image
     lesions: nib.Nifti1Image
@@ -70,6 +66,8 @@ class QualityInputs:
     foreign_ml: float
     tiv_mm3: float
     tiv_by_scaling_mm3: float
+    flair: nib.Nifti1Image | None = None
+    scan: nib.Nifti1Image | None = None
     t1w: nib.Nifti1Image | None = None
     segmented: nib.Nifti1Image | None = None
     coverage: float = np.nan
@@ -82,7 +80,7 @@ class QualityInputs:
     @cached_property
     def of_flair(self) -> tuple[float, float, float]:
         """SNR in white matter, SNR in grey matter and CNR of the FLAIR."""
-        return contrast(self.flair, self.labels, self.lesions)
+        return contrast(self.flair, self.labels, self.lesions) if self.flair else (np.nan,) * 3
 
     @cached_property
     def agreement(self) -> tuple[float, float]:
@@ -219,7 +217,7 @@ QUALITY: dict[str, QualityNumber] = {
             "FLAIR noise, share of intensity",
             "FLAIR: standard deviation of the raw scan's noise (finest diagonal wavelet), as a share of the "
             "foreground's median intensity.",
-            lambda visit: scan_noise(visit.scan),
+            lambda visit: scan_noise(visit.scan) if visit.scan else np.nan,
             usual=(
                 -inf,
                 0.12,
@@ -235,7 +233,7 @@ QUALITY: dict[str, QualityNumber] = {
             "FLAIR slice outlier, robust SDs",
             "FLAIR: largest jump of mean brain intensity between a slice and its two neighbours, in robust SDs of all "
             "such jumps (stripes, dropped slices).",
-            lambda visit: slice_outlier(visit.scan),
+            lambda visit: slice_outlier(visit.scan) if visit.scan else np.nan,
             usual=(-inf, 20.0),
             worse="high",
             advice="A slice is far brighter or darker than its neighbours: look for stripes and dropped slices in the "
@@ -249,7 +247,11 @@ QUALITY: dict[str, QualityNumber] = {
             "FLAIR to T1w mutual information",
             "Normalised mutual information of the aligned FLAIR and the T1w in the brain (Studholme et al. 1999, "
             "doi:10.1016/S0031-3203(98)00091-0): 1 for unrelated images; n/a without T1w.",
-            lambda visit: mutual_information(visit.flair, visit.t1w, visit.brain) if visit.t1w else np.nan,
+            lambda visit: (
+                mutual_information(visit.flair, visit.t1w, visit.brain)
+                if visit.flair and visit.t1w
+                else np.nan
+            ),
             # ten real pairs, at 2 mm: 1.042 to 1.075; 2 mm off: 1.020 to 1.037; 4 mm off: 1.009 to 1.016; of two
             # heads: 1.006 to 1.016
             usual=(1.03, 2.0),
@@ -262,7 +264,7 @@ QUALITY: dict[str, QualityNumber] = {
             "flair_coverage",
             "Share of the brain in the FLAIR",
             "Share of the T1w's brain mask inside the FLAIR's field of view, after alignment; outside it lesions are "
-            "unknown; n/a without T1w.",
+            "unknown; 0 where lesions were found by the T1w alone; n/a without T1w.",
             lambda visit: visit.coverage,
             usual=(WHOLE, 1.0),
             worse="low",

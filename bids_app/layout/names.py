@@ -9,6 +9,7 @@ from bids_app.layout.files import LABEL, READ, Found
 from bids_app.visit_name import PARTICIPANT, SESSION, VisitName
 
 T1W, FLAIR, LESIONS = "t1w", "flair", "lesions"
+NO_FLAIR = "no FLAIR image"  # why a visit is left out
 SUFFIXES = {T1W: "T1w", FLAIR: "FLAIR"}
 MASKS = ("mask", "roi", "defacemask")
 # entities that BIDS gives to processed images alone

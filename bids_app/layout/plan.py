@@ -23,15 +23,13 @@ from bids_app.layout.files import (
 from bids_app.layout.filters import Filters
 from bids_app.layout.ignore import Ignore
 from bids_app.layout.masks import match_masks
-from bids_app.layout.names import FLAIR, LESIONS, SUFFIXES, T1W, judge
+from bids_app.layout.names import FLAIR, LESIONS, NO_FLAIR, SUFFIXES, T1W, judge
 from bids_app.layout.order import BY_NAME, Candidate, compare, examine, remarks
 from bids_app.layout.rows import Plan, Row
 from bids_app.layout.sidecars import Sidecars
 from bids_app.layout.twins import tell_twins
 from bids_app.layout.visit import Visit
 from bids_app.visit_name import PARTICIPANT, SESSION, VisitName, bare
-
-NO_FLAIR = "no FLAIR image"
 
 
 @dataclass
@@ -42,6 +40,7 @@ class _Reader:
     filters: Filters
     ignore: Ignore
     sidecars: Sidecars
+    t1w_alone: bool
     filtered: dict[str, list[tuple[str, bool]]] = field(default_factory=lambda: {T1W: [], FLAIR: []})
 
 
@@ -53,6 +52,7 @@ def plan_visits(
     filter_file: Path | None = None,
     lesions_dir: Path | None = None,
     t1w_from: str | None = None,
+    t1w_alone: bool = False,
 ) -> Plan:
     """Choose the images of every visit of a dataset.
 
@@ -71,6 +71,8 @@ def plan_visits(
         Folder whose lesion masks are used, of any of the tools that `lesion_masks.choose_mask` knows.
     t1w_from : str, optional
         Session whose T1w image a visit without one takes, or `nearest`.
+    t1w_alone : bool
+        Whether a visit without any FLAIR image is made from its T1w image alone, not left out.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def plan_visits(
     people = chosen_labels(present, participant_labels, PARTICIPANT, bids_dir)
     if not people:
         raise InputError(f"{bids_dir}: no participants (folders sub-*) with images in it")
-    reader = _Reader(bids_dir, Filters(filter_file), Ignore(bids_dir), Sidecars(bids_dir))
+    reader = _Reader(bids_dir, Filters(filter_file), Ignore(bids_dir), Sidecars(bids_dir), t1w_alone)
     plan = Plan(alike=[[VisitName(one).prefix for one in group] for group in alike(present)])
     wanted = {bare(label, SESSION) for label in session_labels}
     sessions: set[str] = set()
@@ -179,6 +181,11 @@ def _add_visit(plan: Plan, reader: _Reader, files: Iterable[Found], masks: dict[
             notes += remarks_
     assert first.participant is not None
     left_out = "" if used[FLAIR] else _why_no_flair(near[FLAIR], lost[FLAIR])
+    if (
+        left_out == NO_FLAIR and reader.t1w_alone and used[T1W]
+    ):  # a FLAIR that may be meant is not passed over
+        left_out = ""
+        notes.append(f"{NO_FLAIR}: made from the T1w image alone")
     plan.visits.append(
         Visit(first.participant, first.session, used[FLAIR], used[T1W], notes=tuple(notes), left_out=left_out)
     )

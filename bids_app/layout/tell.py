@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bids_app.layout.names import SUFFIXES
+from bids_app.layout.names import NO_FLAIR, SUFFIXES
 from bids_app.layout.rows import Plan, Row
 from bids_app.layout.visit import Visit
 from bids_app.tables.notes import EXAMPLES
@@ -48,6 +48,7 @@ def summary(plan: Plan) -> list[str]:
     lines += [
         f"filter: there is no {SUFFIXES[role]} image for its {role} to choose from" for role in plan.nothing
     ]
+    lines += _without_flair(plan.visits)
     lines += _lent(plan)
     lines += _masks(plan)
     if near := by_kind.get("near"):
@@ -62,10 +63,15 @@ def summary(plan: Plan) -> list[str]:
 
 
 def _visits(visits: Sequence[Visit]) -> str:
-    both = sum(bool(visit.t1w) and not visit.left_out for visit in visits)
+    made = [(visit.t1w is not None, visit.flair is not None) for visit in visits if not visit.left_out]
     out = [visit for visit in visits if visit.left_out]
     people = len({visit.participant for visit in visits})
-    counts = [f"{both} with T1w and FLAIR", f"{len(visits) - both - len(out)} with FLAIR alone"]
+    counts = [
+        f"{made.count((True, True))} with T1w and FLAIR",
+        f"{made.count((False, True))} with FLAIR alone",
+    ]
+    if by_t1w := made.count((True, False)):
+        counts.append(f"{by_t1w} with T1w alone, in which far fewer lesions are found")
     why = Counter(visit.left_out.partition(":")[0] for visit in out)
     counts.append(f"{len(out)} left out" + (f" ({_tally(why)})" if out else ""))
     return f"{counted(len(visits), 'visit')} of {counted(people, 'participant')}: {', '.join(counts)}"
@@ -91,6 +97,15 @@ def _choices(by_kind: dict[str, list[Row]]) -> Iterator[str]:
         yield f"not there: {count} of {visits}, which will fail, such as {absent[0].image}: {reason}"
     if poor := by_kind.get("remark"):
         yield f"used with a drawback: {counted(len(poor), 'image')}, such as {poor[0].image}: {poor[0].reason}"
+
+
+def _without_flair(visits: Sequence[Visit]) -> Iterator[str]:
+    """Tell what `--t1w-alone` would do."""
+    if some := [visit.name for visit in visits if visit.t1w and visit.left_out == NO_FLAIR]:
+        yield (
+            f"T1w alone: {counted(len(some), 'visit')} without FLAIR, such as {some[0]}, would be processed with "
+            "--t1w-alone: volumes, radiomics and the few lesions that the T1w shows"
+        )
 
 
 def _lent(plan: Plan) -> Iterator[str]:

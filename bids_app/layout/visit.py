@@ -18,7 +18,7 @@ class Visit:
     participant, session : str, str or None
         Labels without `sub-` and `ses-`; None where the images lie in no session's folder.
     flair : Path or None
-        FLAIR image; without one the visit is left out.
+        FLAIR image; None leaves the visit out, or limits it to what the T1w image alone gives.
     t1w : Path or None
         T1w image; None limits the visit to study B's outputs.
     supplied : DatasetMask or None

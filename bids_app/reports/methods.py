@@ -20,6 +20,8 @@ class Facts:
     ----------
     t1w : bool
         Whether the visit has a T1w image.
+    flair : bool
+        Whether it has a FLAIR image.
     supplied_lesions : bool or None
         Whether its lesion mask came with the data; None where that is not known (many visits).
     connectome : dict
@@ -29,6 +31,7 @@ class Facts:
     """
 
     t1w: bool = True
+    flair: bool = True
     supplied_lesions: bool | None = None
     connectome: dict[str, Any] | None = None
     radiomics: dict[str, Any] | None = None
@@ -91,12 +94,11 @@ def _images(settings: dict[str, Any], facts: Facts) -> str:
     steps = (
         f"resampled to {size} mm isotropic voxels, corrected for intensity non-uniformity with N4 [@N4] and"
     )
-    if not facts.t1w:
-        return f"{start} FLAIR images were {steps} brain-extracted with deepbet's networks [@deepbet]."
-    return (
-        f"{start} T1-weighted images were {steps} brain-extracted with deepbet's networks [@deepbet]. FLAIR images "
-        "were corrected likewise and aligned rigidly with the T1-weighted image."
-    )
+    first = "T1-weighted" if facts.t1w else "FLAIR"
+    text = f"{start} {first} images were {steps} brain-extracted with deepbet's networks [@deepbet]."
+    if facts.t1w and facts.flair:
+        text += " FLAIR images were corrected likewise and aligned rigidly with the T1-weighted image."
+    return text
 
 
 def _lesions(settings: dict[str, Any], facts: Facts) -> str:
@@ -108,7 +110,7 @@ def _lesions(settings: dict[str, Any], facts: Facts) -> str:
     learned = "" if method is None or method.of_tissues else "; some of the patients are of [@Lesjak]"
     least = settings.get("lesion_min_volume", 3.0)
     segmented = (
-        f"Lesions of at least {least:g} mm³ were segmented ({method.about.rstrip('.')}{learned})."
+        f"Lesions of at least {least:g} mm³ were segmented {_by(facts)}({method.about.rstrip('.')}{learned})."
         if method
         else ""
     )
@@ -128,7 +130,11 @@ def _lesions(settings: dict[str, Any], facts: Facts) -> str:
         if facts.t1w
         else ""
     )
-    return " ".join(filter(None, [belief, found, places]))
+    return " ".join(filter(None, [belief if facts.flair else "", found, places]))
+
+
+def _by(facts: Facts) -> str:
+    return "" if facts.flair else "by the T1-weighted image alone, which shows the fewest of them, "
 
 
 def _template(settings: dict[str, Any]) -> str:

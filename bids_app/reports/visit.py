@@ -148,6 +148,7 @@ def _facts(visit: VisitFiles) -> Facts:
     meta = visit.meta("lesions")
     return Facts(
         t1w=visit.has("volumes") or visit.has("t1w"),
+        flair=visit.has("lesions_flair"),
         supplied_lesions="MaskSource" in meta if "Method" in meta else None,
         connectome=_mapping(visit.meta("chaco").get("Connectome")),
         radiomics=_mapping(visit.meta("radiomics").get("RadiomicsSettings")),

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bids_app.derivatives.reader import VisitFiles
+from bids_app.image.coverage import BY_T1W
 from bids_app.image.outliers import Side, stands_out
 from bids_app.image.places import CLASSES
 from bids_app.image.quality import BRAIN_MASK, QUALITY, REGISTRATION, SCAN, QualityNumber
@@ -22,6 +23,11 @@ VOLUMES = {
     "WM": ("White matter", ""),
     "CSF": ("Cerebrospinal fluid", ""),
     "NAWM": ("Normal-appearing white matter", ""),
+}
+
+WITHOUT = {
+    "T1w": "Without a T1w there are no regional measures.",
+    "FLAIR": f"Without a FLAIR there is no belief map. Where no mask was supplied: {BY_T1W}",
 }
 
 
@@ -69,10 +75,7 @@ def lights(
     ]
     found = [_lesion_light(lesions, flagged)]
     if images:
-        words = " and ".join(images) + (
-            ". Without a T1w there are no regional measures." if "T1w" not in images else "."
-        )
-        found.append({"level": "good" if "T1w" in images else "look", "label": "Images", "text": words})
+        found.append(_images_light(images))
     found.append(
         _light(
             REGISTRATION,
@@ -88,6 +91,12 @@ def lights(
         words = f"{len(notes)} noted during processing, listed below."
         found.append({"level": "none", "label": "Notes", "text": words, "word": "Read"})
     return found
+
+
+def _images_light(images: Sequence[str]) -> dict[str, str]:
+    lacking = "".join(f" {WITHOUT[name]}" for name in WITHOUT if name not in images)
+    text = f"{' and '.join(images)}.{lacking}"
+    return {"level": "look" if lacking else "good", "label": "Images", "text": text}
 
 
 def _light(
@@ -110,7 +119,7 @@ def _lesion_light(lesions: pd.DataFrame | None, flagged: dict[str, Any]) -> dict
     if lesions is None:
         return {"level": "none", "label": "Lesions", "text": "No lesion table."}
     if lesions.empty:
-        text = "None found. Look at the FLAIR: lesions below 3 mm or of low contrast may have been missed."
+        text = "None found. Look at the images: lesions below 3 mm or of low contrast may have been missed."
         return {"level": "look", "label": "Lesions", "text": text}
     volume = lesions["volume_mm3"].sum() / 1000
     counts = lesions["place"].value_counts() if "place" in lesions else pd.Series(dtype=int)

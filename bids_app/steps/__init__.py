@@ -18,7 +18,7 @@ from bids_app.steps.disconnection import measure_disconnection
 from bids_app.steps.lesions import check_lesions, describe_lesions, fill, find_lesions, take_lesions
 from bids_app.steps.longitudinal import ComparedFiles, compare_visits
 from bids_app.steps.measures import assess, measure_radiomics, measure_volumes
-from bids_app.steps.spaces import to_other_spaces
+from bids_app.steps.spaces import map_belief, to_other_spaces
 
 __all__ = [
     "ComparedFiles",
@@ -32,6 +32,7 @@ __all__ = [
     "describe_lesions",
     "fill",
     "find_lesions",
+    "map_belief",
     "measure_disconnection",
     "measure_radiomics",
     "measure_volumes",

@@ -74,7 +74,7 @@ def calibrate_lesions(
     chosen: dict[str, Any] = {"method": method, "threshold": threshold, "min_volume": min_volume}
 
     def detect(bright: nib.Nifti1Image, dark: nib.Nifti1Image | None) -> nib.Nifti1Image:
-        return find_lesions(bright, brain, coordinates, wm_prior, t1w=dark, **chosen).mask.data
+        return find_lesions(brain, coordinates, wm_prior, flair=bright, t1w=dark, **chosen).mask.data
 
     scan = calibration.CalibrationScan(
         flair=flair,
@@ -170,7 +170,9 @@ def _follow_up_images(
         mask = nib.Nifti1Image((np.asarray(later.moved(before, 0).dataobj) > 0).astype(np.uint8), head.affine)
     else:
         white = later.moved(prior, 1)
-        found = find_lesions(later.flair, later.brain, later.coordinates, white, t1w=later.t1w, **chosen)
+        found = find_lesions(
+            later.brain, later.coordinates, white, flair=later.flair, t1w=later.t1w, **chosen
+        )
         mask = found.mask.data
     tissues = segment(head, later.brain, later.coordinates, mask)
     images = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import nibabel as nib
 import numpy as np
@@ -22,13 +22,13 @@ class FoundLesions(NamedTuple):
 
 @step("finding lesions", seconds=4.0, mem_gb=2.0)
 def find_lesions(
-    flair: Image,
     brain: Image,
     coordinates: Image,
     wm_prior: Image,
     method: str,
     threshold: float,
     min_volume: float,
+    flair: Image | None = None,
     t1w: Image | None = None,
     coverage: float | None = None,
 ) -> FoundLesions:
@@ -36,8 +36,8 @@ def find_lesions(
 
     Parameters
     ----------
-    flair, brain : Nifti1Image, (x, y, z)
-        Corrected FLAIR and brain mask on the working grid.
+    brain : Nifti1Image, (x, y, z)
+        Brain mask on the working grid.
     coordinates : Nifti1Image, (x, y, z, 3)
         Each voxel's place in the template, mm.
     wm_prior : Nifti1Image, (x, y, z)
@@ -48,8 +48,8 @@ def find_lesions(
         Least probability in the mask; 0 for the method's own.
     min_volume : float
         Smallest lesion in mm3.
-    t1w : Nifti1Image, (x, y, z), optional
-        Corrected T1w.
+    flair, t1w : Nifti1Image, (x, y, z), optional
+        Corrected images on the working grid; without FLAIR Demyelin's own method works by the T1w.
     coverage : float, optional
         Share of the brain that the FLAIR shows.
     """
@@ -60,7 +60,7 @@ def find_lesions(
     chosen = METHODS[method]
     inputs = LesionInputs(flair=flair, brain=brain, wm_prior=wm_prior, t1w=t1w)
     if chosen.of_tissues:
-        tissues = segment(flair if t1w is None else t1w, brain, coordinates)
+        tissues = segment(cast("Image", t1w or flair), brain, coordinates)
         inputs = replace(inputs, gm=tissues.gm, wm=tissues.wm, csf=tissues.csf)
     found = segment_lesions(inputs, method, threshold=threshold, min_volume=min_volume)
     meta = {"Method": chosen.about, "MethodSettings": chosen.recorded(threshold, min_volume)} | about(
@@ -79,7 +79,7 @@ class Provided(NamedTuple):
 
 @step("checking the supplied lesion mask")
 def check_lesions(
-    supplied: Path, flair_scan: Path, t1w_scan: Path | None = None, label: int | None = None
+    supplied: Path, flair_scan: Path | None = None, t1w_scan: Path | None = None, label: int | None = None
 ) -> Provided:
     """Read a lesion mask of the dataset and find out which scan it belongs to, before anything that takes long.
 
@@ -87,7 +87,7 @@ def check_lesions(
     ----------
     supplied : Path
         Lesion mask of the dataset.
-    flair_scan, t1w_scan : Path
+    flair_scan, t1w_scan : Path, optional
         Scans as acquired.
     label : int, optional
         Value of lesions in a label image.
@@ -105,7 +105,7 @@ def take_lesions(
     supplied: Image,
     owner: str,
     source: str,
-    flair: Image,
+    like: Image,
     to_t1w: Path | None = None,
     coverage: float | None = None,
 ) -> FoundLesions:
@@ -119,8 +119,8 @@ def take_lesions(
         On whose grid it is.
     source : str
         What the metadata say of where it comes from.
-    flair : Nifti1Image, (x, y, z)
-        FLAIR on the working grid.
+    like : Nifti1Image, (x, y, z)
+        An image on the working grid.
     to_t1w : Path, optional
         Transform from the FLAIR to the T1w.
     coverage : float, optional
@@ -131,9 +131,9 @@ def take_lesions(
     from bids_app.image.volume import resample
 
     if owner == "FLAIR" and to_t1w is not None:
-        moved = apply(supplied, flair, [to_t1w], interpolation="nearestNeighbor")
+        moved = apply(supplied, like, [to_t1w], interpolation="nearestNeighbor")
     else:
-        moved = resample(supplied, flair, order=0)
+        moved = resample(supplied, like, order=0)
     meta: dict[str, Any] = {
         "Method": f"Lesion mask supplied with the data, made by: {source}.",
         "MaskSource": source,
@@ -142,8 +142,8 @@ def take_lesions(
     if source == "manual":
         meta["Manual"] = True
     data = (np.asarray(moved.dataobj) > 0).astype(np.uint8)
-    probability = nib.Nifti1Image(data.astype(np.float32), flair.affine)
-    return FoundLesions(WithMeta(probability, meta), WithMeta(nib.Nifti1Image(data, flair.affine), meta))
+    probability = nib.Nifti1Image(data.astype(np.float32), like.affine)
+    return FoundLesions(WithMeta(probability, meta), WithMeta(nib.Nifti1Image(data, like.affine), meta))
 
 
 class Filled(NamedTuple):
@@ -183,24 +183,26 @@ class Described(NamedTuple):
 def describe_lesions(
     lesions: Image,
     probability: Image,
-    flair: Image,
     gm: Image,
     csf: Image,
     nawm: Image,
     parcels: Image,
     regions: Table,
     inverse: Path,
+    flair: Image | None = None,
 ) -> Described:
     """Number the lesions and say where each is.
 
     Parameters
     ----------
-    lesions, probability, flair, gm, csf, nawm, parcels : Nifti1Image, (x, y, z)
-        Mask, lesion probability, FLAIR, tissues and labels on one grid.
+    lesions, probability, gm, csf, nawm, parcels : Nifti1Image, (x, y, z)
+        Mask, lesion probability, tissues and labels on one grid.
     regions : DataFrame
         Names of the parcels.
     inverse : Path
         Transform from the template.
+    flair : Nifti1Image, (x, y, z), optional
+        FLAIR on the same grid.
     """
     from bids_app.image import criteria, lesion_table
     from bids_app.image.places import place_image

@@ -115,8 +115,6 @@ def measure_radiomics(
 
 @step("quality numbers")
 def assess(
-    flair: Image,
-    flair_scan: Path,
     labels: Image,
     brain: Image,
     lesions: Image,
@@ -126,7 +124,9 @@ def assess(
     foreign_ml: float,
     tiv_mm3: float,
     tiv_by_scaling_mm3: float,
+    flair: Image | None = None,
     t1w: Image | None = None,
+    flair_scan: Path | None = None,
     segmented: Image | None = None,
     coverage: float | None = None,
 ) -> MeasuredTable:
@@ -134,10 +134,6 @@ def assess(
 
     Parameters
     ----------
-    flair : Nifti1Image, (x, y, z)
-        FLAIR on the working grid.
-    flair_scan : Path
-        FLAIR as acquired.
     labels, brain, lesions : Nifti1Image, (x, y, z)
         Tissue labels, brain and lesion mask on the working grid.
     lesion_table : DataFrame
@@ -150,8 +146,10 @@ def assess(
         What was cut from the brain mask, mL.
     tiv_mm3, tiv_by_scaling_mm3 : float
         Intracranial volume as measured, and by the affine's scaling.
-    t1w : Nifti1Image, (x, y, z), optional
-        Corrected T1w.
+    flair, t1w : Nifti1Image, (x, y, z), optional
+        Corrected images on the working grid.
+    flair_scan : Path, optional
+        FLAIR as acquired.
     segmented : Nifti1Image, (x, y, z), optional
         Demyelin's lesion mask where another came with the data.
     coverage : float, optional
@@ -162,7 +160,7 @@ def assess(
 
     visit = QualityInputs(
         flair=flair,
-        scan=read_scan(flair_scan).image,
+        scan=read_scan(flair_scan).image if flair_scan else None,
         labels=labels,
         brain=brain,
         lesions=lesions,

@@ -15,13 +15,14 @@ from bids_app.workflows.step import Handle, Result, add_step
 FLAIR_ALONE_MM = (
     2.0  # its slices are thick and its contrast is not the template's: nothing finer is to be had
 )
+NO_FLAIR = 0.0  # share of the brain that a FLAIR shows which is not there
 
 
 class AnatomyResults(NamedTuple):
     """What later steps need of a visit: results of steps on the working grid."""
 
     head: Handle
-    flair: Result
+    flair: Result | None
     brain: Result
     registered: Handle
     placed: Handle
@@ -31,7 +32,7 @@ class AnatomyResults(NamedTuple):
     files: dict[str, Result]
     to_t1w: Result | None
     notes: dict[str, Result]
-    coverage: Result | None = None
+    coverage: Result | float | None = None
 
 
 def add_anatomy(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResults:
@@ -44,24 +45,23 @@ def add_anatomy(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyRes
     graph : Workflow
         The visit's, which the steps become part of.
     visit : Visit
-        With a FLAIR image.
+        With a FLAIR image, a T1w image or both.
     settings : Settings
         How to process it.
     """
-    return _add_both(graph, visit, settings) if visit.t1w else _add_flair_only(graph, visit, settings)
+    return _add_with_t1w(graph, visit, settings) if visit.t1w else _add_flair_only(graph, visit, settings)
 
 
-def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResults:
-    """Add the anatomy of a visit with T1w and FLAIR."""
+def _add_with_t1w(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResults:
+    """Add the anatomy of a visit with a T1w, and a FLAIR where there is one."""
     seed, size, template = settings.random_seed, settings.resolution, settings.template
     supplied = _add_check(graph, visit)
     head = _add_head(graph, visit.t1w, size, supplied)
-    aligned = add_step(
-        graph, steps.align_flair, scan=visit.flair, t1w=head.image, brain=head.brain, seed=seed
-    )
+    aligned = _add_alignment(graph, visit, head, seed) if visit.flair else None
+    flair = aligned.flair if aligned else None
     registered = _add_registration(graph, head, template, size, seed)
     placed = _add_place(graph, head, registered, settings)
-    lesions, segmented = _add_lesions(graph, visit, settings, aligned.flair, head, placed, supplied, aligned)
+    lesions, segmented = _add_lesions(graph, visit, settings, flair, head, placed, supplied, aligned)
     tissues = _add_segmentation(graph, head.image, placed, lesions)
     filled = add_step(
         graph,
@@ -75,16 +75,16 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResul
     files = {
         "t1w": head.image,
         "filled": filled.image,
-        "flair": aligned.flair,
         "to_template": registered.forward,
         "from_template": registered.inverse,
-        "flair_to_t1w": aligned.to_t1w,
     }
-    notes = {"t1w": head.notes, "flair": aligned.notes, "brain": placed.notes}
-    notes |= {"lesions": supplied.notes} if supplied else {}
+    notes = {"t1w": head.notes, "brain": placed.notes} | ({"lesions": supplied.notes} if supplied else {})
+    if aligned:
+        files |= {"flair": aligned.flair, "flair_to_t1w": aligned.to_t1w}
+        notes |= {"flair": aligned.notes}
     return AnatomyResults(
         head,
-        aligned.flair,
+        flair,
         placed.brain,
         registered,
         placed,
@@ -92,9 +92,9 @@ def _add_both(graph: Workflow, visit: Visit, settings: Settings) -> AnatomyResul
         lesions,
         segmented,
         files,
-        aligned.to_t1w,
+        aligned.to_t1w if aligned else None,
         notes,
-        aligned.coverage,
+        _coverage(visit, aligned),
     )
 
 
@@ -112,6 +112,10 @@ def _add_flair_only(graph: Workflow, visit: Visit, settings: Settings) -> Anatom
     return AnatomyResults(
         head, head.image, placed.brain, registered, placed, tissues, lesions, segmented, files, None, notes
     )
+
+
+def _add_alignment(graph: Workflow, visit: Visit, head: Handle, seed: int) -> Handle:
+    return add_step(graph, steps.align_flair, scan=visit.flair, t1w=head.image, brain=head.brain, seed=seed)
 
 
 def _add_head(graph: Workflow, scan: Path | None, size: float, supplied: Handle | None) -> Handle:
@@ -173,7 +177,7 @@ def _add_lesions(
     graph: Workflow,
     visit: Visit,
     settings: Settings,
-    flair: Result,
+    flair: Result | None,
     head: Handle,
     placed: Handle,
     supplied: Handle | None,
@@ -181,9 +185,34 @@ def _add_lesions(
 ) -> tuple[Handle, Handle | None]:
     """Add the lesions: the mask that came with the data, else a segmentation.
 
-    Beside a mask that came, Demyelin's own segmentation is made to compare with it; it is returned second.
+    Beside a mask that came, Demyelin's own segmentation of the FLAIR is made to compare with it; it is returned second.
     """
-    segmented = add_step(
+    if visit.supplied is None or supplied is None:
+        return _add_finding(graph, visit, settings, flair, head, placed, aligned), None
+    taken = add_step(
+        graph,
+        steps.take_lesions,
+        supplied=supplied.mask,
+        owner=supplied.owner,
+        source=visit.supplied.source,
+        like=head.image,
+        to_t1w=aligned.to_t1w if aligned else None,
+        coverage=aligned.coverage if aligned else None,
+    )
+    return taken, _add_finding(graph, visit, settings, flair, head, placed, aligned) if flair else None
+
+
+def _add_finding(
+    graph: Workflow,
+    visit: Visit,
+    settings: Settings,
+    flair: Result | None,
+    head: Handle,
+    placed: Handle,
+    aligned: Handle | None,
+) -> Handle:
+    """Add Demyelin's own segmentation of lesions."""
+    return add_step(
         graph,
         steps.find_lesions,
         flair=flair,
@@ -194,18 +223,12 @@ def _add_lesions(
         method=DEFAULT_METHOD if settings.lesions == FROM_DERIVATIVES else settings.lesions,
         threshold=settings.lesion_threshold,
         min_volume=settings.lesion_min_volume,
-        coverage=aligned.coverage if aligned else None,
+        coverage=_coverage(visit, aligned),
     )
-    if visit.supplied is None or supplied is None:
-        return segmented, None
-    taken = add_step(
-        graph,
-        steps.take_lesions,
-        supplied=supplied.mask,
-        owner=supplied.owner,
-        source=visit.supplied.source,
-        flair=flair,
-        to_t1w=aligned.to_t1w if aligned else None,
-        coverage=aligned.coverage if aligned else None,
-    )
-    return taken, segmented
+
+
+def _coverage(visit: Visit, aligned: Handle | None) -> Result | float | None:
+    """Return the share of the brain that the FLAIR shows; nothing to say where lesions are known without one."""
+    if aligned is not None:
+        return aligned.coverage
+    return NO_FLAIR if visit.flair is None and visit.supplied is None else None

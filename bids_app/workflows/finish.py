@@ -66,8 +66,8 @@ class Finished(NamedTuple):
 def finish(
     files: dict[str, Path],
     notes: dict[str, Any],
-    flair: Path,
     plan: VisitPlan,
+    flair: Path | None = None,
     t1w: Path | None = None,
     lesions: Path | None = None,
 ) -> Finished:
@@ -79,12 +79,10 @@ def finish(
         Results by their key in `OUTPUTS`.
     notes : dict
         Lines for the report, by the step they come from.
-    flair : Path
-        FLAIR as acquired.
     plan : VisitPlan
         Where and as what the visit is written.
-    t1w, lesions : Path, optional
-        T1w and lesion mask as given.
+    flair, t1w, lesions : Path, optional
+        FLAIR, T1w and lesion mask as given.
     """
     output_dir, name, settings, level = plan.output_dir, plan.name.prefix, plan.settings, plan.level
     folder = anat_folder(output_dir, plan.name.folder)

@@ -103,9 +103,8 @@ def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list
     for before, after in pairwise(ordered):
         lost = [name for name in (before, after) if files[name] is None]
         if lost:
-            notes.append(
-                f"{after}: not compared with {before}: {lost[0]} has no images (--output-level minimal)"
-            )
+            why = "has no FLAIR image, or its images were not kept (--output-level minimal)"
+            notes.append(f"{after}: not compared with {before}: {lost[0]} {why}")
         else:
             years = _years(times.get(before.session or ""), times.get(after.session or ""))
             pairs.append(

@@ -56,20 +56,17 @@ def add_maps(graph: Workflow, visit: Visit, settings: Settings, anatomy: Anatomy
         "CSF": tissues.csf,
         "lesion_probability": lesions.probability,
         "lesions": lesions.mask,
-        "lesions_flair": spread.lesions_flair,
         "lesion_labels": described.labels,
         "lesion_table": described.table,
         "lesion_places": described.places,
         "criteria": described.criteria,
         "lesion_probability_template": spread.probability_template,
         "lesions_template": spread.lesions_template,
-        "belief": spread.belief,
-        "belief_median": spread.belief_median,
         "lesions_template_3mm": spread.lesions_template_3mm,
         "qc": quality.table,
     }
-    if settings.calibrates_visits and visit.supplied is None:
-        files |= _add_calibration(graph, visit, settings, anatomy)
+    if visit.flair is not None:
+        files |= _add_of_flair(graph, visit, settings, anatomy)
     if visit.t1w is None:
         return files
     return files | _add_tables(graph, settings, anatomy, parcels, spread)
@@ -88,6 +85,33 @@ def _add_lesion_table(graph: Workflow, anatomy: AnatomyResults, regions: dict[st
         inverse=anatomy.registered.inverse,
         **regions,
     )
+
+
+def _add_of_flair(
+    graph: Workflow, visit: Visit, settings: Settings, anatomy: AnatomyResults
+) -> dict[str, Result]:
+    """Add what needs a FLAIR: belief, lesions on its own grid, detection limits; return their files."""
+    mapped = add_step(
+        graph,
+        steps.map_belief,
+        flair=anatomy.flair,
+        gm=anatomy.tissues.gm,
+        csf=anatomy.tissues.csf,
+        brain=anatomy.brain,
+        lesions=anatomy.lesions.mask,
+        forward=anatomy.registered.forward,
+        flair_scan=visit.flair,
+        template=settings.template,
+        to_t1w=anatomy.to_t1w,
+    )
+    files = {
+        "belief": mapped.belief,
+        "belief_median": mapped.belief_median,
+        "lesions_flair": mapped.lesions_flair,
+    }
+    if settings.calibrates_visits and visit.supplied is None:
+        files |= _add_calibration(graph, visit, settings, anatomy)
+    return files
 
 
 def _add_calibration(
@@ -114,22 +138,16 @@ def _add_calibration(
 
 
 def _add_spaces(graph: Workflow, visit: Visit, settings: Settings, anatomy: AnatomyResults) -> Handle:
-    """Add lesions on the FLAIR's own grid, and lesions and belief in template space."""
+    """Add lesions, and the T1w, in template space."""
     return add_step(
         graph,
         steps.to_other_spaces,
-        flair=anatomy.flair,
-        gm=anatomy.tissues.gm,
-        csf=anatomy.tissues.csf,
-        brain=anatomy.brain,
         lesions=anatomy.lesions.mask,
         probability=anatomy.lesions.probability,
         forward=anatomy.registered.forward,
-        flair_scan=visit.flair,
         template=settings.template,
         resolution=settings.resolution,
         t1w=anatomy.head.image if visit.t1w else None,
-        to_t1w=anatomy.to_t1w,
     )
 
 

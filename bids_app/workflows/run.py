@@ -20,10 +20,11 @@ from bids_app.derivatives.records import VisitLocks, forget, is_done, read_recor
 from bids_app.errors import DemyelinError, InputError, VisitError
 from bids_app.layout import Plan, Visit, plan_visits
 from bids_app.layout.headers import absence
+from bids_app.layout.names import NO_FLAIR
 from bids_app.layout.tell import summary
 from bids_app.progress import say, showing
 from bids_app.progress.log import attach
-from bids_app.settings import FROM_DERIVATIVES, Settings, digest
+from bids_app.settings import DEFAULT_METHOD, FROM_DERIVATIVES, Settings, digest
 from bids_app.workflows.chosen import write_chosen
 from bids_app.workflows.engine import run_graph, work_folder
 from bids_app.workflows.plugin import KILLED, choose_plugin
@@ -88,6 +89,7 @@ def run_participants(settings: Settings) -> int:
         filter_file=settings.bids_filter_file,
         lesions_dir=_lesions_dir(settings),
         t1w_from=settings.t1w_from,
+        t1w_alone=settings.t1w_alone,
     )
     plan.visits = [_leave_out(visit, settings) for visit in plan.visits]
     if settings.reports_only:
@@ -128,6 +130,8 @@ def _leave_out(visit: Visit, settings: Settings) -> Visit:
     if settings.lesions == FROM_DERIVATIVES and visit.supplied is None and not visit.left_out:
         why = f"no lesion mask was supplied, and --lesions {FROM_DERIVATIVES} allows no other"
         return replace(visit, left_out=why)
+    if not (visit.flair or visit.supplied or visit.left_out) and settings.lesions != DEFAULT_METHOD:
+        return replace(visit, left_out=f"{NO_FLAIR}, and --lesions {settings.lesions} needs one")
     return visit
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -47,6 +48,21 @@ def test_columns_are_named_by_family_region_and_measure_and_gaps_are_missing(der
         "glcm_Id",
     )
     assert any("3 of 3 visits have no chaco table" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(
+    ("shares", "alone", "partly"),
+    [((0.0, 0.5, 1.0), 1, 1), ((0.0, 0.0, None), 2, 0), ((1.0, 0.99, None), 0, 0), ((0.2, 0.97, 0.9), 0, 3)],
+)
+def test_lesions_that_no_flair_could_show_are_counted(derivatives, shares, alone, partly):
+    for key, share in zip(["sub-1", "sub-2_ses-a", "sub-3"], shares, strict=True):
+        said = {} if share is None else {"FlairCoverage": share}
+        file(derivatives, key, "volumes").with_suffix(".json").write_text(json.dumps(said))
+    notes = read_features(derivatives, VISITS).notes
+    assert [f"lesions of {alone} of 3 visits were found by the T1w alone" in note for note in notes].count(
+        True
+    ) == (alone > 0)
+    assert [f"the FLAIR of {partly} of 3 visits" in note for note in notes].count(True) == (partly > 0)
 
 
 def test_text_among_numbers_is_missing_and_told(derivatives):

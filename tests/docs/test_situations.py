@@ -58,7 +58,11 @@ TESTS = {
         f"{ODD}::test_an_image_of_another_kind_of_dimension_comes_after_a_volume_and_alone_is_said_to_fail"
     ],
     "NaN around": [f"{VOLUME}::test_invalid_numbers_around_the_head_are_zero"],
-    "no FLAIR image": ["layout/test_tree_kinds.py::test_visits_of_a_tree"],
+    "no FLAIR image": [
+        "layout/test_tree_kinds.py::test_visits_of_a_tree",
+        "workflows/test_t1w_alone.py::test_a_visit_says_everywhere_that_it_has_no_flair",
+        "workflows/test_t1w_alone.py::test_a_flair_that_may_be_meant_is_not_passed_over",
+    ],
     "folders of participants": [f"{ODD}::test_folders_without_any_image_are_counted"],
     "T1w without FLAIR": [
         f"{CHOICE}::test_a_t1w_of_another_session_only_where_asked_for_and_with_the_days_between",

@@ -53,6 +53,9 @@ def test_text_speaks_only_of_what_there_is():
     assert "filled in a T1-weighted image" not in without
     assert "Radiomic" not in without
     assert "ChaCo" not in methods_text(settings())
+    by_t1w = methods_text(settings(), Facts(flair=False, supplied_lesions=False))
+    assert "FLAIR images" not in by_t1w and "belief" not in by_t1w
+    assert "by the T1-weighted image alone" in by_t1w and "Radiomic" in by_t1w
     with_all = methods_text(settings(), Facts(connectome=CONNECTOME, radiomics=RADIOMICS))
     assert "150000 streamlines (a_b.fib.gz)" in with_all
     assert "image types Original, LoG; classes glcm; bin width 5" in with_all
