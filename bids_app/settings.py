@@ -164,7 +164,6 @@ class Settings:
         "not either).",
         room="How to process",
         level="participant",
-        results=True,
     )
     calibrate: bool = option(
         False,
@@ -172,7 +171,6 @@ class Settings:
         "which change is no more than error. Minutes a pair.",
         room="How to process",
         level="participant",
-        results=True,
     )
     radiomics_settings: Path | None = option(
         None,
@@ -522,7 +520,7 @@ class Settings:
         return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
     def results(self) -> dict[str, Any]:
-        """Return only the settings that change what a visit's files hold, with the hash of each file named."""
+        """Return what changes a visit's files: settings, with the hash of each file named, and `calibrates_visits`."""
         chosen = {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("results")
         }
@@ -535,7 +533,11 @@ class Settings:
             for name, path in files.items()
             if path.is_file()
         }
-        return {name: _plain(value) for name, value in chosen.items()} | hashes
+        return (
+            {name: _plain(value) for name, value in chosen.items()}
+            | hashes
+            | {"calibrates_visits": self.calibrates_visits}
+        )
 
 
 def _plain(value: Any) -> Any:

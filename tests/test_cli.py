@@ -145,6 +145,22 @@ def test_another_radiomics_file_under_the_same_name_is_another_setting(bids, tmp
     assert cli.parse(args).results() != first
 
 
+@pytest.mark.parametrize(
+    ("more", "again"),
+    [
+        (["--calibrate"], False),
+        (["--fast"], True),
+        (["--skip-calibration"], True),
+    ],
+)
+def test_finished_visits_are_made_again_only_where_they_would_differ(bids, tmp_path, more, again):
+    def results(*chosen):
+        return cli.parse([str(bids), str(tmp_path / "out"), "participant", *chosen]).results()
+
+    assert (results(*more) != results()) == again
+    assert results("--fast", "--calibrate") != results("--fast")  # a detection limit is added
+
+
 def test_an_atlas_file_is_found_from_any_folder(bids, tmp_path, monkeypatch):
     (tmp_path / "mine.nii.gz").touch()
     monkeypatch.chdir(tmp_path)

@@ -138,6 +138,7 @@ def effective_settings(
         "fast": ("Working grid", "2 mm (--fast)" if settings.get("fast") else "1 mm"),
         "lesion_min_volume": ("Lesion min volume", f"{words(settings.get('lesion_min_volume'))} mm{CUBED}"),
         "end_radius": ("End radius", f"{words(settings.get('end_radius'))} mm"),
+        "calibrates_visits": ("Detection limit", words(settings.get("calibrates_visits"))),
         "radiomics_settings": (
             "Radiomics settings",
             words(settings.get("radiomics_settings") or "study A's"),

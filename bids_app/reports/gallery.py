@@ -58,13 +58,14 @@ def lesion_strips(visit: VisitFiles, numbers: list[int]) -> dict[int, str]:
     Notes
     -----
     Tiles: the FLAIR's axial slice through the lesion's middle with a frame; axial, coronal and sagittal close-ups
-    of the FLAIR; an axial close-up of the T1w where there is one. This lesion's outline is red, others' orange.
+    of the FLAIR; an axial close-up of the T1w where there is one. Without a FLAIR all are of the T1w. This lesion's
+    outline is red, others' orange.
     """
-    flair = "flair" if visit.has("flair") else "flair_native"
-    if not visit.has(flair, "lesion_labels"):
+    shown = [key for key in ("flair", "flair_native", "t1w") if visit.has(key)]
+    if not shown or not visit.has("lesion_labels"):
         return {}
     try:
-        images = [visit.image(flair)] + ([visit.image("t1w")] if visit.has("t1w") else [])
+        images = [visit.image(key) for key in shown]
         scene = _scene(images, visit.image("lesion_labels"))
     except InputError:  # told among the visit's problems
         return {}

@@ -176,6 +176,8 @@ def _lesions_context(visit: VisitFiles, table: pd.DataFrame | None) -> dict[str,
     if table is None or table.empty:
         return None
     shown = table.head(LESIONS_SHOWN)
+    only_t1w = visit.has("t1w") and not visit.has("flair")
+    with_t1w = visit.has("t1w", "flair")
     strips = lesion_strips(visit, [int(index) for index in shown["index"].dropna()])
     columns = [column for column in PAGE_COLUMNS if column[0] in shown]
     return {
@@ -200,9 +202,10 @@ def _lesions_context(visit: VisitFiles, table: pd.DataFrame | None) -> dict[str,
         "left_out": len(table) - len(shown),
         "file": visit.path("lesion_table").name,
         "source": linked_table(visit, "lesion_table"),
-        "has_t1w": visit.has("t1w"),
-        "marks": strip_marks(visit.has("t1w")),
-        "width": strip_width(visit.has("t1w")),
+        "image": "T1w" if only_t1w else "FLAIR",
+        "has_t1w": with_t1w,
+        "marks": strip_marks(with_t1w),
+        "width": strip_width(with_t1w),
         "height": LESION_TILE,
     }
 

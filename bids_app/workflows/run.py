@@ -290,7 +290,7 @@ def graph_name(settings: Settings) -> str:
     settings : Settings
         Choices of the run.
     """
-    return digest(settings.results() | {"calibrate": None, "skip_calibration": None})[:8]
+    return digest(settings.results() | {"calibrates_visits": None})[:8]
 
 
 def _run_batch(

@@ -104,6 +104,7 @@ def test_a_visit_says_everywhere_that_it_has_no_flair(alone):
     assert quality["flair_coverage"] == 0 and np.isnan(quality["snr_flair_wm"]) and quality["snr_t1w_wm"] > 0
     page = (alone / "sub-001.html").read_text()
     assert "Without a FLAIR there is no belief map" in page and "by the T1-weighted image alone" in page
+    assert "sagittal T1w" in page and 'id="lesion-1"' in page  # its lesions are drawn on the T1w
 
 
 def test_its_volumes_are_those_with_a_flair(alone, processed):
