@@ -54,7 +54,7 @@ class Stage:
 STAGES = {
     "begin": Stage(1.5e-3, 1e-4, 0.998, 0, 8),
     "go-on": Stage(8e-4, 1e-3, 0.99, 0.65, 8),
-    "settle": Stage(3e-4, 1e-3, 0.97, 0.85, 4),
+    "settle": Stage(3e-4, 1e-3, 0.97, 0.75, 4),
 }
 
 

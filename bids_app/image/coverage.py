@@ -24,7 +24,7 @@ SAME_CONTRAST = 0.9  # above the phantom, below two visits
 # field of view; up to 0.005 in 18 with the FLAIR upside down or back to front; 0.004 to 0.015 in 12 with the FLAIR of
 # another head, most where slices are 6 mm thick or more.
 LEAST_SHARED = 0.02
-# of seven patients' lesions, 26 % (5 to 47 %) are found; Dice .38 (training/README.md)
+# of seven patients' lesions, 26 % (5 to 42 %) are found; Dice .37 (training/README.md)
 BY_T1W = "There is no FLAIR: lesions are those that the T1w image shows, about a quarter of them, most of them large."
 FAR_MM = 100.0  # between the centres of two fields of view of one head in one session
 
