@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import warnings
+from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from pages import KNOWN, ROOT, commands
@@ -67,7 +71,20 @@ def programs():
     return {name: str(folder / name) for name in PARSERS}
 
 
+@cache
+def reaches_the_connectome():
+    """Whether the host that the normative connectome is fetched from has an address here."""
+    try:
+        socket.getaddrinfo(urlsplit(connectome_cli.REPOSITORY).hostname, 443)
+    except OSError:
+        return False
+    return True
+
+
 def run(words, programs, folder):
+    if words[:2] == ["demyelin-connectome", "fetch"] and not reaches_the_connectome():
+        warnings.warn(f"not run, for want of a network: {' '.join(words)}", stacklevel=2)
+        return ""
     done = subprocess.run(
         [programs[words[0]], *words[1:]],
         cwd=folder,
