@@ -50,7 +50,7 @@ def visit(bids, add_scan, tmp_path):
             inputs={scan.name: fingerprint(scan)},
             level=level,
         )
-        finish(files, {}, scan, plan)
+        finish(files, {}, plan, flair=scan)
         return settings.output_dir
 
     return call
