@@ -181,9 +181,8 @@ def _add_visit(plan: Plan, reader: _Reader, files: Iterable[Found], masks: dict[
             notes += remarks_
     assert first.participant is not None
     left_out = "" if used[FLAIR] else _why_no_flair(near[FLAIR], lost[FLAIR])
-    if (
-        left_out == NO_FLAIR and reader.t1w_alone and used[T1W]
-    ):  # a FLAIR that may be meant is not passed over
+    # a FLAIR that may be meant, or that a filter leaves out, is not passed over
+    if left_out == NO_FLAIR and reader.t1w_alone and used[T1W]:
         left_out = ""
         notes.append(f"{NO_FLAIR}: made from the T1w image alone")
     plan.visits.append(
