@@ -17,7 +17,7 @@ import pandas as pd
 from bids_app.derivatives import atomic, write_json, write_table
 from bids_app.derivatives.reader import Derivatives, read_meta
 from bids_app.errors import InputError
-from bids_app.image.coverage import WHOLE
+from bids_app.image.coverage import SHOWN_WITHOUT_FLAIR, WHOLE
 from bids_app.visit_name import VisitName
 
 Singles = npt.NDArray[np.float32]
@@ -166,8 +166,8 @@ def _files(
 
 def _lower_bounds(shown: Mapping[str, float]) -> list[str]:
     """Tell of visits in which lesions were missed for want of a FLAIR, or of a part of it."""
-    alone = [key for key, share in shown.items() if share == 0]
-    partly = [key for key, share in shown.items() if 0 < share < WHOLE]
+    alone = [key for key, share in shown.items() if share == SHOWN_WITHOUT_FLAIR]
+    partly = [key for key, share in shown.items() if SHOWN_WITHOUT_FLAIR < share < WHOLE]
     notes = []
     if alone:
         notes.append(

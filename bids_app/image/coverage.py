@@ -24,6 +24,7 @@ SAME_CONTRAST = 0.9  # above the phantom, below two visits
 # field of view; up to 0.005 in 18 with the FLAIR upside down or back to front; 0.004 to 0.015 in 12 with the FLAIR of
 # another head, most where slices are 6 mm thick or more.
 LEAST_SHARED = 0.02
+SHOWN_WITHOUT_FLAIR = 0.0  # share of the brain in a FLAIR that is not there
 # of seven patients' lesions, 26 % (5 to 42 %) are found; Dice .37 (training/README.md)
 BY_T1W = "There is no FLAIR: lesions are those that the T1w image shows, about a quarter of them, most of them large."
 FAR_MM = 100.0  # between the centres of two fields of view of one head in one session
@@ -185,7 +186,7 @@ def about(share: float | None) -> dict[str, Any]:
     if share is None:
         return {}
     said: dict[str, Any] = {"FlairCoverage": round(share, 4)}
-    if share == 0:
+    if share == SHOWN_WITHOUT_FLAIR:
         said["WithoutFlair"] = BY_T1W
     elif share < WHOLE:
         said["OutsideFlair"] = "Unknown, not free of lesions: voxels that the FLAIR does not show are 0 here."

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from nipype import Workflow
 
 from bids_app import steps
+from bids_app.image.coverage import SHOWN_WITHOUT_FLAIR
 from bids_app.layout import Visit
 from bids_app.settings import DEFAULT_METHOD, FROM_DERIVATIVES, Settings
 from bids_app.workflows.step import Handle, Result, add_step
@@ -15,7 +17,6 @@ from bids_app.workflows.step import Handle, Result, add_step
 FLAIR_ALONE_MM = (
     2.0  # its slices are thick and its contrast is not the template's: nothing finer is to be had
 )
-NO_FLAIR = 0.0  # share of the brain that a FLAIR shows which is not there
 
 
 class AnatomyResults(NamedTuple):
@@ -187,32 +188,9 @@ def _add_lesions(
 
     Beside a mask that came, Demyelin's own segmentation of the FLAIR is made to compare with it; it is returned second.
     """
-    if visit.supplied is None or supplied is None:
-        return _add_finding(graph, visit, settings, flair, head, placed, aligned), None
-    taken = add_step(
-        graph,
-        steps.take_lesions,
-        supplied=supplied.mask,
-        owner=supplied.owner,
-        source=visit.supplied.source,
-        like=head.image,
-        to_t1w=aligned.to_t1w if aligned else None,
-        coverage=aligned.coverage if aligned else None,
-    )
-    return taken, _add_finding(graph, visit, settings, flair, head, placed, aligned) if flair else None
-
-
-def _add_finding(
-    graph: Workflow,
-    visit: Visit,
-    settings: Settings,
-    flair: Result | None,
-    head: Handle,
-    placed: Handle,
-    aligned: Handle | None,
-) -> Handle:
-    """Add Demyelin's own segmentation of lesions."""
-    return add_step(
+    coverage = _coverage(visit, aligned)
+    find = partial(
+        add_step,
         graph,
         steps.find_lesions,
         flair=flair,
@@ -223,12 +201,25 @@ def _add_finding(
         method=DEFAULT_METHOD if settings.lesions == FROM_DERIVATIVES else settings.lesions,
         threshold=settings.lesion_threshold,
         min_volume=settings.lesion_min_volume,
-        coverage=_coverage(visit, aligned),
+        coverage=coverage,
     )
+    if visit.supplied is None or supplied is None:
+        return find(), None
+    taken = add_step(
+        graph,
+        steps.take_lesions,
+        supplied=supplied.mask,
+        owner=supplied.owner,
+        source=visit.supplied.source,
+        like=head.image,
+        to_t1w=aligned.to_t1w if aligned else None,
+        coverage=coverage,
+    )
+    return taken, find() if flair else None
 
 
 def _coverage(visit: Visit, aligned: Handle | None) -> Result | float | None:
     """Return the share of the brain that the FLAIR shows; nothing to say where lesions are known without one."""
     if aligned is not None:
         return aligned.coverage
-    return NO_FLAIR if visit.flair is None and visit.supplied is None else None
+    return SHOWN_WITHOUT_FLAIR if visit.flair is None and visit.supplied is None else None

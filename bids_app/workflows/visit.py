@@ -27,7 +27,7 @@ def init_cohort_wf(visits: Sequence[Visit], *, settings: Settings, name: str) ->
     Parameters
     ----------
     visits : sequence of Visit
-        Each with a FLAIR image.
+        Each with a FLAIR image, a T1w image or both.
     settings : Settings
         How to process them.
     name : str
@@ -46,7 +46,7 @@ def init_cohort_wf(visits: Sequence[Visit], *, settings: Settings, name: str) ->
 def init_visit_wf(visit: Visit, *, settings: Settings) -> Workflow:
     """Make the graph of one visit, from its images to its done record.
 
-    With a FLAIR alone study B's outputs are written.
+    With a FLAIR alone study B's outputs are written, with a T1w alone those that need no FLAIR.
 
     Inputs are the visit's paths; the only output is its done record, written by the last step with all
     derivatives and the report.
