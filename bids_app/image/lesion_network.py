@@ -10,12 +10,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, special
+from scipy import special
 
 from bids_app.errors import VisitError
 from bids_app.image.box import box_around
 from bids_app.image.inference import session
-from bids_app.image.volume import resample
+from bids_app.image.volume import box_mean, resample
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -149,9 +149,7 @@ def _moved(image: nib.Nifti1Image, grid: nib.Nifti1Image) -> Array:
 
 def _averaged(image: nib.Nifti1Image, like: nib.Nifti1Image) -> Array:
     """Bring an image to another grid; where that is coarser, each voxel is the mean of what it covers."""
-    widths = [max(1, round(float(size) / GRID_MM)) for size in nib.affines.voxel_sizes(like.affine)]
+    sizes = nib.affines.voxel_sizes(like.affine) / GRID_MM
     turn = nib.orientations.io_orientation(like.affine)[:, 0].argsort()
-    data = np.asarray(image.dataobj, dtype=np.float32)
-    if max(widths) > 1:
-        data = ndimage.uniform_filter(data, [widths[axis] for axis in turn], mode="constant")
+    data = box_mean(np.asarray(image.dataobj, dtype=np.float32), sizes[turn])
     return np.asarray(resample(nib.Nifti1Image(data, image.affine), like).dataobj, dtype=np.float32)

@@ -22,6 +22,7 @@ from bids_app.errors import VisitError, one_line
 from bids_app.image.itk import from_ras, to_itk
 from bids_app.image.structure_priors import STRUCTURES, load_priors, sample
 from bids_app.image.transforms import apply, widths, write
+from bids_app.image.volume import box_mean
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -148,7 +149,7 @@ def in_contrast(template: nib.Nifti1Image, image: nib.Nifti1Image) -> nib.Nifti1
     points = nib.affines.apply_affine(template.affine, spread)
     tissues = _tissues_at(points.T.astype(np.float32))
     places = nib.affines.apply_affine(np.linalg.inv(image.affine), points).T
-    data = ndimage.uniform_filter(np.asarray(image.dataobj, dtype=np.float32), widths(image, template))
+    data = box_mean(np.asarray(image.dataobj, dtype=np.float32), widths(image, template))
     shown = ndimage.map_coordinates(data, places, order=1)
     known = (shown > 0) & (tissues.sum(axis=0) > 0.5)
     if known.sum() < len(tissues):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from bids_app.image.box import box_around
 from bids_app.image.itk import LPS, from_itk, place, to_itk
+from bids_app.image.volume import box_mean
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -178,10 +179,8 @@ def apply_averaged(
     -------
     Nifti1Image, float32
     """
-    from scipy import ndimage
-
     inner = _inner(image, like)
-    data = ndimage.uniform_filter(np.asarray(inner.dataobj), widths(image, like), mode="nearest")
+    data = box_mean(np.asarray(inner.dataobj), widths(image, like), mode="nearest")
     return apply(nib.Nifti1Image(data, inner.affine), like, transforms)
 
 
@@ -207,7 +206,9 @@ def apply_median(
     from scipy import ndimage
 
     inner = _inner(image, like)
-    data = ndimage.median_filter(np.asarray(inner.dataobj), widths(image, like), mode="nearest")
+    # an even window would move the image by half a voxel
+    odd = [2 * int(width / 2) + 1 for width in widths(image, like)]
+    data = ndimage.median_filter(np.asarray(inner.dataobj), odd, mode="nearest")
     return apply(nib.Nifti1Image(data, inner.affine), like, transforms, interpolation=LABELS)
 
 
@@ -218,7 +219,7 @@ def _inner(image: nib.Nifti1Image, like: nib.Nifti1Image) -> nib.Nifti1Image:
     return nib.Nifti1Image(data, image.affine).slicer[box_around(data != 0, image.affine, room)]
 
 
-def widths(image: nib.Nifti1Image, like: nib.Nifti1Image) -> list[int]:
-    """Return how many voxels of an image a voxel of another spans along each axis."""
+def widths(image: nib.Nifti1Image, like: nib.Nifti1Image) -> list[float]:
+    """Return how many voxels of an image a voxel of another spans along each axis, 1 at least."""
     ratio = nib.affines.voxel_sizes(like.affine).mean() / nib.affines.voxel_sizes(image.affine)
-    return [max(1, round(float(one))) for one in ratio]
+    return [max(1.0, float(one)) for one in ratio]

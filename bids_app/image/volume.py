@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -272,3 +273,32 @@ def resample(image: nib.Nifti1Image, like: nib.Nifti1Image, order: int = 1) -> n
     return nib.Nifti1Image(
         np.asarray(out.dataobj).astype(data.dtype if order == 0 else np.float32), like.affine
     )
+
+
+def box_mean(data: Array, widths: Sequence[float], mode: str = "constant") -> Array:
+    """Average over a box around each voxel's centre.
+
+    A window of a whole, even number of voxels has no voxel in its middle and moves an image by half a voxel; here the
+    voxels at the box's faces count by the part of them that is inside.
+
+    Parameters
+    ----------
+    data : ndarray, (x, y, z), float32
+        Image.
+    widths : sequence of float, (3,)
+        Edges of the box in voxels; those of less than 1 leave an axis as it is.
+    mode : {"constant", "nearest"}
+        What lies beyond the image: zeros, or its outermost voxels again.
+
+    Returns
+    -------
+    ndarray, (x, y, z), float32
+    """
+    from scipy import ndimage
+
+    for axis, width in enumerate(widths):
+        reach = int(np.ceil((width - 1) / 2))
+        if reach > 0:
+            edges = np.clip(np.arange(-reach, reach + 2) - 0.5, -width / 2, width / 2)
+            data = ndimage.correlate1d(data, np.diff(edges) / width, axis=axis, mode=mode)
+    return data

@@ -8,9 +8,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from bids_app.errors import VisitError
-from bids_app.image.volume import conform, read_mask, read_scan, resample
+from bids_app.image.transforms import apply_averaged, apply_median
+from bids_app.image.volume import box_mean, conform, read_mask, read_scan, resample
 
 SHAPE = (12, 14, 10)
 
@@ -285,3 +287,33 @@ def test_resample_keeps_labels_and_type():
     assert set(np.unique(np.asarray(out.dataobj))) <= {0, *np.unique(np.asarray(labels.dataobj))}
     back = resample(out, labels, order=0)
     np.testing.assert_array_equal(np.asarray(back.dataobj), np.asarray(labels.dataobj))
+
+
+@pytest.mark.parametrize("width", [1.0, 1.2, 1.5, 2.0, 2.7, 3.0, 4.0, 5.0])
+def test_a_box_of_any_width_lies_around_its_voxel(width):
+    data = np.zeros((15, 17, 13), np.float32)
+    data[7, 9, 6] = 1
+    found = box_mean(data, (width, width, 1.0))
+    assert found.sum() == pytest.approx(1, abs=1e-6)
+    assert ndimage.center_of_mass(found) == pytest.approx((7, 9, 6), abs=1e-6)
+    assert found.max() == pytest.approx(1 / width**2, rel=1e-6)
+    if width % 2 == 1:
+        expected = ndimage.uniform_filter(data, (int(width), int(width), 1), mode="constant")
+        np.testing.assert_allclose(found, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("bring", [apply_averaged, apply_median])
+@pytest.mark.parametrize("ratio", [1.0, 1.5, 2.0, 2.5, 3.0, 4.0])
+def test_a_coarser_grid_does_not_move_an_image(bring, ratio):
+    places = np.indices((41, 41, 41)) - 20.0
+    blob = np.exp(-0.5 * (places**2).sum(axis=0) / 6.0**2).astype(np.float32)
+    fine = nib.Nifti1Image(blob, nib.affines.from_matvec(np.eye(3), [-20.0] * 3))
+    edge = 2 * int(20 / ratio) + 1
+    middle = ratio * (edge // 2)
+    like = nib.Nifti1Image(
+        np.zeros((edge,) * 3, np.uint8), nib.affines.from_matvec(np.eye(3) * ratio, [-middle] * 3)
+    )
+    found = np.asarray(bring(fine, like, []).dataobj)
+    centre = np.array(ndimage.center_of_mass(found)) * ratio - middle
+    # the median takes the nearest voxel; of two as near always the same one
+    assert np.abs(centre).max() < (0.02 if bring is apply_averaged else 0.26)
