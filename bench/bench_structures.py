@@ -3,7 +3,7 @@
     PYTHONPATH=training python bench/bench_structures.py OUT [--only t1w|heads|ventricles] [--heads N]
 
 - `t1w`: data/t1w-freesurfer (automatic labels: a reference to agree with, not a truth).
-- `heads`: synthetic T1w and FLAIR of the first N label maps, each with priors of the other heads only.
+- `heads`: synthetic T1w and FLAIR of the first N label maps, equally sharp, each with priors of the other heads only.
 - `ventricles`: the clinical FLAIR scans of data/tabriz alone, with an expert's ventricles.
 OUT keeps the registrations, so that a second run measures the segmentation alone.
 """
@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("DEMYELIN_SHARED", ROOT.parent / "shared"))
 RESOLUTION = 2.0
 PEOPLE = 20  # in the priors
+BLUR = 0.65  # SD in voxels of both contrasts of a head; the middle of what `synthetic_scan` draws
 DEEP = ("thalamus", "caudate", "putamen", "pallidum", "hippocampus", "amygdala", "accumbens")
 
 
@@ -100,14 +101,19 @@ def heads(out: Path, count: int) -> list[dict]:
         others = _without(shipped, left_out)
         structure_priors.load_priors = lambda image=others: image
         for contrast in ("T1w", "FLAIR"):
-            scan = synthetic_scan(head, contrast, number)
+            scan = synthetic_scan(head, contrast, number, BLUR)
             brain = nib.Nifti1Image((np.asarray(scan.dataobj) > 0).astype(np.uint8), scan.affine)
             folder = out / "heads" / (name if contrast == "T1w" else f"{name}-FLAIR")
             found, seconds = segment(scan, brain, folder)
             truth = np.where(np.asarray(brain.dataobj) > 0, np.asarray(head.dataobj), OUTSIDE)
             rows.append({"case": f"{name} {contrast}", "cpu_s": seconds} | against(found, truth))
             print(rows[-1], flush=True)
-    return rows
+    means = {
+        contrast: pd.DataFrame(rows[k::2]).drop(columns="case").mean()
+        for k, contrast in enumerate(("T1w", "FLAIR"))
+    }
+    means["less by FLAIR"] = means["T1w"] - means["FLAIR"]
+    return rows + [{"case": f"mean {name}"} | mean.to_dict() for name, mean in means.items()]
 
 
 def _without(priors: nib.Nifti1Image, left_out: nib.Nifti1Image) -> nib.Nifti1Image:
@@ -146,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--only", choices=("t1w", "heads", "ventricles"))
-    parser.add_argument("--heads", type=int, default=3)
+    parser.add_argument("--heads", type=int, default=6)
     args = parser.parse_args()
     out = args.out.absolute()
     parts = {

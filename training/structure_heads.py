@@ -53,7 +53,9 @@ def numbered(labels: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
     return nib.Nifti1Image(out[box], moved)
 
 
-def synthetic_scan(structures: nib.Nifti1Image, contrast: str, seed: int) -> nib.Nifti1Image:
+def synthetic_scan(
+    structures: nib.Nifti1Image, contrast: str, seed: int, blur: float | None = None
+) -> nib.Nifti1Image:
     """Return a stripped T1w or FLAIR of 1 mm of a head.
 
     Parameters
@@ -64,6 +66,8 @@ def synthetic_scan(structures: nib.Nifti1Image, contrast: str, seed: int) -> nib
         What the sequence shows.
     seed : int
         Draws levels, texture, blur and noise.
+    blur : float, optional
+        SD in voxels; drawn where it is not given.
     """
     rng = np.random.default_rng([seed, contrast == "FLAIR"])
     places = np.asarray(structures.dataobj)
@@ -72,7 +76,8 @@ def synthetic_scan(structures: nib.Nifti1Image, contrast: str, seed: int) -> nib
         levels[NUMBER[name]] = pair[contrast == "FLAIR"] + rng.normal(0, DIFFERENCE)
     clean = levels[places].astype(np.float32)
     clean += TEXTURE * _smooth(rng.standard_normal(places.shape), 3.0) * (places != OUTSIDE)
-    shared = ndimage.gaussian_filter(clean, rng.uniform(0.5, 0.8))
+    drawn = rng.uniform(0.5, 0.8)
+    shared = ndimage.gaussian_filter(clean, drawn if blur is None else blur)
     noisy = shared + rng.normal(0, NOISE, places.shape)
     solid = ~np.isin(places, [OUTSIDE, NUMBER["csf"]])
     kept = (ndimage.distance_transform_edt(~ndimage.binary_closing(solid, iterations=3)) <= SURFACE_MM) & (
