@@ -14,11 +14,12 @@ Labels = npt.NDArray[np.int8]
 
 MAX_ROUNDS = 50  # a guard against endless growth; it ends when nothing grows
 MRF_WEIGHT = 1.0  # of the neighbours' likelihood against the intensity's; chosen by hand, not tuned
+GREY = 1  # label of grey matter among CSF, GM and WM
 MIN_SEEDS = 10  # voxels; with fewer nothing is grown; chosen by hand
 
 
-def belief_maps(flair: Array, tissues: Array, wm_prior: Array, brain: Mask) -> tuple[Array, Mask, Labels]:
-    """Return each voxel's belief against the mean of the tissue it was segmented as.
+def belief_maps(flair: Array, tissues: Array, wm_prior: Array, brain: Mask) -> tuple[Array, Array, Labels]:
+    """Return how much brighter each voxel is than its own tissue and than grey matter.
 
     Parameters
     ----------
@@ -35,28 +36,32 @@ def belief_maps(flair: Array, tissues: Array, wm_prior: Array, brain: Mask) -> t
     -------
     belief : ndarray, (x, y, z)
         max(F - mean_k, 0) / mean_k x wm_prior, with k the voxel's tissue.
-    is_gm : ndarray of bool, (x, y, z)
-        Where k is grey matter: there the belief map makes seeds.
+    grey : ndarray, (x, y, z)
+        The same against the mean of grey matter, in voxels of grey and white matter; 0 elsewhere.
     label : ndarray of int8, (x, y, z)
         k: 0 CSF, 1 GM, 2 WM, -1 outside.
     """
     label = np.where(brain, tissues.argmax(axis=0), -1).astype(np.int8)
-    belief = np.zeros(flair.shape, np.float32)
+    belief, grey = np.zeros(flair.shape, np.float32), np.zeros(flair.shape, np.float32)
     for k in range(3):
         here = label == k
         if here.any():
             mean = flair[here].mean()
-            belief[here] = np.maximum(flair[here] - mean, 0) / max(mean, 1e-6)
-    return (belief * wm_prior).astype(np.float32), label == 1, label
+            brighter = np.maximum(flair - mean, 0) / max(mean, 1e-6) * wm_prior
+            belief[here] = brighter[here]
+            if k == GREY:
+                grey = brighter * (label >= GREY)
+    return belief, grey, label
 
 
 def grow_lesions(flair: Array, tissues: Array, wm_prior: Array, brain: Mask, kappa: float) -> Array:
     """Return the lesion probability of lesion growth.
 
-    Seeds are voxels segmented as grey matter whose belief exceeds kappa. A seed region takes in a
-    neighbour when it is likelier a lesion than its own tissue: lesion intensities follow a gamma
-    distribution, tissue intensities a normal one, and each of the six face neighbours of the same kind
-    adds to the likelihood (Markov random field). Both distributions are fitted again after every round,
+    Seeds are voxels of grey or white matter whose belief against grey matter exceeds kappa. (In the paper, those
+    segmented as grey matter: its segmentation takes lesions for that, Demyelin's for white matter, above all by the
+    FLAIR alone.) A seed region takes in a neighbour when it is likelier a lesion than its own tissue: lesion
+    intensities follow a gamma distribution, tissue intensities a normal one, and each of the six face neighbours of
+    the same kind adds to the likelihood (Markov random field). Both distributions are fitted again after every round,
     until nothing joins.
 
     Parameters
@@ -76,8 +81,8 @@ def grow_lesions(flair: Array, tissues: Array, wm_prior: Array, brain: Mask, kap
     VisitError
         If a tissue that lesions grow into has no voxel that is not lesion.
     """
-    belief, is_gm, label = belief_maps(flair, tissues, wm_prior, brain)
-    lesion = is_gm & (belief > kappa)
+    belief, grey, label = belief_maps(flair, tissues, wm_prior, brain)
+    lesion = grey > kappa
     probability = lesion.astype(np.float32)
     if lesion.sum() < MIN_SEEDS:
         return probability
