@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
 from typing import TypeVar
 
 from bids_app.progress.log import RunLog, current
@@ -139,6 +140,23 @@ def showing(verbose: int) -> Iterator[Display]:
             yield chosen
         finally:
             _display.reset(token)
+
+
+@contextmanager
+def polling(poll: Callable[[Display], None]) -> Iterator[None]:
+    """Let the display of this run look for progress once a second while inside.
+
+    Parameters
+    ----------
+    poll : callable
+        Is given the display, from a thread of the display's own.
+    """
+    shown = _display.get(PRINTS)
+    shown.poll = partial(poll, shown)
+    try:
+        yield
+    finally:
+        shown.poll = None
 
 
 def say(line: str) -> None:

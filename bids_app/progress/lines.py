@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from bids_app.progress import Display
-from bids_app.progress.meter import Countdown, Meter, spell
+from bids_app.progress.meter import Meter, spell
 
 SILENCE = 60.0  # seconds after which a sign of life is given
 OFTEN = 10.0  # seconds between two lines about the same phase
@@ -38,7 +38,7 @@ class Lines(Display):
         self._meter = Meter(self._beat)
         self._running: dict[str, Running] = {}
         self._overall = ""
-        self._left = Countdown()
+        self._left: float | None = None
         self._last = time.monotonic()
 
     def __enter__(self) -> Lines:
@@ -95,10 +95,10 @@ class Lines(Display):
     def overall(self, line: str, left: float | None) -> None:
         """Keep how far the run is, for the next line."""
         self._overall = line
-        self._left.set(left)
+        self._left = left
 
     def _whole(self) -> list[str]:
-        left = [f"about {spell(seconds)} left"] if (seconds := self._left.now()) else []
+        left = [f"about {spell(self._left)} left"] if self._left else []
         return [", ".join([*([self._overall] if self._overall else []), *left, self._meter.memory()])]
 
     def _state(self, key: str, running: Running) -> str:
@@ -112,8 +112,8 @@ class Lines(Display):
 
     def _beat(self) -> None:
         """Look for progress; give a sign of life after a minute of silence."""
-        if self.poll is not None:
-            self.poll()
+        if (poll := self.poll) is not None:  # taken once: the run may end meanwhile
+            poll()
         if time.monotonic() - self._last < SILENCE:
             return
         for key, running in list(self._running.items()):

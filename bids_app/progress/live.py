@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bids_app.progress import Display
-from bids_app.progress.meter import Countdown, Meter, spell
+from bids_app.progress.meter import Meter, spell
 
 ROWS_SHOWN = 12  # rows of the table at most
 
@@ -58,7 +58,7 @@ class Live(Display):
         self._meter = Meter(self._beat)
         self._rows: dict[str, PhaseRow] = {}
         self._overall = ""
-        self._left = Countdown()
+        self._left: float | None = None
         self._spinner = Spinner("dots")
         console = console or Console(highlight=False)
         self._live = live.Live(get_renderable=self._draw, console=console, transient=True)
@@ -109,15 +109,15 @@ class Live(Display):
     def overall(self, line: str, left: float | None) -> None:
         """Change the line above the rows."""
         self._overall = line
-        self._left.set(left)
+        self._left = left
 
     def _beat(self) -> None:
         """Look for progress."""
-        if self.poll is not None:
-            self.poll()
+        if (poll := self.poll) is not None:  # taken once: the run may end meanwhile
+            poll()
 
     def _draw(self) -> Group:
-        left = [f"about {spell(seconds)} left"] if (seconds := self._left.now()) else []
+        left = [f"about {spell(self._left)} left"] if self._left else []
         whole = [*([self._overall] if self._overall else []), spell(self._meter.elapsed), *left]
         head = Table.grid(padding=(0, 1))
         head.add_row(self._spinner, Text(" · ".join([*whole, self._meter.memory()]), style="bold"))

@@ -25,24 +25,6 @@ def spell(seconds: float) -> str:
     return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
-class Countdown:
-    """Seconds that are left, going down between two estimates."""
-
-    def __init__(self) -> None:
-        self._left: float | None = None
-        self._since = time.monotonic()
-
-    def set(self, left: float | None) -> None:
-        """Take a new estimate; None where there is none."""
-        self._left, self._since = left, time.monotonic()
-
-    def now(self) -> float | None:
-        """Return what is left now, at least a second; None where it is not known."""
-        if self._left is None:
-            return None
-        return max(self._left - (time.monotonic() - self._since), 1.0) if self._left else 0.0
-
-
 class Meter:
     """Clock and memory gauge; looks once a second in a thread of its own, and calls `beat` then.
 

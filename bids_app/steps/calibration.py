@@ -25,7 +25,7 @@ class Limits(NamedTuple):
     lesions: WithMeta[Table]
 
 
-@step("finding lesions of known size and contrast that were put in", seconds=60.0, mem_gb=3.0)
+@step("finding lesions of known size and contrast that were put in", seconds=15.0, mem_gb=3.0)
 def calibrate_lesions(
     flair: Image,
     brain: Image,

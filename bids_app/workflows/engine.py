@@ -20,7 +20,7 @@ from nipype import config
 
 from bids_app import __version__
 from bids_app.errors import InputError
-from bids_app.progress import say
+from bids_app.progress import polling, say
 from bids_app.settings import Settings
 from bids_app.workflows.plugin import SafeMultiProcPlugin, choose_plugin
 from bids_app.workflows.step import FAILURE
@@ -116,7 +116,8 @@ def execute(workflow: Any, settings: Settings, watch: Watch | None = None) -> No
     arguments["status_callback"] = watch
     runner = plugin(plugin_args=arguments)
     try:
-        workflow.run(plugin=runner)
+        with polling(watch.refresh):
+            workflow.run(plugin=runner)
     except KeyboardInterrupt:
         if isinstance(runner, SafeMultiProcPlugin):
             runner.stopped = True  # the steps ended below are not run again

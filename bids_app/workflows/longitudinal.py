@@ -427,7 +427,7 @@ def run_pairs(
         Why others could not be.
     """
     from bids_app.workflows.engine import run_graph
-    from bids_app.workflows.watch import Watch
+    from bids_app.workflows.watch import StepTimes, Watch
 
     due = []
     for pair in due_pairs(settings, participants, say):
@@ -440,8 +440,10 @@ def run_pairs(
     def build(name: str) -> Workflow:
         return init_pairs_wf(due, settings=settings, name=name)
 
-    watch = Watch({node_name(pair.name): pair.name for pair in due})
+    times = StepTimes(settings)
+    watch = Watch({node_name(pair.name): pair.name for pair in due}, times.read())
     folder = run_graph(build, "pairs", settings, work, watch)
+    times.keep(watch.times())
     failed = {}
     for pair in due:
         if not _is_compared(pair, settings):

@@ -8,7 +8,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from nipype import Workflow
@@ -109,10 +108,9 @@ def run_participants(settings: Settings) -> int:
     outcome = Outcome()
     locks = VisitLocks(settings.output_dir)
     due = list(_due(visits, settings, locks, outcome))
-    times = StepTimes(settings.output_dir / "logs" / "step_seconds.json", settings.resolution)
+    times = StepTimes(settings)
     watch = Watch({node_name(visit.name): visit.name for visit in due}, times.read())
-    with work_folder(settings) as work, showing(settings.verbose) as shown:
-        shown.poll = partial(watch.refresh, shown)
+    with work_folder(settings) as work, showing(settings.verbose):
         for start in range(0, len(due), BATCH):
             _run_batch(due[start : start + BATCH], settings, work, outcome, watch)
             if outcome.failed and settings.stop_on_first_crash:

@@ -14,8 +14,13 @@ from typing import Any
 from bids_app.derivatives import write_json
 from bids_app.progress import Display, display
 from bids_app.progress.meter import spell
+from bids_app.settings import Settings
 from bids_app.steps.record import STAGE, STEPS
 from bids_app.workflows.step import FAILURE
+
+OVERDUE = (
+    0.25  # of what a step has run, expected to be left where it takes longer than expected; chosen by hand
+)
 
 
 class StepTimes:
@@ -23,15 +28,13 @@ class StepTimes:
 
     Parameters
     ----------
-    path : Path
-        JSON file.
-    voxel_size : float
-        Edge of the working grid's voxels in mm.
+    settings : Settings
+        Of the run: its output folder, and the edge of the working grid's voxels.
     """
 
-    def __init__(self, path: Path, voxel_size: float) -> None:
-        self._path = path
-        self._key = f"{platform.node()} {voxel_size:g} mm"
+    def __init__(self, settings: Settings) -> None:
+        self._path = settings.output_dir / "logs" / "step_seconds.json"
+        self._key = f"{platform.node()} {settings.resolution:g} mm"
 
     def _all(self) -> dict[str, Any]:
         try:
@@ -125,6 +128,7 @@ class Watch:
         ----------
         shown : Display
         """
+        shown.overall(self._counted(), self.left())
         for visit in {visit for visit, _ in list(self._started)} - self._over:
             shown.advance(
                 self._names.get(visit, visit), len(self._done[visit]), self._running(visit) or "waits"
@@ -146,9 +150,11 @@ class Watch:
         display().detail(f"{name}: {_words(step)}, {spell(took) if begun else 'kept'} ({count})")
 
     def _tell(self) -> None:
+        display().overall(self._counted(), self.left())
+
+    def _counted(self) -> str:
         done, failed = len(self._over - self._failed), len(self._failed)
-        line = f"{done} of {len(self._names)} visits done" + (f", {failed} failed" if failed else "")
-        display().overall(line, self.left())
+        return f"{done} of {len(self._names)} visits done" + (f", {failed} failed" if failed else "")
 
     def left(self) -> float | None:
         """Return how many seconds are left: from steps measured so far and how many ran side by side.
@@ -157,19 +163,21 @@ class Watch:
         what is typical.
         """
         now = time.monotonic()
-        worked = sum(sum(times) for times in self._measured.values())
+        measured = {step: sum(times) for step, times in list(self._measured.items())}
+        worked = sum(measured.values())
         if not self._steps:
             return None
-        usual = sum(self._typical(step) * len(times) for step, times in self._measured.items())
+        usual = sum(self._typical(step) * len(self._measured[step]) for step in measured)
         scale = worked / usual if worked and usual else 1.0
-        running = {key: now - begun for key, begun in self._started.items() if key[0] not in self._over}
+        running = {key: now - begun for key, begun in list(self._started.items()) if key[0] not in self._over}
         work, whole = 0.0, 0.0
-        for visit, steps in self._steps.items():
+        for visit, steps in list(self._steps.items()):
             for step in steps:
                 cost = self._cost(step, scale)
                 whole += cost
                 if visit not in self._over and step not in self._done[visit]:
-                    work += max(cost - running.get((visit, step), 0.0), 0.0)
+                    ran = running.get((visit, step), 0.0)
+                    work += max(cost - ran, OVERDUE * ran)
         work += whole / len(self._steps) * max(len(self._names) - len(self._steps), 0)
         elapsed = now - self._begun
         if not worked:

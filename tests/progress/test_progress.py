@@ -205,27 +205,39 @@ def test_visits_of_later_graphs_count_and_failures_are_told(clock, capsys):
 
 
 def test_times_are_learned_from_run_to_run_of_one_machine_and_voxel_size(tmp_path):
-    path = tmp_path / "step_seconds.json"
-    StepTimes(path, 2.0).keep({"a": 30.0})
-    StepTimes(path, 1.0).keep({"a": 200.0})
-    assert StepTimes(path, 2.0).read() == {"a": 30.0}
-    watch = Watch({"sub_01": "sub-01"}, StepTimes(path, 1.0).read())
+    def times(resolution):
+        return StepTimes(SimpleNamespace(output_dir=tmp_path, resolution=resolution))
+
+    times(2.0).keep({"a": 30.0})
+    times(1.0).keep({"a": 200.0})
+    assert times(2.0).read() == {"a": 30.0}
+    watch = Watch({"sub_01": "sub-01"}, times(1.0).read())
     watch.expect(["sub_01.a"])
     assert watch.left() == 200.0
-    path.write_text("[1]")
-    assert StepTimes(path, 2.0).read() == {}
+    (tmp_path / "logs" / "step_seconds.json").write_text("[1]")
+    assert times(2.0).read() == {}
 
 
-def test_time_left_goes_down_between_estimates(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(meter.time, "monotonic", lambda: now[0])
-    left = meter.Countdown()
-    assert left.now() is None
-    left.set(60.0)
-    now[0] += 25
-    assert left.now() == 35.0
-    now[0] += 500
-    assert left.now() == 1.0
+def test_a_step_that_takes_longer_than_expected_is_not_almost_over(clock):
+    watch, shown = Watch({"sub_01": "sub-01"}), []
+    watch.expect(["sub_01.a", "sub_01.b"])
+    watch(SimpleNamespace(fullname="demyelin.sub_01.b"), "start")
+    lefts = []
+    for _ in range(4):
+        clock.now += 20  # of 3 s that are typical
+        watch.refresh(SimpleNamespace(overall=lambda line, left: shown.append(left), advance=lambda *_: None))
+        lefts.append(watch.left())
+    assert shown == lefts
+    assert lefts == sorted(lefts)
+    assert min(lefts) >= 5
+
+
+def test_a_display_looks_only_while_it_is_asked_to():
+    with progress.showing(0) as shown:
+        with progress.polling(lambda seen: seen.overall("0 of 1 visits done", 60.0)):
+            shown.poll()
+        assert shown.poll is None
+    assert shown._left == 60.0
 
 
 def test_log_keeps_what_was_said_before_its_place_was_known(tmp_path):
