@@ -31,6 +31,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
     ------
     Path
         A hidden name in the same folder with the same extensions; removed when the block raises.
+
+    Raises
+    ------
+    OSError
+        What the block raised, naming `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +45,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
         with aside.open("rb") as written:
             os.fsync(written.fileno())
         aside.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(aside)):  # a full disk names no file
+            error.filename = str(path)
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -79,8 +79,6 @@ def run_participants(settings: Settings) -> int:
     InputError
         If the dataset, a setting or the output folder cannot be used; nothing was processed.
     """
-    from bids_app.reports.visits_page import write_visits_page
-
     plan = plan_visits(
         settings.bids_dir,
         participant_labels=settings.participant_label,
@@ -118,7 +116,7 @@ def run_participants(settings: Settings) -> int:
         _compare_visits(visits, settings, work, locks, outcome)
     times.keep(watch.times())
     locks.close()
-    write_visits_page(settings.output_dir, outcome.failed)
+    _write_page(settings, outcome.failed)
     say(outcome.summary(settings.output_dir))
     return outcome.code
 
@@ -143,7 +141,6 @@ def _tell_plan(plan: Plan, settings: Settings) -> None:
 
 def _rewrite_reports(visits: Sequence[Visit], settings: Settings) -> int:
     """Write the reports of finished visits again, from their derivatives."""
-    from bids_app.reports.visits_page import write_visits_page
     from bids_app.workflows.finish import rewrite_report
 
     outcome = Outcome()
@@ -160,11 +157,27 @@ def _rewrite_reports(visits: Sequence[Visit], settings: Settings) -> int:
                 "its images were not kept (--output-level minimal); the report stays as it was"
             )
             continue
-        rewrite_report(settings.output_dir, visit.name, record)
+        try:
+            rewrite_report(settings.output_dir, visit.name, record)
+        except OSError as error:
+            outcome.failed[visit.name] = f"{error.filename or settings.output_dir}: {error.strerror or error}"
+            continue
         outcome.done.append(visit.name)
-    write_visits_page(settings.output_dir)
+    _write_page(settings)
     say(outcome.summary(settings.output_dir))
     return outcome.code
+
+
+def _write_page(settings: Settings, failed: Iterable[str] = ()) -> None:
+    """Write the page of all visits; a full disk must not hide how the visits went."""
+    from bids_app.reports.visits_page import write_visits_page
+
+    try:
+        write_visits_page(settings.output_dir, failed)
+    except OSError as error:
+        say(
+            f"qc.html, the page of all visits, is not written: {error.strerror or error}; --reports-only writes it"
+        )
 
 
 def _lesions_dir(settings: Settings) -> Path | None:

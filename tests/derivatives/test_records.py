@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -24,6 +25,20 @@ def test_atomic_leaves_nothing_when_the_block_fails(tmp_path):
         aside.write_text("half")
         raise RuntimeError
     assert list(target.parent.iterdir()) == []
+
+
+def test_a_full_disk_is_told_with_the_files_own_name(tmp_path):
+    target = tmp_path / "table.tsv"
+
+    def write():
+        with atomic(target) as aside:
+            aside.write_text("half", encoding="utf-8")
+            Path("/dev/full").write_text("more", encoding="utf-8")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write()
+    assert caught.value.filename == str(target)
+    assert not list(tmp_path.iterdir())
 
 
 def test_atomic_keeps_the_old_file_until_the_new_one_is_whole(tmp_path):
