@@ -130,9 +130,8 @@ def _factor(name: str, about: About, notes: Notes) -> tuple[float, str]:
 
 def _number(name: str, cell: str, factor: float, line: object, notes: Notes) -> float | None:
     """Return a cell in Demyelin's unit; `factor` turns the column's unit into that."""
-    if PLAIN_NUMBER.fullmatch(cell):
-        number = float(cell)
-        return number * factor if math.isfinite(number) else None
+    if PLAIN_NUMBER.fullmatch(cell) and math.isfinite(number := float(cell)):
+        return number * factor
     if COMMA_NUMBER.fullmatch(cell):
         notes.cell(name, "has a decimal comma: read as a point", line, cell)
         return float(cell.replace(",", ".")) * factor
@@ -344,5 +343,8 @@ def as_found(name: str, cells: pd.Series, notes: Notes) -> pd.Series:
         notes.cells(
             name, "has a decimal comma: read as a point", [(line, str(cell)) for line, cell in commas.items()]
         )
-        return pd.to_numeric(points).astype(float)
+        values = points.astype(float)
+        endless = values.index[values.abs() == math.inf]  # 1e400
+        notes.cells(name, UNREAD, [(line, str(cells[line])) for line in endless])
+        return values.where(values.abs() < math.inf)
     return cells

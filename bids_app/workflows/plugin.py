@@ -9,12 +9,14 @@ import multiprocessing
 import multiprocessing.forkserver
 import os
 import signal
+import time
 import tomllib
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from nipype.pipeline import plugins
+from nipype.pipeline.plugins import base
 from nipype.pipeline.plugins.base import DistributedPluginBase
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
 
@@ -24,6 +26,9 @@ from bids_app.workflows.resources import memory_gb, processors
 
 PR_SET_PDEATHSIG = 1  # from Linux' sys/prctl.h
 KILLED = "a step was ended by the system, most likely out of memory; give --mem and fewer --nprocs, or --fast"
+
+# its loop sleeps until a time of day: set back by an hour meanwhile, a run would stand still for an hour
+base.time = time.monotonic
 
 
 def _start_worker(folder: str, log_level: int) -> None:

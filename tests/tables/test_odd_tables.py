@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pandas as pd
 import pytest
@@ -163,3 +164,18 @@ def test_a_column_of_ones_own_with_decimal_commas_is_one_of_numbers(people):
     assert any("column nfl" in note and "decimal comma" in note for note in read.notes)
     mixed = people(column("nfl", "12,5", "low", "01"))
     assert mixed.values["nfl"].tolist() == ["12,5", "low", "01"]
+
+
+@pytest.mark.parametrize("name", ["age", "volume"])
+@pytest.mark.parametrize(
+    "cell", ["-9223372036854775809", "99999999999999999999", "1" * 40, "1e400", "-1e999"]
+)
+def test_a_number_of_any_size_is_read_or_told(people, name, cell):
+    read = people(column(name, "30", cell))
+    values = read.values[name]
+    assert values[0] == 30
+    if name == "volume" and abs(float(cell)) < math.inf:
+        assert values[1] == float(cell)
+    else:  # no number, or no age
+        assert math.isnan(values[1])
+        assert any(f"column {name}" in note and "line 3" in note for note in read.notes), read.notes
