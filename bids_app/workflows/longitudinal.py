@@ -17,7 +17,7 @@ from nipype import Workflow
 from bids_app import steps
 from bids_app.derivatives import atomic, load_image, save_image, write_table
 from bids_app.derivatives.dataset import uri, write_sidecar
-from bids_app.derivatives.names import OUTPUTS
+from bids_app.derivatives.names import LEVELS, OUTPUTS
 from bids_app.derivatives.reader import Derivatives
 from bids_app.derivatives.records import VisitLocks, fingerprint, forget, is_done, mark_done, read_record
 from bids_app.errors import InputError, VisitError
@@ -103,8 +103,7 @@ def find_pairs(output_dir: Path, bids_dir: Path, participant: str) -> tuple[list
     for before, after in pairwise(ordered):
         lost = [name for name in (before, after) if files[name] is None]
         if lost:
-            why = "has no FLAIR image, or its images were not kept (--output-level minimal)"
-            notes.append(f"{after}: not compared with {before}: {lost[0]} {why}")
+            notes.append(f"{after}: not compared with {before}: {lost[0]} {_why_lost(output_dir, lost[0])}")
         else:
             years = _years(times.get(before.session or ""), times.get(after.session or ""))
             pairs.append(
@@ -186,6 +185,16 @@ def _files(output_dir: Path, name: VisitName) -> dict[str, Path] | None:
         del files["t1w"]
         files["flair"] = visit.path("flair_native")
     return files if all(file.exists() for file in files.values()) else None
+
+
+def _why_lost(output_dir: Path, name: VisitName) -> str:
+    """Return why a finished visit has not all images, as the end of a sentence."""
+    if (read_record(output_dir, name.prefix) or {}).get("level") == LEVELS[0]:
+        return "has no images any more (--output-level minimal)"
+    visit = Derivatives(output_dir).visit(name)
+    if not (visit.has("flair") or visit.has("flair_native")):
+        return "has no FLAIR image"
+    return "lacks some of its images; run it again"
 
 
 def due_pairs(settings: Settings, participants: Iterable[str], tell: Callable[[str], None]) -> list[Pair]:

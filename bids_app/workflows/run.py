@@ -122,11 +122,13 @@ def run_participants(settings: Settings) -> int:
 
 
 def _leave_out(visit: Visit, settings: Settings) -> Visit:
-    """Return the visit, left out where the settings allow it no lesions."""
-    if settings.lesions == FROM_DERIVATIVES and visit.supplied is None and not visit.left_out:
+    """Return the visit, left out where the settings allow it no lesions, even if --t1w-alone were given."""
+    if visit.left_out not in ("", NO_FLAIR):
+        return visit
+    if settings.lesions == FROM_DERIVATIVES and visit.supplied is None:
         why = f"no lesion mask was supplied, and --lesions {FROM_DERIVATIVES} allows no other"
-        return replace(visit, left_out=why)
-    if not (visit.flair or visit.supplied or visit.left_out) and settings.lesions != DEFAULT_METHOD:
+        return replace(visit, left_out="; ".join(filter(None, [visit.left_out, why])))
+    if not (visit.flair or visit.supplied) and settings.lesions != DEFAULT_METHOD:
         return replace(visit, left_out=f"{NO_FLAIR}, and --lesions {settings.lesions} needs one")
     return visit
 

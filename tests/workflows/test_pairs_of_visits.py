@@ -48,7 +48,7 @@ def add_visit(out: Path, session: str, corner: int, images: bool = True) -> None
         save_image(nib.Nifti1Image(data, grid), path)
         write_text(json.dumps(META), path.with_name(f"{path.name.split('.')[0]}.json"))
     settings = {"template": "T", "atlas": "AAL", "lesions": "demyelin", "fast": False, "random_seed": 1}
-    mark_done(out, name, inputs={}, settings=settings, outputs=[])
+    mark_done(out, name, inputs={}, settings=settings, outputs=[], level="standard" if images else "minimal")
 
 
 @pytest.fixture
@@ -184,7 +184,19 @@ def test_visits_without_images_are_told(settings):
     add_visit(settings.output_dir, "2", 20, images=False)
     pairs, notes = names(settings)
     assert pairs == []
-    assert "--output-level minimal" in notes[0]
+    assert "sub-01_ses-2 has no images any more (--output-level minimal)" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("gone", "why"), [("flair", "has no FLAIR image"), ("dseg", "lacks some of its images")]
+)
+def test_an_image_that_is_missing_is_told_by_what_it_is(settings, gone, why):
+    add_visit(settings.output_dir, "1", 20)
+    add_visit(settings.output_dir, "2", 20)
+    Derivatives(settings.output_dir).visit("sub-01_ses-2").path(gone).unlink()
+    pairs, notes = names(settings)
+    assert pairs == []
+    assert f"sub-01_ses-2 {why}" in notes[0]
 
 
 @pytest.mark.slow

@@ -67,6 +67,16 @@ def test_methods_of_belief_need_a_flair(bids, add_scan, tmp_path, capsys, method
     assert f"sub-01: no FLAIR image, and --lesions {method} needs one" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("method", ["derivatives", "lesion-growth"])
+def test_the_option_is_not_named_where_it_would_not_help(bids, add_scan, tmp_path, capsys, method):
+    add_scan("sub-01_T1w.nii.gz")
+    arguments = [str(bids), str(tmp_path / "out"), "participant", "--dry-run", "--lesions", method]
+    run_participants(cli.parse(arguments))
+    output = capsys.readouterr().out
+    assert "would be processed with" not in output
+    assert "no FLAIR image" in (tmp_path / "out/logs/chosen.tsv").read_text() + output
+
+
 @pytest.mark.parametrize("masked", [False, True])
 def test_the_graph_publishes_all_that_needs_no_flair(bids, add_scan, tmp_path, masked):
     add_scan("sub-01_T1w.nii.gz")
