@@ -315,5 +315,5 @@ def test_a_coarser_grid_does_not_move_an_image(bring, ratio):
     )
     found = np.asarray(bring(fine, like, []).dataobj)
     centre = np.array(ndimage.center_of_mass(found)) * ratio - middle
-    # the median takes the nearest voxel; of two as near always the same one
+    # the median is of nearest voxels; of two as near always the same one is taken
     assert np.abs(centre).max() < (0.02 if bring is apply_averaged else 0.26)
