@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bids_app import __version__
-from bids_app.errors import DemyelinError, InputError
+from bids_app.errors import DemyelinError, InputError, file_reason
 from bids_app.progress import say
 from bids_app.progress.log import logged, note
 from bids_app.settings import NO_CONNECTOME, SYNTHETIC, Settings, read_config
@@ -334,8 +334,7 @@ def _closing_line(error: BaseException) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return "stopped; run the same command again to go on", 130
     if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}", 1
+        return file_reason(error), 1
     return f"unexpected {type(error).__name__}: {error} (run with --debug for details)", 1
 
 

@@ -20,3 +20,9 @@ class VisitError(DemyelinError):
 def one_line(error: BaseException, most: int = 120) -> str:
     """Return what a library's error says on one line of at most `most` characters; its kind where it says nothing."""
     return " ".join(str(error).split())[:most] or type(error).__name__
+
+
+def file_reason(error: OSError, otherwise: object = "") -> str:
+    """Return `FILE: reason` of the system's error, with `otherwise` for a file that it does not name."""
+    where, reason = error.filename or otherwise, f"{error.strerror or error}"
+    return f"{where}: {reason}" if where else reason

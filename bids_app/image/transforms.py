@@ -205,14 +205,13 @@ def apply_median(
     -------
     Nifti1Image, float32
     """
-    parts = POINTS
-    finer = nib.affines.from_matvec(np.eye(3) / parts, [(1 - parts) / (2 * parts)] * 3)
-    shape = tuple(parts * edge for edge in like.shape[:3])
-    grid = nib.Nifti1Image(np.broadcast_to(np.uint8(0), shape), like.affine @ finer)
-    points = np.asarray(apply(_inner(image, like), grid, transforms, interpolation=LABELS).dataobj)
+    finer = nib.affines.from_matvec(np.eye(3) / POINTS, [(1 - POINTS) / (2 * POINTS)] * 3)
     x, y, z = like.shape[:3]
-    split = points.reshape(x, parts, y, parts, z, parts).transpose(0, 2, 4, 1, 3, 5).reshape(x, y, z, -1)
-    return nib.Nifti1Image(np.median(split, axis=-1), like.affine)
+    shape = (x * POINTS, y * POINTS, z * POINTS)
+    grid = nib.Nifti1Image(np.broadcast_to(np.uint8(0), shape), like.affine @ finer)
+    moved = apply(_inner(image, like), grid, transforms, interpolation=LABELS)
+    points = np.asarray(moved.dataobj).reshape(x, POINTS, y, POINTS, z, POINTS)
+    return nib.Nifti1Image(np.median(points, axis=(1, 3, 5)), like.affine)
 
 
 def _inner(image: nib.Nifti1Image, like: nib.Nifti1Image) -> nib.Nifti1Image:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_app import __version__
-from bids_app.errors import DemyelinError, InputError
+from bids_app.errors import DemyelinError, InputError, file_reason
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"demyelin-phantom: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        print(f"demyelin-phantom: {error.filename or options.out}: {error.strerror}", file=sys.stderr)
+        print(f"demyelin-phantom: {file_reason(error, options.out)}", file=sys.stderr)
         return 2
     print(f"phantom cohort in {options.out}")
     return 0

@@ -344,7 +344,7 @@ def as_found(name: str, cells: pd.Series, notes: Notes) -> pd.Series:
             name, "has a decimal comma: read as a point", [(line, str(cell)) for line, cell in commas.items()]
         )
         values = points.astype(float)
-        endless = values.index[values.abs() == math.inf]  # 1e400
-        notes.cells(name, UNREAD, [(line, str(cells[line])) for line in endless])
-        return values.where(values.abs() < math.inf)
+        endless = values.abs() == math.inf  # 1e400
+        notes.cells(name, UNREAD, [(line, str(cell)) for line, cell in cells[endless].items()])
+        return values.mask(endless)
     return cells

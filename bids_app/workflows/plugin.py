@@ -17,7 +17,6 @@ from typing import Any
 
 from nipype.pipeline import plugins
 from nipype.pipeline.plugins import base
-from nipype.pipeline.plugins.base import DistributedPluginBase
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, run_node
 
 from bids_app.errors import InputError
@@ -139,7 +138,7 @@ def _plugin_named(name: str, file: Path) -> type:
             sorted(one.removesuffix("Plugin") for one in vars(plugins) if one.endswith("Plugin"))
         )
         raise InputError(f"--use-plugin {file}: nipype has no plugin {name!r}; it has {known}")
-    if issubclass(found, DistributedPluginBase):
+    if issubclass(found, base.DistributedPluginBase):
         return type(found.__name__, (_AsLines, found), {})
     return found
 

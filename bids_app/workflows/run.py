@@ -16,7 +16,7 @@ from bids_app.derivatives.dataset import refuse_links_out, start_dataset
 from bids_app.derivatives.files import remove_partials, write_text
 from bids_app.derivatives.names import LEVELS
 from bids_app.derivatives.records import VisitLocks, forget, is_done, read_record
-from bids_app.errors import DemyelinError, InputError, VisitError
+from bids_app.errors import DemyelinError, InputError, VisitError, file_reason
 from bids_app.layout import Plan, Visit, plan_visits
 from bids_app.layout.headers import absence
 from bids_app.layout.names import NO_FLAIR
@@ -162,7 +162,7 @@ def _rewrite_reports(visits: Sequence[Visit], settings: Settings) -> int:
         try:
             rewrite_report(settings.output_dir, visit.name, record)
         except OSError as error:
-            outcome.failed[visit.name] = f"{error.filename or settings.output_dir}: {error.strerror or error}"
+            outcome.failed[visit.name] = file_reason(error, settings.output_dir)
             continue
         outcome.done.append(visit.name)
     _write_page(settings)

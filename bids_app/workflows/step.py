@@ -26,7 +26,7 @@ from nipype.interfaces.base import (
 )
 from nipype.utils import filemanip
 
-from bids_app.errors import DemyelinError
+from bids_app.errors import DemyelinError, file_reason
 from bids_app.steps.files import call, is_file, kind_of
 from bids_app.steps.record import STEPS
 
@@ -199,7 +199,7 @@ def _write_failure(folder: Path, step: str, error: Exception) -> None:
     if isinstance(error, DemyelinError):
         reason = str(error)
     elif isinstance(error, OSError) and error.strerror:
-        reason = f"{error.filename or 'a file'}: {error.strerror}"
+        reason = file_reason(error, "a file")
     elif isinstance(error, MemoryError):
         reason = "out of memory; give --mem and fewer --nprocs, or try --fast"
     else:

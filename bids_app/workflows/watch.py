@@ -18,9 +18,7 @@ from bids_app.settings import Settings
 from bids_app.steps.record import STAGE, STEPS
 from bids_app.workflows.step import FAILURE
 
-OVERDUE = (
-    0.25  # of what a step has run, expected to be left where it takes longer than expected; chosen by hand
-)
+OVERDUE = 0.25  # of what a step has run, left where it takes longer than expected; chosen by hand
 
 
 class StepTimes:
